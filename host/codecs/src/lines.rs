@@ -1,0 +1,263 @@
+//! Framing by line feed.
+
+use crate::frame::{Frame, Rejected};
+use std::io::{self, Read};
+
+/// Bytes kept of a record that was too long.
+const KEPT_OF_TOO_LONG: usize = 64 * 1024;
+
+/// How lines are cut.
+#[derive(Debug, Clone, Copy)]
+pub struct LinesOptions {
+    /// Longest record, in bytes.
+    pub record_bytes_max: usize,
+    /// Most records of a frame.
+    pub records_max: usize,
+    /// Bytes of a frame to aim for; a longer record still travels, alone.
+    pub frame_bytes: usize,
+}
+
+/// Reads a stream into frames of whole lines. A carriage return before a line feed goes with it; empty lines are no records.
+#[derive(Debug)]
+pub struct Lines {
+    options: LinesOptions,
+    /// Read and not yet framed.
+    carry: Vec<u8>,
+    /// Where `carry` begins in the stream.
+    at: u64,
+    /// Mean bytes of a line so far, to read about as much as a frame takes.
+    mean: usize,
+    /// Bytes passed over (empty lines, parts of a record that is too long) that the next frame stands for.
+    passed: u64,
+    /// Inside a record that is too long: its beginning and how long it is so far.
+    too_long: Option<(Rejected, u64)>,
+}
+
+impl Lines {
+    /// Begins at byte `at` of a stream.
+    pub fn new(options: LinesOptions, at: u64) -> Self {
+        Self { options, carry: Vec::new(), at, mean: 0, passed: 0, too_long: None }
+    }
+
+    /// Where the first byte that was not framed stands in the stream.
+    pub fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// Reads the next frame into `buffer` (whose memory is reused). `None`: the stream is at its end for now, and what
+    /// follows the last line feed is kept for [`Lines::finish`].
+    pub fn read(&mut self, input: &mut impl Read, mut buffer: Vec<u8>) -> io::Result<Option<Frame>> {
+        loop {
+            buffer.clear();
+            let wanted = self.wanted();
+            buffer.reserve(wanted.max(self.carry.len()) + 64);
+            buffer.append(&mut self.carry);
+            let room = wanted.saturating_sub(buffer.len()).max(64 * 1024);
+            let begin = buffer.len();
+            let read = match input.by_ref().take(room as u64).read_to_end(&mut buffer) {
+                Ok(read) => read,
+                Err(error) => {
+                    // What came before the error is not lost: a reader may go on after it.
+                    self.carry = buffer;
+                    return Err(error);
+                }
+            };
+            if read == 0 {
+                // A whole line may have been carried because the frame before it was full.
+                if memchr::memchr(b'\n', buffer.get(..begin).unwrap_or_default()).is_none() {
+                    self.carry = buffer;
+                    return Ok(None);
+                }
+            }
+            match self.cut(buffer) {
+                Ok(frame) => return Ok(Some(frame)),
+                Err(unused) => buffer = unused,
+            }
+        }
+    }
+
+    /// Reads once from a stream that may block and frames the whole lines that are there.
+    pub fn read_some(&mut self, input: &mut impl Read, mut buffer: Vec<u8>) -> io::Result<Option<Frame>> {
+        buffer.clear();
+        buffer.append(&mut self.carry);
+        let begin = buffer.len();
+        if memchr::memchr(b'\n', &buffer).is_none() {
+            buffer.resize(begin + 64 * 1024, 0);
+            let read = loop {
+                match input.read(buffer.get_mut(begin..).unwrap_or_default()) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    other => break other,
+                }
+            };
+            buffer.truncate(begin + *read.as_ref().unwrap_or(&0));
+            if read? == 0 {
+                self.carry = buffer;
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.cut(buffer).unwrap_or_default()))
+    }
+
+    /// At the stream's end: what follows the last line feed is a record too.
+    pub fn finish(&mut self) -> Option<Frame> {
+        if self.carry.is_empty() && self.too_long.is_none() {
+            return None;
+        }
+        let mut last = std::mem::take(&mut self.carry);
+        last.push(b'\n');
+        let mut frame = self.cut(last).ok()?;
+        frame.bytes = frame.bytes.saturating_sub(1);
+        self.at = self.at.saturating_sub(1);
+        (frame.count() > 0).then_some(frame)
+    }
+
+    fn wanted(&self) -> usize {
+        if self.mean == 0 {
+            return self.options.frame_bytes.min(256 * 1024);
+        }
+        (self.mean * self.options.records_max + 1024).min(self.options.frame_bytes)
+    }
+
+    /// Makes a frame of the whole lines in `text` and carries the rest. `Err` gives back the memory: there was none.
+    fn cut(&mut self, mut text: Vec<u8>) -> Result<Frame, Vec<u8>> {
+        let mut frame = Frame { base: self.at, ..Frame::default() };
+        let mut from = 0;
+        for end in memchr::memchr_iter(b'\n', &text) {
+            if let Some((mut rejected, length)) = self.too_long.take() {
+                let length = length + end as u64;
+                rejected.reason = too_long(length, self.options.record_bytes_max);
+                frame.rejected.push(rejected);
+            } else {
+                let to = if end > from && text.get(end - 1) == Some(&b'\r') { end - 1 } else { end };
+                if to - from > self.options.record_bytes_max {
+                    frame.rejected.push(self.reject(&text, from, to));
+                } else if to > from {
+                    frame.records.rows.push((from as u32, to as u32));
+                }
+            }
+            from = end + 1;
+            if frame.records.rows.len() >= self.options.records_max {
+                break;
+            }
+        }
+        let rest = text.len() - from;
+        if frame.records.rows.len() < self.options.records_max {
+            // The rest is part of one line.
+            if let Some((_, length)) = &mut self.too_long {
+                *length += rest as u64;
+                from = text.len();
+            } else if rest > self.options.record_bytes_max {
+                self.too_long = Some((self.reject(&text, from, text.len()), rest as u64));
+                from = text.len();
+            }
+        }
+        if from == 0 {
+            self.carry = text;
+            return Err(Vec::new());
+        }
+        self.carry.clear();
+        self.carry.extend_from_slice(text.get(from..).unwrap_or_default());
+        self.at += from as u64;
+        text.truncate(from);
+        if frame.count() == 0 {
+            self.passed += from as u64;
+            return Err(text);
+        }
+        if let Some(mean) = from.checked_div(frame.records.rows.len()) {
+            self.mean = if self.mean == 0 { mean } else { (self.mean * 7 + mean) / 8 };
+        }
+        frame.bytes = from as u64 + std::mem::take(&mut self.passed);
+        frame.records.text = text;
+        Ok(frame)
+    }
+
+    fn reject(&self, text: &[u8], from: usize, to: usize) -> Rejected {
+        let bytes = text.get(from..to.min(from + KEPT_OF_TOO_LONG)).unwrap_or_default().to_vec();
+        Rejected { bytes, offset: self.at + from as u64, reason: too_long((to - from) as u64, self.options.record_bytes_max) }
+    }
+}
+
+fn too_long(length: u64, max: usize) -> String {
+    format!("a record of {length} bytes, at most {max} are accepted (`max_record`); the first {} are kept here", length.min(KEPT_OF_TOO_LONG as u64))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn options() -> LinesOptions {
+        LinesOptions { record_bytes_max: 100_000, records_max: 4, frame_bytes: 200_000 }
+    }
+
+    /// Everything in a stream: records with their offsets, and what was rejected.
+    fn all(input: &[u8], options: LinesOptions, some: bool) -> (Vec<(u64, Vec<u8>)>, Vec<(u64, String)>) {
+        let mut lines = Lines::new(options, 0);
+        let (mut records, mut rejected, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut rest = input;
+        let mut frames = Vec::new();
+        loop {
+            let frame = if some { lines.read_some(&mut rest, Vec::new()) } else { lines.read(&mut rest, Vec::new()) };
+            match frame.unwrap() {
+                Some(frame) => frames.push(frame),
+                None => break,
+            }
+        }
+        frames.extend(lines.finish());
+        for frame in frames {
+            assert!(frame.records.rows.len() <= options.records_max);
+            bytes += frame.bytes;
+            for row in 0..frame.records.rows.len() {
+                records.push((frame.offset(row), frame.records.get(row).to_vec()));
+            }
+            rejected.extend(frame.rejected.into_iter().map(|r| (r.offset, r.reason)));
+        }
+        let blank = records.is_empty() && rejected.is_empty();
+        assert_eq!(bytes, if blank { 0 } else { input.len() as u64 }, "every byte belongs to a frame");
+        assert_eq!(lines.position(), input.len() as u64);
+        (records, rejected)
+    }
+
+    #[test]
+    fn lines_of_all_kinds() {
+        for some in [false, true] {
+            let (records, rejected) = all(b"a\nbb\r\n\n\r\nccc\nd\ne\nf\ng\nlast", options(), some);
+            let texts: Vec<_> = records.iter().map(|(o, t)| (*o, std::str::from_utf8(t).unwrap())).collect();
+            assert_eq!(texts, [(0, "a"), (2, "bb"), (9, "ccc"), (13, "d"), (15, "e"), (17, "f"), (19, "g"), (21, "last")]);
+            assert!(rejected.is_empty());
+            assert_eq!(all(b"", options(), some).0.len(), 0);
+            assert_eq!(all(b"\n\n\n", options(), some).0.len(), 0);
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_rejected_and_the_next_ones_pass() {
+        for some in [false, true] {
+            for length in [100_000, 100_001, 150_000, 1_000_000] {
+                let mut input = b"before\n".to_vec();
+                input.extend(std::iter::repeat_n(b'x', length));
+                input.extend_from_slice(b"\nafter\n");
+                let (records, rejected) = all(&input, options(), some);
+                if length <= 100_000 {
+                    assert_eq!((records.len(), rejected.len()), (3, 0));
+                } else {
+                    assert_eq!(records.iter().map(|(_, t)| t.as_slice()).collect::<Vec<_>>(), [b"before".as_slice(), b"after"]);
+                    assert_eq!(rejected.len(), 1);
+                    assert_eq!(rejected[0].0, 7);
+                    assert!(rejected[0].1.starts_with(&format!("a record of {length} bytes")), "{}", rejected[0].1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_lines_keep_their_order() {
+        let input: String = (0..50_000).map(|i| format!("{i}\n")).collect();
+        let options = LinesOptions { record_bytes_max: 1000, records_max: 1024, frame_bytes: 70_000 };
+        for some in [false, true] {
+            let (records, _) = all(input.as_bytes(), options, some);
+            assert_eq!(records.len(), 50_000);
+            assert!(records.iter().enumerate().all(|(i, (_, t))| *t == i.to_string().into_bytes()));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Dead letters: a record that failed, why, and where it came from, as one line of JSON.
+
+use base64::Engine as _;
+use serde::Serialize;
+use std::time::SystemTime;
+
+/// Why and where a record failed.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeadLetter<'a> {
+    /// Pipeline.
+    pub pipeline: &'a str,
+    /// Step; none when decoding failed.
+    pub step: Option<&'a str>,
+    /// Plugin; none for a native step.
+    pub plugin: Option<&'a str>,
+    /// The plugin's digest.
+    pub digest: Option<&'a str>,
+    /// What happened.
+    pub reason: &'a str,
+    /// `reject`, `trap`, `deadline`, `memory`, `decode`, `contract` or `sink`.
+    pub cause: &'a str,
+}
+
+/// Where a record came from.
+#[derive(Debug, Clone, Serialize)]
+pub struct Origin<'a> {
+    /// Source.
+    pub source: &'a str,
+    /// Where in the source.
+    pub position: Position<'a>,
+}
+
+/// A place in a source.
+#[derive(Debug, Clone, Serialize)]
+pub struct Position<'a> {
+    /// The stream: a file's path, `stdin`.
+    pub stream: &'a str,
+    /// Bytes from its beginning.
+    pub offset: u64,
+}
+
+impl DeadLetter<'_> {
+    /// Appends the letter as one line, with its line feed. `json` says whether the record is valid JSON; any other is written in base64.
+    pub fn write(&self, record: &[u8], json: bool, origin: &Origin<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"record\":");
+        if json {
+            out.extend_from_slice(record);
+        } else {
+            out.push(b'"');
+            out.extend_from_slice(base64::engine::general_purpose::STANDARD.encode(record).as_bytes());
+            out.push(b'"');
+        }
+        out.extend_from_slice(b",\"failure\":");
+        let before = out.len();
+        // Writing plain structures into memory cannot fail.
+        let _ = serde_json::to_writer(&mut *out, self);
+        if out.len() > before && out.last() == Some(&b'}') {
+            out.pop();
+            out.extend_from_slice(b",\"time\":\"");
+            out.extend_from_slice(now().as_bytes());
+            out.extend_from_slice(b"\"}");
+        }
+        out.extend_from_slice(b",\"origin\":");
+        let _ = serde_json::to_writer(&mut *out, origin);
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_one_line_of_json() {
+        let letter = DeadLetter { pipeline: "main", step: Some("redact"), plugin: Some("redact"), digest: Some("sha256:0"), reason: "line\nfeed \"quote\"", cause: "trap" };
+        let origin = Origin { source: "gateway", position: Position { stream: "a.log", offset: 7 } };
+        let mut out = Vec::new();
+        letter.write(br#"{"a":1}"#, true, &origin, &mut out);
+        letter.write(b"\xff{", false, &origin, &mut out);
+        let lines: Vec<serde_json::Value> = out.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_slice(l).unwrap()).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0]["record"]["a"], 1);
+        assert_eq!(lines[0]["failure"]["cause"], "trap");
+        assert_eq!(lines[0]["failure"]["reason"], "line\nfeed \"quote\"");
+        assert!(lines[0]["failure"]["time"].as_str().unwrap().ends_with('Z'));
+        assert_eq!(lines[1]["record"], "/3s=");
+        assert_eq!(lines[1]["origin"]["position"]["offset"], 7);
+    }
+}

@@ -1,0 +1,18 @@
+//! The plan: what a configuration means, resolved and checked before anything runs.
+//!
+//! `Config` → [`Plan`]: names become references, steps get their signatures, grants are held against them, outputs are
+//! mapped, lineage is known. Pure: it starts no thread, opens no socket and writes no file; what a component or a program
+//! declares is asked of a [`Toolbox`].
+
+pub mod codes;
+mod grants;
+mod graph;
+mod lineage;
+mod model;
+mod resolve;
+mod types;
+
+pub use graph::{to_dot, to_mermaid};
+pub use lineage::{Access, Lineage, lineage};
+pub use model::{Mode, Origin, OutputPlan, PipelinePlan, Plan, PluginPlan, SourcePlan, StepPlan, Target, Way};
+pub use resolve::{Problem, ProgramProblem, Toolbox, plan};

@@ -1,0 +1,179 @@
+//! The plan as data: no handle to anything that runs, so that two plans can be compared and one can be shown.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use tamis_config::{OnFailure, Place};
+use tamis_record::Signature;
+
+/// Steps a pipeline may have.
+pub const STEPS_MAX: usize = 64;
+/// Outputs a pipeline may have, the default one included.
+pub const OUTPUTS_MAX: usize = 250;
+
+/// A resolved configuration.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Plan {
+    /// Sources by name.
+    pub sources: BTreeMap<String, SourcePlan>,
+    /// Plugins that are used, by name.
+    pub plugins: BTreeMap<String, PluginPlan>,
+    /// Pipelines; one comes after those that feed it.
+    pub pipelines: Vec<PipelinePlan>,
+    /// Sinks by name, each with its `type`.
+    pub sinks: BTreeMap<String, String>,
+}
+
+/// A source.
+#[derive(Debug, Clone, Serialize)]
+pub struct SourcePlan {
+    /// The `type`.
+    pub kind: String,
+    /// Fields its records hold, where that is known.
+    pub fields: Option<Vec<String>>,
+}
+
+/// A loaded and configured plugin.
+#[derive(Debug, Clone, Serialize)]
+pub struct PluginPlan {
+    /// The component as the configuration names it.
+    pub component: String,
+    /// `sha256:…` of the component.
+    pub digest: String,
+    /// Size of the component, in bytes.
+    pub bytes: u64,
+    /// What it reads, writes and does.
+    pub signature: Signature,
+    /// Paths granted to read.
+    pub granted_read: Vec<String>,
+    /// Paths granted to write.
+    pub granted_write: Vec<String>,
+}
+
+/// A pipeline.
+#[derive(Debug, Clone, Serialize)]
+pub struct PipelinePlan {
+    /// Its name.
+    pub name: String,
+    /// Where its records come from.
+    pub from: Vec<Origin>,
+    /// Its steps, in order.
+    pub steps: Vec<StepPlan>,
+    /// Its outputs; the first is `default`. Verdict and way number `n` mean `outputs[n]`.
+    pub outputs: Vec<OutputPlan>,
+    /// Sinks of its dead letters; empty: the folder in the data directory.
+    pub dead_letters: Vec<String>,
+}
+
+/// Where a pipeline's records come from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A source.
+    Source(String),
+    /// An output of another pipeline.
+    Pipeline {
+        /// The pipeline.
+        name: String,
+        /// Its output.
+        output: String,
+    },
+}
+
+/// What a step runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// A plugin, by name.
+    Plugin(String),
+    /// A VRL program.
+    Vrl,
+    /// A VRL condition that keeps a record.
+    Filter,
+    /// VRL conditions that choose an output.
+    Route,
+}
+
+impl Mode {
+    /// The word of the configuration.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Mode::Plugin(_) => "plugin",
+            Mode::Vrl => "vrl",
+            Mode::Filter => "filter",
+            Mode::Route => "route",
+        }
+    }
+}
+
+/// A step.
+#[derive(Debug, Clone, Serialize)]
+pub struct StepPlan {
+    /// Its name, unique in the pipeline.
+    pub name: String,
+    /// What it runs.
+    #[serde(flatten)]
+    pub mode: Mode,
+    /// What it reads, writes and does.
+    pub signature: Signature,
+    /// For each output of the signature, the number of the pipeline's output.
+    pub ways: Vec<u8>,
+    /// What becomes of a record it fails on.
+    #[serde(serialize_with = "on_failure_word")]
+    pub on_failure: OnFailure,
+    /// Where it is written.
+    #[serde(skip)]
+    pub place: Place,
+}
+
+/// The word of the configuration for what becomes of a record that a step fails on.
+pub fn word_of(on_failure: OnFailure) -> &'static str {
+    match on_failure {
+        OnFailure::DeadLetter => "dead_letter",
+        OnFailure::Drop => "drop",
+        OnFailure::Pass => "pass",
+        OnFailure::Blank => "blank",
+        OnFailure::Halt => "halt",
+    }
+}
+
+fn on_failure_word<S: serde::Serializer>(value: &OnFailure, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(word_of(*value))
+}
+
+/// An output.
+#[derive(Debug, Clone, Serialize)]
+pub struct OutputPlan {
+    /// Its name.
+    pub name: String,
+    /// What happens to the records on it.
+    pub way: Way,
+}
+
+/// What happens to the records of an output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// They go to these, all of them.
+    To(Vec<Target>),
+    /// They are dropped on purpose: `to` says `[]`.
+    Dropped,
+    /// They go where the default output goes, because `to` does not name the output.
+    Default,
+}
+
+/// Where an output leads.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// A sink, by name.
+    Sink(String),
+    /// Another pipeline, by name.
+    Pipeline(String),
+}
+
+impl Plan {
+    /// The pipeline of a name.
+    pub fn pipeline(&self, name: &str) -> Option<&PipelinePlan> {
+        self.pipelines.iter().find(|p| p.name == name)
+    }
+}
