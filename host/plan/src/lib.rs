@@ -8,7 +8,7 @@ pub mod codes;
 mod grants;
 mod graph;
 mod lineage;
-mod model;
+pub mod model;
 mod resolve;
 mod types;
 

@@ -160,6 +160,13 @@ impl Batch {
         self.ways.get(row as usize).copied().unwrap_or(0)
     }
 
+    /// Lets go of the records, so that their memory can be used again.
+    pub fn release(&mut self) {
+        self.records = Arc::default();
+        self.live.clear();
+        self.rows.clear();
+    }
+
     /// The records as they came.
     pub fn records(&self) -> &Arc<Records> {
         &self.records

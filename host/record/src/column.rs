@@ -195,29 +195,28 @@ impl Column {
 
     /// A copy of the rows `from..to`.
     pub fn slice(&self, from: usize, to: usize) -> Column {
+        self.pick(&(from..to).collect::<Vec<_>>())
+    }
+
+    /// A copy of the given rows, in their order; a row that is not there is not present.
+    pub fn pick(&self, rows: &[usize]) -> Column {
         let var = |v: &VarValues| {
             let mut out = VarValues::default();
-            for i in from..to {
-                out.push(v.get(i));
-            }
+            rows.iter().for_each(|i| out.push(v.get(*i)));
             out
         };
         let values = match &self.values {
             Values::Text(v) => Values::Text(var(v)),
             Values::Json(v) => Values::Json(var(v)),
-            Values::Integer(v) => Values::Integer(v.get(from..to).unwrap_or_default().to_vec()),
-            Values::Float(v) => Values::Float(v.get(from..to).unwrap_or_default().to_vec()),
-            Values::Boolean(v) => Values::Boolean(v.get(from..to).unwrap_or_default().to_vec()),
+            Values::Integer(v) => Values::Integer(rows.iter().map(|i| v.get(*i).copied().unwrap_or(0)).collect()),
+            Values::Float(v) => Values::Float(rows.iter().map(|i| v.get(*i).copied().unwrap_or(0.0)).collect()),
+            Values::Boolean(v) => Values::Boolean(rows.iter().map(|i| v.get(*i).copied().unwrap_or(0)).collect()),
         };
-        let present = self.present.as_ref().map(|_| {
-            let mut bits = vec![0u8; (to - from).div_ceil(8)];
-            for i in from..to {
-                if self.is_present(i) {
-                    bits[(i - from) / 8] |= 1 << ((i - from) % 8);
-                }
-            }
-            bits
-        });
+        let mut bits = vec![0u8; rows.len().div_ceil(8)];
+        for (to, _) in rows.iter().enumerate().filter(|(_, from)| self.is_present(**from)) {
+            bits[to / 8] |= 1 << (to % 8);
+        }
+        let present = (self.present.is_some() || rows.iter().any(|i| *i >= self.len())).then_some(bits);
         Column { values, present }
     }
 }

@@ -47,12 +47,6 @@ impl Node {
         Self { write: NO_NODE, ..Self::default() }
     }
 
-    /// Whether nothing below it is tracked.
-    #[inline]
-    pub(crate) fn is_leaf(&self) -> bool {
-        self.keys.is_empty() && self.indexes.is_empty()
-    }
-
     /// The node of the member with this (unescaped) name.
     #[inline]
     pub(crate) fn member(&self, name: &[u8]) -> Option<u16> {

@@ -46,3 +46,16 @@ pub struct Field {
     /// How it is presented.
     pub kind: Kind,
 }
+
+/// What a configured step needs, and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Signature {
+    /// Fields it is shown, in column order.
+    pub reads: Vec<Field>,
+    /// Fields it may set or remove, each path once.
+    pub writes: Vec<Field>,
+    /// Outputs it may send records to, each once, beside the default one.
+    pub outputs: Vec<String>,
+    /// Whether it may drop records.
+    pub drops: bool,
+}

@@ -17,7 +17,7 @@ mod write;
 pub use batch::{Applied, BATCH_BYTES_MAX, Batch, Fault, Records, check_json};
 pub use column::{Column, DROP, KEEP, OUTPUTS_MAX, Outcome, Patch, Reject, Values, VarValues};
 pub use fields::{ColumnId, FieldId, Fields, NODES_MAX, TooManyFields};
-pub use kind::{Field, Kind};
+pub use kind::{Field, Kind, Signature};
 pub use path::{INDEX_MAX, PATH_BYTES_MAX, Path, PathError, Relation, SEGMENTS_MAX, Segment};
 pub use scan::{DEPTH_MAX, DEPTH_MAX_DEFAULT, Malformed};
 pub use splice::Conflict;

@@ -8,7 +8,7 @@ use crate::marks::Marks;
 /// Depth of nesting accepted unless configured otherwise.
 pub const DEPTH_MAX_DEFAULT: u32 = 1024;
 /// Deepest nesting that can be configured.
-pub const DEPTH_MAX: u32 = 16_384;
+pub const DEPTH_MAX: u32 = 100_000;
 
 /// Why a text is not a JSON value on one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

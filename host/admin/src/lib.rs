@@ -1,0 +1,50 @@
+//! The operator's HTTP API: health, metrics, status and plan. Read-only; on loopback or a Unix socket.
+//!
+//! Limits: headers within [`HEADER_TIMEOUT`], [`CONNECTIONS_MAX`] connections, no request body is read.
+
+mod listen;
+mod routes;
+
+pub use listen::{AdminError, Listener};
+pub use routes::{State, router};
+
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// How long a client may take to send a request's headers.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may live.
+pub const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Connections at once; further ones wait in the system's queue.
+pub const CONNECTIONS_MAX: usize = 32;
+/// Bytes of a request's headers.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// Serves until the future is dropped.
+pub async fn serve(listener: Listener, state: State) {
+    let router = router(state);
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let connection = match listener.accept().await {
+            Ok(connection) => connection,
+            Err(error) => {
+                // Out of descriptors, most likely: others may be given back.
+                tracing::warn!("the admin API cannot take a connection: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let mut builder = hyper::server::conn::http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES_MAX);
+            // How a client ends its connection is its own affair.
+            let _ = tokio::time::timeout(CONNECTION_TIMEOUT, builder.serve_connection(TokioIo::new(connection), service)).await;
+            drop(slot);
+        });
+    }
+}

@@ -1,0 +1,197 @@
+//! One cargo build for many plugins, then a component of each.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::toolchain::{Toolchain, detect};
+use crate::workspace::{Crate, Workspace, cargo, group, is_cdylib};
+use crate::{Error, component};
+
+/// A plugin that was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The plugin's name: that of the crate's folder.
+    pub name: String,
+    /// The component.
+    pub path: PathBuf,
+    /// The component's size.
+    pub bytes: u64,
+    /// The interfaces it imports, all of the contract's.
+    pub imports: Vec<String>,
+    /// Whether the file was written: not where it held these bytes already.
+    pub changed: bool,
+}
+
+/// Builds the plugin crates in `folders` and writes `<out>/<folder's name>.wasm` for each.
+///
+/// Guests are built in release mode with `simd128`. Each workspace is built by one cargo, into its own target folder;
+/// `on_message` gets the toolchain taken and then cargo's own messages, line by line.
+///
+/// # Errors
+/// The first thing that went wrong; components that were already written stay.
+pub fn build(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) -> Result<Vec<Built>, Error> {
+    let mut built = Vec::new();
+    for workspace in group(folders)? {
+        let toolchain = detect(&workspace.root)?;
+        on_message(&format!("guest toolchain: {toolchain}"));
+        let modules = compile(&workspace, &toolchain, on_message)?;
+        fs::create_dir_all(out).map_err(Error::file(out))?;
+        for (plugin, module) in workspace.crates.iter().zip(modules) {
+            built.push(finish(plugin, &module, out)?);
+        }
+    }
+    Ok(built)
+}
+
+/// Compiles the crates of a workspace; the module's path for each, in order.
+fn compile(workspace: &Workspace, toolchain: &Toolchain, on_message: &mut dyn FnMut(&str)) -> Result<Vec<PathBuf>, Error> {
+    let mut cargo = cargo();
+    cargo.args(["build", "--release", "--message-format=json-render-diagnostics"]);
+    for plugin in &workspace.crates {
+        cargo.args(["-p", &plugin.package]);
+    }
+    toolchain.apply(&mut cargo);
+    cargo
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(&workspace.root, toolchain))
+        .current_dir(&workspace.root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let program = cargo.get_program().to_string_lossy().into_owned();
+    let mut child = cargo.spawn().map_err(|source| Error::Start { program, source })?;
+
+    // Both pipes are read at once: cargo would stop at a full one.
+    let reports = child.stdout.take();
+    let reports = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        reports.map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut text)).map(|_| text)
+    });
+    if let Some(messages) = child.stderr.take() {
+        for line in BufReader::new(messages).split(b'\n') {
+            let line = line.map_err(Error::file(&workspace.root))?;
+            on_message(String::from_utf8_lossy(&line).trim_end());
+        }
+    }
+    let status = child.wait().map_err(Error::file(&workspace.root))?;
+    let failed = |status: String| Error::Compile { workspace: workspace.root.clone(), status };
+    let reports = match reports.join() {
+        Ok(reports) => reports.map_err(Error::file(&workspace.root))?,
+        Err(_) => return Err(failed("its report could not be read".to_owned())),
+    };
+    if !status.success() {
+        return Err(failed(status.to_string()));
+    }
+    let modules = modules(&reports);
+    workspace
+        .crates
+        .iter()
+        .map(|plugin| {
+            modules
+                .iter()
+                .find(|(id, _)| *id == plugin.id)
+                .map(|(_, path)| path.clone())
+                .ok_or_else(|| failed(format!("no module of {} was reported", plugin.package)))
+        })
+        .collect()
+}
+
+/// Cargo's `RUSTFLAGS`, parted by the unit separator.
+fn flags(root: &Path, toolchain: &Toolchain) -> OsString {
+    let mut flags = OsString::from("-Ctarget-feature=+simd128");
+    // Panic messages name source files: what is shipped should not tell of the machine it was built on, and be the same
+    // wherever it was.
+    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let library = toolchain.library();
+    for (from, to) in [(cargo_home.as_deref(), "cargo"), (library.as_deref(), "rust"), (Some(root), "plugins")] {
+        if let Some(from) = from {
+            flags.push("\u{1f}--remap-path-prefix=");
+            flags.push(from);
+            flags.push("=");
+            flags.push(to);
+        }
+    }
+    flags
+}
+
+/// Package and module of each cdylib in cargo's report, one JSON object a line.
+fn modules(report: &[u8]) -> Vec<(String, PathBuf)> {
+    report
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| {
+            let message: Value = serde_json::from_slice(line).ok()?;
+            if message["reason"] != "compiler-artifact" || !is_cdylib(&message["target"]) {
+                return None;
+            }
+            let path = message["filenames"].as_array()?.iter().filter_map(Value::as_str).find(|name| name.ends_with(".wasm"))?;
+            Some((message["package_id"].as_str()?.to_owned(), path.into()))
+        })
+        .collect()
+}
+
+/// Makes a component of a plugin's module and writes it where it is not there yet.
+fn finish(plugin: &Crate, module: &Path, out: &Path) -> Result<Built, Error> {
+    let module = fs::read(module).map_err(Error::file(module))?;
+    let component = component::encode(&plugin.name, &module)?;
+    let path = out.join(format!("{}.wasm", plugin.name));
+    Ok(Built {
+        name: plugin.name.clone(),
+        changed: write_changed(&path, &component)?,
+        bytes: component.len() as u64,
+        imports: component::imports_of(&plugin.name, &component)?,
+        path,
+    })
+}
+
+/// Writes `bytes` unless the file holds them; a reader sees the old file or the new one, never half of it.
+fn write_changed(path: &Path, bytes: &[u8]) -> Result<bool, Error> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(false);
+    }
+    let beside = path.with_extension(format!("wasm.{}", std::process::id()));
+    fs::write(&beside, bytes).map_err(Error::file(&beside))?;
+    fs::rename(&beside, path).map_err(Error::file(path))?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_are_found_in_cargos_report() {
+        let report = concat!(
+            r#"{"reason":"compiler-artifact","package_id":"a","target":{"kind":["lib"]},"filenames":["/t/a.rlib"]}"#,
+            "\nnoise\n",
+            r#"{"reason":"compiler-artifact","package_id":"b","target":{"kind":["cdylib","rlib"]},"filenames":["/t/b.rlib","/t/b.wasm"]}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+        );
+        let expected = [("b".to_owned(), PathBuf::from("/t/b.wasm"))];
+        assert_eq!(modules(report.as_bytes()), expected);
+    }
+
+    #[test]
+    fn a_file_is_written_when_it_changes() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.wasm");
+        assert!(write_changed(&path, b"one").expect("written"));
+        assert!(!write_changed(&path, b"one").expect("the same"));
+        assert!(write_changed(&path, b"two").expect("written"));
+        assert_eq!(fs::read(&path).expect("it is there"), b"two");
+        let left = fs::read_dir(folder.path()).expect("the folder").count();
+        assert_eq!(left, 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn no_path_of_this_machine_is_compiled_in() {
+        let flags = flags(Path::new("/somewhere/plugins"), &Toolchain::Target);
+        let flags = flags.to_string_lossy();
+        assert!(flags.starts_with("-Ctarget-feature=+simd128\u{1f}"));
+        assert!(flags.ends_with("\u{1f}--remap-path-prefix=/somewhere/plugins=plugins"));
+    }
+}

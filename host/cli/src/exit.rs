@@ -1,0 +1,31 @@
+//! Exit codes, by kind.
+
+/// How the command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All is well.
+    Success,
+    /// What was asked for was done, and the answer is no.
+    Failure,
+    /// The configuration (or the command line) is bad.
+    BadConfiguration,
+    /// The host could not start.
+    NotStarted,
+    /// Records were read and not delivered.
+    Undelivered,
+    /// Stopped by SIGINT.
+    Interrupted,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::Failure => 1,
+            Exit::BadConfiguration => 2,
+            Exit::NotStarted => 3,
+            Exit::Undelivered => 4,
+            Exit::Interrupted => 130,
+        })
+    }
+}

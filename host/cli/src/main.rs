@@ -1,0 +1,42 @@
+//! The `tamis` command: one file a verb.
+
+mod arguments;
+mod check;
+mod completions;
+mod explain;
+mod exit;
+mod logging;
+mod plan;
+mod plugin;
+mod progress;
+mod report;
+mod run;
+mod schema;
+mod screen;
+mod signals;
+
+use arguments::{Arguments, Verb};
+use clap::Parser;
+use exit::Exit;
+
+fn main() -> std::process::ExitCode {
+    let arguments = Arguments::parse();
+    logging::start(&arguments);
+    let result = match &arguments.verb {
+        Verb::Run(verb) => run::run(&arguments, verb),
+        Verb::Check(verb) => check::run(&arguments, verb),
+        Verb::Explain(verb) => explain::run(&arguments, verb),
+        Verb::Plugin(verb) => plugin::run(&arguments, verb),
+        Verb::Schema => schema::run(),
+        Verb::Completions(verb) => completions::run(verb),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        // Whoever read the output has had enough.
+        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) => Exit::Success.into(),
+        Err(error) => {
+            eprintln!("tamis: {error:#}");
+            Exit::NotStarted.into()
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `tamis run`.
+
+use crate::arguments::{Arguments, Output, Run};
+use crate::exit::Exit;
+use crate::plan::{self, Planned};
+use crate::progress::Bar;
+use crate::{report, signals};
+use anyhow::Context as _;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tamis_admin::{AdminError, Listener};
+use tamis_config::{Admin, Settings};
+use tamis_runtime::{Ended, Engine, Metrics, StartOptions, Stop};
+
+/// How often the end and the time-out are looked for.
+const LOOK: Duration = Duration::from_millis(5);
+
+pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
+    let (planned, findings) = plan::plan(&verb.configuration, true);
+    plan::show(arguments, &findings);
+    let Some(planned) = planned else { return Ok(Exit::BadConfiguration) };
+    let Planned { config, plan, tools } = planned;
+    let metrics = Arc::new(Metrics::new());
+    let stop = Stop::default();
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let io = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("admin").build().context("cannot start the admin thread")?;
+    {
+        let _entered = io.enter();
+        io.spawn(signals::watch(stop.clone(), Arc::clone(&interrupted)));
+    }
+    // Bound before anything is read, so that a second host on the same address does not get to work.
+    let listener = match io.block_on(listen(&config.settings)) {
+        Ok(listener) => listener,
+        Err(error) if config.settings.admin == Settings::default().admin && matches!(error, AdminError::Bind { .. }) => {
+            tracing::warn!("{error}; going on without it (set `settings.admin` to choose another address, or `off`)");
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let options = StartOptions { once: verb.once, samples: verb.report.unwrap_or(0) };
+    let engine = Engine::start(&config, &plan, &tools, Arc::clone(&metrics), stop.clone(), &options)?;
+    let progress = engine.progress();
+    let engine = Arc::new(Mutex::new(Some(engine)));
+    if let Some(listener) = listener {
+        tracing::info!("admin API on {}", listener.address);
+        let engine = Arc::clone(&engine);
+        let summary = Arc::new(move || engine.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Engine::summary));
+        io.spawn(tamis_admin::serve(listener, tamis_admin::State { plan: Arc::new(plan), metrics, stop: stop.clone(), summary }));
+    }
+    let bar = Bar::new(progress, verb.once);
+    await_end(&engine, &stop, config.settings.shutdown_timeout, bar.as_ref());
+    if let Some(bar) = bar {
+        bar.finish();
+    }
+    let engine = engine.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let ended = engine.context("the host ended twice; this is a bug")?.wait();
+    io.shutdown_background();
+    finish(arguments, verb, &ended, interrupted.load(Ordering::SeqCst))
+}
+
+async fn listen(settings: &Settings) -> Result<Option<Listener>, AdminError> {
+    match &settings.admin {
+        Admin::Off => Ok(None),
+        Admin::Address(address) => Listener::tcp(address).await.map(Some),
+        Admin::Unix(path) => Listener::unix(path.as_path()).await.map(Some),
+    }
+}
+
+/// Waits until everything has ended; ends it when draining takes longer than it may.
+fn await_end(engine: &Mutex<Option<Engine>>, stop: &Stop, shutdown_timeout: Duration, bar: Option<&Bar>) {
+    let mut draining: Option<Instant> = None;
+    loop {
+        if engine.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(Engine::is_finished) {
+            return;
+        }
+        std::thread::sleep(LOOK);
+        if let Some(bar) = bar {
+            bar.update();
+        }
+        if stop.is_draining() && !stop.is_now() {
+            let since = *draining.get_or_insert_with(Instant::now);
+            if since.elapsed() >= shutdown_timeout {
+                tracing::error!("not everything was delivered within `shutdown_timeout` ({} s): giving up", shutdown_timeout.as_secs());
+                stop.now();
+            }
+        }
+    }
+}
+
+fn finish(arguments: &Arguments, verb: &Run, ended: &Ended, interrupted: bool) -> anyhow::Result<Exit> {
+    let summary = &ended.summary;
+    for pipeline in &summary.pipelines {
+        tracing::info!(pipeline = pipeline.name, "in {}, out {}, dropped {}, dead letters {}", pipeline.taken, pipeline.out, pipeline.dropped, pipeline.rejected);
+    }
+    if verb.report.is_some() {
+        let mut out = std::io::stdout();
+        if arguments.output == Output::Json {
+            writeln!(out, "{}", serde_json::to_string_pretty(summary)?)?;
+        } else {
+            out.write_all(report::text(summary)?.as_bytes())?;
+        }
+    }
+    if let Some(reason) = &ended.halted {
+        tracing::error!("halted: {reason}");
+    }
+    if ended.undelivered > 0 || ended.halted.is_some() {
+        tracing::error!("{} records were read and not delivered", ended.undelivered);
+        return Ok(Exit::Undelivered);
+    }
+    if let Some(error) = ended.source_errors.first() {
+        eprintln!("tamis: {error}");
+        return Ok(Exit::NotStarted);
+    }
+    Ok(if interrupted { Exit::Interrupted } else { Exit::Success })
+}

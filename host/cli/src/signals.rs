@@ -1,0 +1,28 @@
+//! SIGTERM and SIGINT: the first drains, the second ends at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tamis_runtime::Stop;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Watches for signals as long as the future is polled. Sets `interrupted` on SIGINT.
+pub(crate) async fn watch(stop: Stop, interrupted: Arc<AtomicBool>) -> std::io::Result<()> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    loop {
+        let name = tokio::select! {
+            _ = term.recv() => "SIGTERM",
+            _ = int.recv() => {
+                interrupted.store(true, Ordering::SeqCst);
+                "SIGINT"
+            }
+        };
+        if stop.is_draining() {
+            tracing::warn!("{name} again: ending now");
+            stop.now();
+        } else {
+            tracing::info!("{name}: delivering what was read, then ending; once more to end now");
+            stop.drain();
+        }
+    }
+}

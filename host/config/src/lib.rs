@@ -1,0 +1,26 @@
+//! Configuration: the files' text as a tree that knows its places, then validated values, with every problem told at once.
+//!
+//! [`Config::load`] reads files; [`Config::parse`] takes a text. Both give what could be read and the [`Diagnostics`]. Apart
+//! from reading the files named, and what `${…}` names through an [`Environment`], nothing here touches the world.
+
+mod diagnostic;
+mod document;
+mod interpolate;
+mod load;
+mod model;
+mod place;
+mod reader;
+pub mod schema;
+mod text;
+
+pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity, codes, escaped, nearest};
+pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX, Key, NODES_MAX, Node, TEXT_BYTES_MAX, Value};
+pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
+pub use load::ProcessEnvironment;
+pub use model::{
+    Admin, BatchSettings, Bytes, Codec, Config, DemoSource, FORMAT_VERSION, FileSink, FileSource, Grant, Lanes, NullSink, OnFailure,
+    Pipeline, Plugin, PluginLimits, Rate, Settings, Sink, Source, StdinSource, StdoutSink, Step, StepKind,
+};
+pub use place::{Located, Place};
+pub use reader::parts::{NAME_CHARS_MAX, is_name};
+pub use text::Text;

@@ -1,0 +1,43 @@
+//! What a configuration says, as validated values.
+//!
+//! Every type here is also the schema that `tamis schema` prints: the documentation comments are its descriptions.
+
+mod bytes;
+mod pipeline;
+mod plugin;
+mod settings;
+mod sink;
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub use bytes::Bytes;
+pub use pipeline::{Pipeline, Step, StepKind};
+pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
+pub use settings::{Admin, BatchSettings, Lanes, Settings};
+pub use sink::{FileSink, NullSink, Sink, StdoutSink};
+pub use source::{Codec, DemoSource, FileSource, Rate, Source, StdinSource};
+
+use crate::Located;
+
+/// The version of the configuration's format that this host reads (`version: 1`).
+pub const FORMAT_VERSION: u64 = 1;
+
+/// A whole configuration, each part valid in itself. Whether the parts fit together (names that exist, grants that suffice)
+/// is the plan's to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where records come from, by name. The place is the name's.
+    pub sources: BTreeMap<String, Located<Source>>,
+    /// What runs in the sandbox, by name.
+    pub plugins: BTreeMap<String, Located<Plugin>>,
+    /// The ways from sources through steps to sinks, by name.
+    pub pipelines: BTreeMap<String, Located<Pipeline>>,
+    /// Where records go, by name.
+    pub sinks: BTreeMap<String, Located<Sink>>,
+    /// What holds for the host as a whole.
+    pub settings: Settings,
+    /// The folder of the (first) configuration file: paths of components are relative to it.
+    pub folder: PathBuf,
+}

@@ -1,0 +1,93 @@
+//! What holds for the host as a whole.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Bytes;
+use crate::Text;
+use crate::reader::parts;
+
+/// What holds for the host as a whole.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Settings {
+    /// Where the host keeps what must outlive it, relative to the working directory. Default: `./data`.
+    #[serde(deserialize_with = "parts::file_path")]
+    #[schemars(with = "String")]
+    pub data_dir: Text,
+    /// Threads that take records through the steps: `auto` (one a core) or 1 to 64. Default: `auto`.
+    pub lanes: Lanes,
+    /// Where the admin API listens: `host:port`, `unix:/path`, or `off`. Default: `127.0.0.1:9480`.
+    pub admin: Admin,
+    /// How long a stop waits for records to be delivered. Default: 30 s; 0 s to 1 h.
+    #[serde(deserialize_with = "parts::duration_between::<_, 0, 3_600_000>")]
+    #[schemars(with = "String")]
+    pub shutdown_timeout: Duration,
+    /// How many records travel together.
+    pub batch: BatchSettings,
+    /// Deepest nesting of a record; a deeper one is a dead letter. Default: 1,024; 1 to 100,000.
+    #[serde(deserialize_with = "parts::whole_between::<_, 1, 100_000>")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub json_depth: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: Text::from("./data"),
+            lanes: Lanes::Auto,
+            admin: Admin::default(),
+            shutdown_timeout: Duration::from_secs(30),
+            batch: BatchSettings::default(),
+            json_depth: 1_024,
+        }
+    }
+}
+
+/// How many records travel together; whichever is reached first closes a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct BatchSettings {
+    /// Records of a batch. Default: 1,024; 1 to 65,536.
+    #[serde(deserialize_with = "parts::whole_between::<_, 1, 65_536>")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub records: u32,
+    /// Bytes of a batch. Default: 1 MiB; 64 KiB to 16 MiB.
+    #[serde(deserialize_with = "parts::bytes_between::<_, 65_536, 16_777_216>")]
+    pub bytes: Bytes,
+}
+
+impl Default for BatchSettings {
+    fn default() -> Self {
+        Self { records: 1_024, bytes: Bytes::mebi(1) }
+    }
+}
+
+/// Threads that take records through the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lanes {
+    /// One a core.
+    #[default]
+    Auto,
+    /// So many, 1 to 64.
+    Count(u32),
+}
+
+/// Where the admin API listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admin {
+    /// Nowhere.
+    Off,
+    /// On `host:port`.
+    Address(Text),
+    /// On the Unix socket of this path.
+    Unix(Text),
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Admin::Address(Text::from("127.0.0.1:9480"))
+    }
+}

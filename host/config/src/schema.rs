@@ -1,0 +1,196 @@
+//! The JSON Schema of the configuration, for editors: made of the model's types, with their documentation as descriptions.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::{RecursiveTransform, Transform};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use serde_json::Value;
+
+use crate::model::{Admin, Bytes, Codec, Lanes, Pipeline, Plugin, Rate, Settings, Sink, Source, Step};
+use crate::reader::steps::StepKeys;
+
+/// What a name looks like.
+const NAME: &str = "^[A-Za-z_][A-Za-z0-9_-]{0,63}$";
+/// What may stand for a number or a word that the environment gives.
+const INTERPOLATED: &str = r"^\$\{.+\}$";
+
+/// Says within this module that a definition is closed where it is used.
+const VARIANT_BODY: &str = "x-variant-body";
+
+/// A configuration of Tamis, version 1.
+#[derive(JsonSchema)]
+#[schemars(title = "Tamis configuration")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Surface {
+    /// The version of this format: 1.
+    #[schemars(range(min = 1, max = 1))]
+    version: u64,
+    /// Where records come from, by name.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": NAME }))]
+    sources: BTreeMap<String, Source>,
+    /// What runs in the sandbox, by name.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": NAME }))]
+    plugins: BTreeMap<String, Plugin>,
+    /// The ways from sources through steps to sinks, by name.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": NAME }))]
+    pipelines: BTreeMap<String, Pipeline>,
+    /// Where records go, by name.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": NAME }))]
+    sinks: BTreeMap<String, Sink>,
+    /// What holds for the host as a whole.
+    #[serde(default)]
+    settings: Settings,
+}
+
+/// The schema (draft 2020-12).
+pub fn schema() -> serde_json::Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = false);
+    let mut schema = settings.into_generator().into_root_schema_for::<Surface>();
+    mark_variant_bodies(&mut schema);
+    RecursiveTransform(close).transform(&mut schema);
+    RecursiveTransform(reword).transform(&mut schema);
+    RecursiveTransform(allow_null).transform(&mut schema);
+    RecursiveTransform(allow_interpolation).transform(&mut schema);
+    schema.to_value()
+}
+
+/// The schema as `tamis schema` prints it: indented, with a line feed at the end.
+pub fn schema_text() -> String {
+    format!("{:#}\n", schema())
+}
+
+/// Unknown keys are errors. `unevaluatedProperties` sees through the reference of a variant with `type`, which must then not
+/// be closed itself, as it knows nothing of `type`.
+fn close(schema: &mut Schema) {
+    let is_variant_body = schema.get("$ref").is_none() && schema.remove(VARIANT_BODY).is_some();
+    if !is_variant_body && schema.get("properties").is_some() && schema.get("additionalProperties").is_none() {
+        schema.insert("unevaluatedProperties".to_owned(), false.into());
+    }
+}
+
+/// Marks the definitions that a variant with `type` refers to.
+fn mark_variant_bodies(schema: &mut Schema) {
+    const PREFIX: &str = "#/$defs/";
+    let mut names = Vec::new();
+    let definitions = schema.get("$defs").and_then(Value::as_object).into_iter().flat_map(|all| all.values());
+    let variants = definitions.filter_map(|definition| definition.get("oneOf")?.as_array()).flatten();
+    for variant in variants.filter(|variant| variant.get("properties").is_some()) {
+        names.extend(variant.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix(PREFIX)).map(str::to_owned));
+    }
+    let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) else { return };
+    for name in names {
+        if let Some(definition) = definitions.get_mut(&name).and_then(Value::as_object_mut) {
+            definition.insert(VARIANT_BODY.to_owned(), true.into());
+        }
+    }
+}
+
+/// Descriptions in one line, and durations as they are written.
+fn reword(schema: &mut Schema) {
+    if let Some(Value::String(text)) = schema.get_mut("description") {
+        *text = text.replace('\n', " ");
+    }
+    if let Some(default) = schema.get_mut("default")
+        && let (Some(seconds), Some(nanos)) = (default.get("secs").and_then(Value::as_u64), default.get("nanos").and_then(Value::as_u64))
+    {
+        let time = Duration::from_secs(seconds) + Duration::from_nanos(nanos);
+        *default = humantime::format_duration(time).to_string().into();
+    }
+}
+
+/// `type: null` without quotes is YAML's null, and read as the word.
+fn allow_null(schema: &mut Schema) {
+    if schema.get("const").is_some_and(|word| word == "null") {
+        schema.remove("const");
+        schema.remove("type");
+        schema.insert("enum".to_owned(), serde_json::json!(["null", null]));
+    }
+}
+
+/// A number may stand in the environment: `lanes: ${LANES}`.
+fn allow_interpolation(schema: &mut Schema) {
+    let is_number = schema.get("type").is_some_and(|kind| kind == "integer" || kind == "boolean");
+    if let (true, Some(kind)) = (is_number, schema.get("type").cloned()) {
+        schema.insert("type".to_owned(), serde_json::json!([kind, "string"]));
+        schema.insert("pattern".to_owned(), INTERPOLATED.into());
+    }
+}
+
+/// One name or a list of names.
+pub(crate) fn one_or_many_names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "type": "string", "pattern": NAME }, { "type": "array", "items": { "type": "string", "pattern": NAME } }] })
+}
+
+/// One reference to a source or a pipeline's output, or a list of them.
+pub(crate) fn references(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }] })
+}
+
+/// Sinks, by output or for the default one.
+pub(crate) fn outputs(generator: &mut SchemaGenerator) -> Schema {
+    let names = one_or_many_names(generator);
+    json_schema!({ "anyOf": [names.clone(), { "type": "object", "propertyNames": { "pattern": NAME }, "additionalProperties": names }] })
+}
+
+macro_rules! schema_of {
+    ($type:ty, $name:literal, $schema:tt) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+schema_of!(Bytes, "Bytes", {
+    "description": "A size: a number of bytes, or one with a unit (`64KiB`, `1MiB`, `1MB`).",
+    "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string" }]
+});
+
+schema_of!(Rate, "Rate", {
+    "description": "Records a second, or `unlimited`.",
+    "anyOf": [{ "const": "unlimited" }, { "type": "integer", "minimum": 1 }]
+});
+
+schema_of!(Lanes, "Lanes", {
+    "description": "`auto` (one a core) or a number.",
+    "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 64 }]
+});
+
+schema_of!(Admin, "Admin", {
+    "description": "`host:port`, `unix:/path` or `off`.",
+    "type": "string"
+});
+
+schema_of!(Codec, "Codec", {
+    "description": "How bytes become records.",
+    "anyOf": [
+        { "enum": ["json", "text"] },
+        { "type": "object", "properties": { "type": { "enum": ["json", "text"] } }, "required": ["type"] }
+    ]
+});
+
+impl JsonSchema for Step {
+    fn schema_name() -> Cow<'static, str> {
+        "Step".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = StepKeys::json_schema(generator);
+        let one = ["plugin", "vrl", "filter", "route"].map(|key| serde_json::json!({ "required": [key] }));
+        schema.insert("oneOf".to_owned(), serde_json::Value::Array(one.to_vec()));
+        schema
+    }
+}

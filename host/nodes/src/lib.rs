@@ -1,0 +1,5 @@
+//! Sources, sinks and native steps.
+
+pub mod sinks;
+pub mod sources;
+pub mod steps;

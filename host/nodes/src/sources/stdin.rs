@@ -1,0 +1,33 @@
+//! Standard input, to its end.
+
+use super::{Outlet, RunOptions, SourceError, codec};
+use std::io::Read;
+use std::sync::Arc;
+use tamis_codecs::Lines;
+use tamis_config::StdinSource;
+
+pub(super) fn run(source: &StdinSource, options: RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
+    read(std::io::stdin().lock(), source, options, outlet)
+}
+
+fn read(mut input: impl Read, source: &StdinSource, options: RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
+    let stream: Arc<str> = "stdin".into();
+    let codec = codec(source.codec);
+    let mut lines = Lines::new(options.lines(source.max_record), 0);
+    while !outlet.stopping() {
+        // What has come is handed on at once: standard input may be a program that writes a line an hour.
+        let frame = match lines.read_some(&mut input, outlet.buffer()) {
+            Ok(Some(frame)) if frame.count() == 0 => continue,
+            Ok(Some(frame)) => frame,
+            Ok(None) => break,
+            Err(error) => return Err(SourceError::Read { path: "standard input".into(), error }),
+        };
+        if !outlet.send(&stream, codec.decode(frame)) {
+            return Ok(());
+        }
+    }
+    if let Some(frame) = lines.finish() {
+        outlet.send(&stream, codec.decode(frame));
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! What became of every record, in numbers.
+
+use crate::graph::Graph;
+use crate::sample::Sample;
+use crate::sinks::SinkCounts;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tamis_delivery::Flight;
+use tamis_sandbox::Plugin;
+
+/// A run in numbers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// Time since the start, in seconds.
+    pub seconds: f64,
+    /// Sources.
+    pub sources: Vec<SourceSummary>,
+    /// Pipelines.
+    pub pipelines: Vec<PipelineSummary>,
+    /// Sinks.
+    pub sinks: Vec<SinkSummary>,
+    /// Counters of plugins, by plugin and name.
+    pub plugins: BTreeMap<String, BTreeMap<String, u64>>,
+    /// A few records before and after.
+    pub samples: Vec<Sample>,
+}
+
+/// A source in numbers.
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceSummary {
+    /// Name.
+    pub name: String,
+    /// Records delivered, dropped on purpose or dead-lettered.
+    pub settled: u64,
+    /// Records under way or given up.
+    pub held: u64,
+}
+
+/// A pipeline in numbers: `in = out + dropped + rejected`, and what is under way.
+#[derive(Debug, Clone, Serialize)]
+pub struct PipelineSummary {
+    /// Name.
+    pub name: String,
+    /// Records that came.
+    #[serde(rename = "in")]
+    pub taken: u64,
+    /// Records that left by an output.
+    pub out: u64,
+    /// Records dropped on purpose.
+    pub dropped: u64,
+    /// Records among the dead letters.
+    pub rejected: u64,
+    /// Dead letters by cause, those that occurred.
+    pub dead_letters: BTreeMap<String, u64>,
+    /// Records by output.
+    pub outputs: BTreeMap<String, u64>,
+    /// Steps in order.
+    pub steps: Vec<StepSummary>,
+    /// Time spent validating records and finding fields, over all lanes, in seconds.
+    pub scan_seconds: f64,
+    /// Time spent encoding, over all lanes, in seconds.
+    pub encode_seconds: f64,
+}
+
+/// A step in numbers.
+#[derive(Debug, Clone, Serialize)]
+pub struct StepSummary {
+    /// Name.
+    pub name: String,
+    /// Records shown to it.
+    #[serde(rename = "in")]
+    pub taken: u64,
+    /// Records it passed on.
+    pub out: u64,
+    /// Records it dropped.
+    pub dropped: u64,
+    /// Records it failed on.
+    pub rejected: u64,
+    /// Failed calls by cause, those that occurred.
+    pub failed_calls: BTreeMap<String, u64>,
+    /// Time spent in it, over all lanes, in seconds.
+    pub seconds: f64,
+}
+
+/// A sink in numbers.
+#[derive(Debug, Clone, Serialize)]
+pub struct SinkSummary {
+    /// Name.
+    pub name: String,
+    /// Records written.
+    pub delivered: u64,
+}
+
+impl Summary {
+    pub(crate) fn collect(graph: &Graph, flights: &[Arc<Flight>], sinks: &[Arc<SinkCounts>], plugins: &[(String, Plugin)], samples: Vec<Sample>, since: Duration) -> Self {
+        let seconds = |ns: &std::sync::atomic::AtomicU64| ns.load(Ordering::Relaxed) as f64 / 1e9;
+        let pipelines = graph.pipelines.iter().map(|p| PipelineSummary {
+            name: p.name.clone(),
+            taken: p.counts.taken.get(),
+            out: p.counts.out.get(),
+            dropped: p.counts.dropped.get(),
+            rejected: p.counts.rejected.get(),
+            dead_letters: p.counts.dead.iter().map(|(cause, n)| (cause.to_string(), n.get())).filter(|(_, n)| *n > 0).collect(),
+            outputs: p.outputs.iter().map(|o| (o.name.clone(), o.records.load(Ordering::Relaxed))).collect(),
+            steps: p.steps.iter().map(StepSummary::collect).collect(),
+            scan_seconds: seconds(&p.counts.scan_ns),
+            encode_seconds: seconds(&p.counts.encode_ns),
+        });
+        Self {
+            seconds: since.as_secs_f64(),
+            sources: graph.sources.iter().zip(flights).map(|(name, f)| SourceSummary { name: name.clone(), settled: f.settled(), held: f.under_way() + f.undelivered() }).collect(),
+            pipelines: pipelines.collect(),
+            sinks: graph.sinks.iter().zip(sinks).map(|(name, s)| SinkSummary { name: name.clone(), delivered: s.delivered.get() }).collect(),
+            plugins: plugins.iter().map(|(name, p)| (name.clone(), p.counters().into_iter().collect())).collect(),
+            samples,
+        }
+    }
+}
+
+impl StepSummary {
+    fn collect(step: &crate::graph::StepGraph) -> Self {
+        let causes = tamis_sandbox::Cause::ALL.iter().zip(&step.counts.traps);
+        Self {
+            name: step.name.clone(),
+            taken: step.counts.taken.get(),
+            out: step.counts.out.get(),
+            dropped: step.counts.dropped.get(),
+            rejected: step.counts.rejected.get(),
+            failed_calls: causes.map(|(cause, n)| (cause.name().to_string(), n.get())).filter(|(_, n)| *n > 0).collect(),
+            seconds: step.counts.busy.get(),
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The engine: starts sources, lanes and sinks, and brings them to an end in that order.
+
+use crate::counts::Summary;
+use crate::graph::Graph;
+use crate::lane::{Boarded, Lane, Parcel};
+use crate::metrics::Metrics;
+use crate::pool::Pool;
+use crate::sample::Samples;
+use crate::sequence::Sequence;
+use crate::sinks::{SinkCounts, SinkThread};
+use crate::sources::{Gate, counters};
+use crate::stop::Stop;
+use crate::tools::Tools;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tamis_config::{Config, Lanes, Source};
+use tamis_delivery::Flight;
+use tamis_nodes::sinks::{FileSink, Sink};
+use tamis_nodes::sources::{RunOptions, SourceError};
+use tamis_plan::Plan;
+
+/// Parcels that may wait for a sink; what they hold is bounded by the frames under way.
+const PARCELS_MAX: usize = 64;
+/// How often an idle lane looks whether the host stops.
+const LOOK: Duration = Duration::from_millis(20);
+/// Stack of a lane's thread: WebAssembly takes up to 512 KiB of it, VRL's interpreter recurses.
+const LANE_STACK_BYTES: usize = 4 * 1024 * 1024;
+
+/// How to run.
+#[derive(Debug, Clone, Default)]
+pub struct StartOptions {
+    /// End when all sources are at their end.
+    pub once: bool,
+    /// How many records before and after to keep for showing.
+    pub samples: usize,
+}
+
+/// Why a host does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A sink cannot be opened.
+    #[error("sink `{sink}`: {error}")]
+    Sink {
+        /// The sink.
+        sink: String,
+        /// Why.
+        error: tamis_nodes::sinks::OpenError,
+    },
+    /// A plugin's instance cannot be made.
+    #[error("a plugin does not start: {0}")]
+    Plugin(#[from] tamis_sandbox::Failure),
+    /// The plan and what was loaded for it disagree.
+    #[error("{0}")]
+    Build(String),
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// How far reading has got.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub(crate) bytes_read: AtomicU64,
+    pub(crate) bytes_expected: AtomicU64,
+}
+
+impl Progress {
+    /// Bytes read, and bytes there are to read as far as that is known.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.bytes_read.load(Ordering::Relaxed), self.bytes_expected.load(Ordering::Relaxed))
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What became of every record.
+    pub summary: Summary,
+    /// Records that were read and neither delivered, dropped on purpose nor dead-lettered.
+    pub undelivered: u64,
+    /// Sources that could not go on.
+    pub source_errors: Vec<String>,
+    /// Why the host halted itself.
+    pub halted: Option<String>,
+}
+
+/// A running host.
+pub struct Engine {
+    graph: Arc<Graph>,
+    metrics: Arc<Metrics>,
+    stop: Stop,
+    progress: Arc<Progress>,
+    samples: Arc<Samples>,
+    flights: Vec<Arc<Flight>>,
+    sink_counts: Vec<Arc<SinkCounts>>,
+    plugins: Vec<(String, tamis_sandbox::Plugin)>,
+    sources_left: Arc<AtomicUsize>,
+    source_errors: Arc<Mutex<Vec<String>>>,
+    lanes: Vec<JoinHandle<()>>,
+    sinks: Vec<JoinHandle<()>>,
+    started: Instant,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("lanes", &self.lanes.len()).finish_non_exhaustive()
+    }
+}
+
+/// Lanes that a configuration asks for.
+pub(crate) fn lanes(config: &Config) -> usize {
+    match config.settings.lanes {
+        Lanes::Auto => std::thread::available_parallelism().map_or(1, usize::from).min(64),
+        Lanes::Count(count) => count as usize,
+    }
+}
+
+impl Engine {
+    /// Starts everything: sinks first, then lanes, then sources.
+    pub fn start(config: &Config, plan: &Plan, tools: &Tools, metrics: Arc<Metrics>, stop: Stop, options: &StartOptions) -> Result<Self, StartError> {
+        let graph = Arc::new(Graph::build(plan, tools, &metrics).map_err(|e| StartError::Build(e.to_string()))?);
+        let lane_count = lanes(config);
+        let samples = Arc::new(Samples::new(options.samples));
+        let mut ready = Vec::new();
+        for _ in 0..lane_count {
+            ready.push(Lane::new(Arc::clone(&graph), stop.clone(), Arc::clone(&samples), config.settings.json_depth)?);
+        }
+        let mut engine = Self {
+            metrics: Arc::clone(&metrics),
+            stop: stop.clone(),
+            progress: Arc::default(),
+            samples,
+            flights: Vec::new(),
+            sink_counts: Vec::new(),
+            plugins: tools.plugins.iter().map(|(name, loaded)| (name.clone(), loaded.plugin.clone())).collect(),
+            sources_left: Arc::new(AtomicUsize::new(0)),
+            source_errors: Arc::default(),
+            lanes: Vec::new(),
+            sinks: Vec::new(),
+            started: Instant::now(),
+            graph,
+        };
+        metrics.watch_plugins(engine.plugins.iter().map(|(_, p)| p.clone()));
+        let pool = Arc::new(Pool::new(4 * lane_count + 4));
+        let outlets = engine.start_sinks(config, &pool)?;
+        let frames = crossbeam_channel::bounded(lane_count);
+        engine.start_lanes(ready, &frames.1, outlets, &pool)?;
+        engine.start_sources(config, lane_count, &frames.0, &pool, options.once)?;
+        Ok(engine)
+    }
+
+    fn start_sinks(&mut self, config: &Config, pool: &Arc<Pool>) -> Result<Vec<Sender<Parcel>>, StartError> {
+        let mut opened: Vec<(String, Box<dyn Sink>)> = Vec::new();
+        for (number, name) in self.graph.sinks.iter().enumerate() {
+            let sink: Box<dyn Sink> = match config.sinks.get(name) {
+                Some(sink) => tamis_nodes::sinks::open(&sink.value).map_err(|error| StartError::Sink { sink: name.clone(), error })?,
+                None => {
+                    let pipeline = self.graph.private.get(number.saturating_sub(config.sinks.len())).map_or("unknown", String::as_str);
+                    Box::new(FileSink::private(&config.settings.data_dir.join("dead_letters").join(format!("{pipeline}.ndjson"))))
+                }
+            };
+            opened.push((name.clone(), sink));
+        }
+        let mut outlets = Vec::new();
+        for (name, sink) in opened {
+            let (outlet, parcels) = crossbeam_channel::bounded(PARCELS_MAX);
+            let counts = SinkCounts::new(&name, &self.metrics);
+            self.sink_counts.push(Arc::clone(&counts));
+            let thread = SinkThread { name, sink, counts, stop: self.stop.clone(), pool: Arc::clone(pool) };
+            self.sinks.push(thread.spawn(parcels)?);
+            outlets.push(outlet);
+        }
+        Ok(outlets)
+    }
+
+    fn start_lanes(&mut self, ready: Vec<Lane>, frames: &Receiver<Boarded>, outlets: Vec<Sender<Parcel>>, pool: &Arc<Pool>) -> Result<(), StartError> {
+        let exit = Arc::new(Exit {
+            sequences: self.graph.sources.iter().map(|_| Sequence::default()).collect(),
+            outlets,
+            counts: self.sink_counts.clone(),
+            stop: self.stop.clone(),
+        });
+        for (number, mut lane) in ready.into_iter().enumerate() {
+            let (frames, exit, pool, stop, left) = (frames.clone(), Arc::clone(&exit), Arc::clone(pool), self.stop.clone(), Arc::clone(&self.sources_left));
+            let thread = std::thread::Builder::new().name(format!("lane {number}")).stack_size(LANE_STACK_BYTES).spawn(move || {
+                loop {
+                    let boarded = match frames.recv_timeout(LOOK) {
+                        Ok(boarded) => boarded,
+                        Err(RecvTimeoutError::Disconnected) => break,
+                        // A source may be stuck in a read that does not end, such as one of standard input.
+                        Err(RecvTimeoutError::Timeout) if stop.is_now() || (stop.is_draining() && left.load(Ordering::SeqCst) == 0) => break,
+                        Err(RecvTimeoutError::Timeout) => continue,
+                    };
+                    if stop.is_now() {
+                        boarded.ticket.give_up();
+                        continue;
+                    }
+                    let (source, number) = (boarded.source, boarded.ticket.number());
+                    let (parcels, memory) = lane.run(boarded, &pool);
+                    if let Some(memory) = memory {
+                        pool.give(memory);
+                    }
+                    exit.take(source, number, parcels);
+                }
+            })?;
+            self.lanes.push(thread);
+        }
+        Ok(())
+    }
+
+    fn start_sources(&mut self, config: &Config, lane_count: usize, frames: &Sender<Boarded>, pool: &Arc<Pool>, once: bool) -> Result<(), StartError> {
+        let run = RunOptions::new(once, &config.settings.batch);
+        for (number, name) in self.graph.sources.clone().into_iter().enumerate() {
+            let Some(source) = config.sources.get(&name).map(|s| s.value.clone()) else { continue };
+            // Enough that no lane waits while another frame is written, and little enough for a sidecar's memory.
+            let flight = Flight::new(2 * lane_count + 2);
+            self.metrics.watch_flight(&name, &flight);
+            self.flights.push(Arc::clone(&flight));
+            let (records, bytes) = counters(&name, &self.metrics);
+            let mut gate = Gate { source: number, flight, lanes: frames.clone(), stop: self.stop.clone(), pool: Arc::clone(pool), progress: Arc::clone(&self.progress), records, bytes };
+            // Nothing waits for standard input: a read of it cannot be interrupted.
+            let waited_for = !matches!(source, Source::Stdin(_));
+            let (left, errors, stop) = (Arc::clone(&self.sources_left), Arc::clone(&self.source_errors), self.stop.clone());
+            left.fetch_add(usize::from(waited_for), Ordering::SeqCst);
+            std::thread::Builder::new().name(format!("source {name}")).spawn(move || {
+                if let Err(error) = tamis_nodes::sources::run(&source, run, &mut gate) {
+                    if !matches!(error, SourceError::NoFile { .. }) || once {
+                        tracing::error!(source = name, "{error}");
+                    }
+                    errors.lock().unwrap_or_else(PoisonError::into_inner).push(format!("source `{name}`: {error}"));
+                    if once {
+                        stop.drain();
+                    }
+                }
+                left.fetch_sub(usize::from(waited_for), Ordering::SeqCst);
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether all lanes have ended, which they do when all sources have.
+    pub fn is_finished(&self) -> bool {
+        self.lanes.iter().all(JoinHandle::is_finished) && self.sinks.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Waits for the end.
+    pub fn wait(self) -> Ended {
+        let Self { graph, stop, samples, flights, sink_counts, plugins, source_errors, lanes, sinks, started, .. } = self;
+        for thread in lanes.into_iter().chain(sinks) {
+            if thread.join().is_err() {
+                stop.halt("a thread of the host panicked; this is a bug".into());
+            }
+        }
+        let undelivered = flights.iter().map(|f| f.undelivered() + f.under_way()).sum();
+        let summary = Summary::collect(&graph, &flights, &sink_counts, &plugins, samples.take(), started.elapsed());
+        let source_errors = source_errors.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ended { summary, undelivered, source_errors, halted: stop.reason() }
+    }
+
+    /// What has happened so far.
+    pub fn summary(&self) -> Summary {
+        Summary::collect(&self.graph, &self.flights, &self.sink_counts, &self.plugins, Vec::new(), self.started.elapsed())
+    }
+
+    /// How far reading has got.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+}
+
+/// The lanes' way to the sinks.
+struct Exit {
+    sequences: Vec<Sequence<Vec<Parcel>>>,
+    outlets: Vec<Sender<Parcel>>,
+    counts: Vec<Arc<SinkCounts>>,
+    stop: Stop,
+}
+
+impl Exit {
+    fn take(&self, source: usize, number: u64, parcels: Vec<Parcel>) {
+        let Some(sequence) = self.sequences.get(source) else { return };
+        sequence.submit(number, parcels, |parcels| {
+            for parcel in parcels {
+                let sink = parcel.sink;
+                if let Some(counts) = self.counts.get(sink) {
+                    counts.queue.inc_by(i64::try_from(parcel.records).unwrap_or(0));
+                }
+                let Some(outlet) = self.outlets.get(sink) else { continue };
+                let mut waiting = parcel;
+                while let Err(error) = outlet.send_timeout(waiting, LOOK) {
+                    waiting = error.into_inner();
+                    if self.stop.is_now() {
+                        waiting.ticket.give_up();
+                        break;
+                    }
+                }
+            }
+        });
+    }
+}

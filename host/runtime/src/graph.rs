@@ -1,0 +1,233 @@
+//! The plan, built: everything lanes share, inert until they run it.
+
+use crate::metrics::{DeadLabels, Metrics, PipelineLabels, StepLabels, TrapLabels};
+use crate::tools::{Loaded, Tools};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tamis_config::OnFailure;
+use tamis_nodes::steps::Program;
+use tamis_plan::{Mode, Origin, PipelinePlan, Plan, StepPlan, Target, Way};
+use tamis_record::{ColumnId, Column, FieldId, Fields, Kind};
+use tamis_sandbox::Cause;
+
+/// A plan that cannot be built; each would be a fault of the planner.
+#[derive(Debug, thiserror::Error)]
+#[error("the plan does not fit together: {0}")]
+pub(crate) struct BuildError(pub(crate) String);
+
+pub(crate) struct Graph {
+    pub(crate) pipelines: Vec<PipelineGraph>,
+    pub(crate) sources: Vec<String>,
+    /// For each source, the pipelines that read it.
+    pub(crate) readers: Vec<Vec<usize>>,
+    /// Sinks of the configuration, then one for each pipeline that keeps its dead letters in the data directory.
+    pub(crate) sinks: Vec<String>,
+    /// For each entry of `sinks` beyond the configuration's: the pipeline's name.
+    pub(crate) private: Vec<String>,
+}
+
+pub(crate) struct PipelineGraph {
+    pub(crate) name: String,
+    pub(crate) fields: Arc<Fields>,
+    pub(crate) steps: Vec<StepGraph>,
+    pub(crate) outputs: Vec<OutputGraph>,
+    pub(crate) dead_letters: Vec<usize>,
+    pub(crate) counts: PipelineCounts,
+}
+
+/// What became of a pipeline's records, and the time outside its steps.
+pub(crate) struct PipelineCounts {
+    pub(crate) taken: Counter,
+    pub(crate) out: Counter,
+    pub(crate) dropped: Counter,
+    pub(crate) rejected: Counter,
+    pub(crate) dead: Vec<(&'static str, Counter)>,
+    pub(crate) scan_ns: AtomicU64,
+    pub(crate) encode_ns: AtomicU64,
+}
+
+/// Causes of dead letters, as the dead letter words them.
+pub(crate) const CAUSES: [&str; 6] = ["reject", "trap", "deadline", "memory", "decode", "contract"];
+
+pub(crate) struct OutputGraph {
+    pub(crate) name: String,
+    pub(crate) lead: Lead,
+    pub(crate) records: AtomicU64,
+}
+
+pub(crate) enum Lead {
+    To { sinks: Vec<usize>, pipelines: Vec<usize> },
+    Dropped,
+    Default,
+}
+
+pub(crate) struct StepGraph {
+    pub(crate) name: String,
+    pub(crate) plugin: Option<String>,
+    pub(crate) digest: Option<String>,
+    pub(crate) columns: Vec<ColumnId>,
+    pub(crate) writes: Vec<FieldId>,
+    pub(crate) write_kinds: Vec<Kind>,
+    pub(crate) ways: Vec<u8>,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) work: Work,
+    pub(crate) counts: StepCounts,
+}
+
+pub(crate) enum Work {
+    Plugin(Loaded),
+    Program(Program),
+}
+
+pub(crate) struct StepCounts {
+    pub(crate) taken: Counter,
+    pub(crate) out: Counter,
+    pub(crate) dropped: Counter,
+    pub(crate) rejected: Counter,
+    pub(crate) traps: [Counter; Cause::ALL.len()],
+    pub(crate) seconds: Histogram,
+    pub(crate) busy: Counter<f64, AtomicU64>,
+    pub(crate) memory: Gauge,
+    pub(crate) breaker: Gauge,
+}
+
+impl Graph {
+    pub(crate) fn build(plan: &Plan, tools: &Tools, metrics: &Metrics) -> Result<Self, BuildError> {
+        let sources: Vec<String> = plan.sources.keys().filter(|s| plan.pipelines.iter().any(|p| p.from.contains(&Origin::Source((*s).clone())))).cloned().collect();
+        let mut sinks: Vec<String> = plan.sinks.keys().cloned().collect();
+        let mut private = Vec::new();
+        let mut pipelines = Vec::new();
+        for pipeline in &plan.pipelines {
+            let mut built = PipelineGraph::build(plan, pipeline, tools, metrics, &sinks)?;
+            if built.dead_letters.is_empty() {
+                built.dead_letters.push(sinks.len());
+                sinks.push(format!("dead_letters/{}", pipeline.name));
+                private.push(pipeline.name.clone());
+            }
+            pipelines.push(built);
+        }
+        let readers = sources.iter().map(|s| plan.pipelines.iter().enumerate().filter(|(_, p)| p.from.contains(&Origin::Source(s.clone()))).map(|(i, _)| i).collect()).collect();
+        Ok(Self { pipelines, sources, readers, sinks, private })
+    }
+}
+
+impl PipelineGraph {
+    fn build(plan: &Plan, pipeline: &PipelinePlan, tools: &Tools, metrics: &Metrics, sinks: &[String]) -> Result<Self, BuildError> {
+        let mut fields = Fields::new();
+        let mut steps = Vec::new();
+        for (number, step) in pipeline.steps.iter().enumerate() {
+            steps.push(StepGraph::build(plan, &pipeline.name, number, step, tools, metrics, &mut fields)?);
+        }
+        let sink = |name: &String| sinks.iter().position(|s| s == name).ok_or_else(|| BuildError(format!("no sink `{name}`")));
+        let mut outputs = Vec::new();
+        for output in &pipeline.outputs {
+            let lead = match &output.way {
+                Way::Dropped => Lead::Dropped,
+                Way::Default => Lead::Default,
+                Way::To(targets) => {
+                    let (mut to_sinks, mut to_pipelines) = (Vec::new(), Vec::new());
+                    for target in targets {
+                        match target {
+                            Target::Sink(name) => to_sinks.push(sink(name)?),
+                            Target::Pipeline(name) => to_pipelines.push(plan.pipelines.iter().position(|p| p.name == *name).ok_or_else(|| BuildError(format!("no pipeline `{name}`")))?),
+                        }
+                    }
+                    Lead::To { sinks: to_sinks, pipelines: to_pipelines }
+                }
+            };
+            outputs.push(OutputGraph { name: output.name.clone(), lead, records: AtomicU64::new(0) });
+        }
+        let dead_letters = pipeline.dead_letters.iter().map(sink).collect::<Result<_, _>>()?;
+        let result = |result: &str| metrics.pipeline_records.get_or_create(&PipelineLabels { pipeline: pipeline.name.clone(), result: result.into() }).clone();
+        let dead = |cause: &&'static str| (*cause, metrics.dead_letters.get_or_create(&DeadLabels { pipeline: pipeline.name.clone(), reason: (*cause).into() }).clone());
+        let counts = PipelineCounts {
+            taken: result("in"),
+            out: result("out"),
+            dropped: result("dropped"),
+            rejected: result("rejected"),
+            dead: CAUSES.iter().map(dead).collect(),
+            scan_ns: AtomicU64::new(0),
+            encode_ns: AtomicU64::new(0),
+        };
+        Ok(Self { name: pipeline.name.clone(), fields: Arc::new(fields), steps, outputs, dead_letters, counts })
+    }
+
+    /// Where the records of an output go: its own lead, or the default output's.
+    pub(crate) fn lead(&self, way: u8) -> usize {
+        match self.outputs.get(usize::from(way)).map(|o| &o.lead) {
+            Some(Lead::Default) | None => 0,
+            Some(_) => usize::from(way),
+        }
+    }
+
+    pub(crate) fn count_dead(&self, cause: &str, records: u64) {
+        self.counts.rejected.inc_by(records);
+        if let Some((_, counter)) = self.counts.dead.iter().find(|(c, _)| *c == cause) {
+            counter.inc_by(records);
+        }
+    }
+
+    pub(crate) fn time(&self, which: &AtomicU64, since: std::time::Instant) {
+        which.fetch_add(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl StepGraph {
+    fn build(plan: &Plan, pipeline: &str, number: usize, step: &StepPlan, tools: &Tools, metrics: &Metrics, fields: &mut Fields) -> Result<Self, BuildError> {
+        let too_many = |e: tamis_record::TooManyFields| BuildError(e.to_string());
+        let columns = step.signature.reads.iter().map(|f| fields.read(&f.path, f.kind)).collect::<Result<_, _>>().map_err(too_many)?;
+        let writes = step.signature.writes.iter().map(|f| fields.write(&f.path)).collect::<Result<_, _>>().map_err(too_many)?;
+        let (work, plugin, digest) = match &step.mode {
+            Mode::Plugin(name) => {
+                let loaded = tools.plugins.get(name).ok_or_else(|| BuildError(format!("plugin `{name}` is not loaded")))?;
+                (Work::Plugin(loaded.clone()), Some(name.clone()), plan.plugins.get(name).map(|p| p.digest.clone()))
+            }
+            _ => {
+                let program = tools.programs.get(&(pipeline.to_string(), number)).ok_or_else(|| BuildError(format!("step {number} of `{pipeline}` is not compiled")))?;
+                (Work::Program(program.clone()), None, None)
+            }
+        };
+        let labels = StepLabels { pipeline: pipeline.into(), step: step.name.clone(), plugin: plugin.clone().unwrap_or_default(), digest: digest.clone().unwrap_or_default() };
+        let trap = |cause: Cause| {
+            let labels = labels.clone();
+            let labels = TrapLabels { pipeline: labels.pipeline, step: labels.step, plugin: labels.plugin, digest: labels.digest, cause: cause.name().into() };
+            metrics.step_traps.get_or_create(&labels).clone()
+        };
+        let counts = StepCounts {
+            taken: metrics.step_in.get_or_create(&labels).clone(),
+            out: metrics.step_out.get_or_create(&labels).clone(),
+            dropped: metrics.step_dropped.get_or_create(&labels).clone(),
+            rejected: metrics.step_rejected.get_or_create(&labels).clone(),
+            traps: Cause::ALL.map(trap),
+            seconds: metrics.step_seconds.get_or_create(&labels).clone(),
+            busy: metrics.step_busy.get_or_create(&labels).clone(),
+            memory: metrics.step_memory.get_or_create(&labels).clone(),
+            breaker: metrics.step_breaker.get_or_create(&labels).clone(),
+        };
+        Ok(Self {
+            name: step.name.clone(),
+            plugin,
+            digest,
+            columns,
+            writes,
+            write_kinds: step.signature.writes.iter().map(|f| f.kind).collect(),
+            ways: step.ways.clone(),
+            on_failure: step.on_failure,
+            work,
+            counts,
+        })
+    }
+
+    /// Columns of nothing, one for each written field: the patch that removes it from so many rows.
+    pub(crate) fn blanks(&self, rows: usize) -> impl Iterator<Item = Column> + '_ {
+        self.write_kinds.iter().map(move |kind| {
+            let mut column = Column::new(*kind);
+            (0..rows).for_each(|_| column.values.push_absent());
+            column.present = Some(vec![0; rows.div_ceil(8)]);
+            column
+        })
+    }
+}

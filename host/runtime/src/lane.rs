@@ -1,0 +1,340 @@
+//! A lane: one thread that takes a frame through all steps of all pipelines that read its source, to encoded output.
+
+use crate::graph::{Graph, Lead, PipelineGraph, StepGraph, Work};
+use crate::pool::Pool;
+use crate::sample::Samples;
+use crate::stop::Stop;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use tamis_codecs::Frame;
+use tamis_config::OnFailure;
+use tamis_delivery::{DeadLetter, Origin, Position, Ticket};
+use tamis_nodes::steps::StepInstance;
+use tamis_record::{Batch, Column, Fault, KEEP, Outcome, Patch, Records};
+use tamis_sandbox::{Failure, Step};
+
+/// A frame under way.
+pub(crate) struct Boarded {
+    pub(crate) source: usize,
+    pub(crate) stream: Arc<str>,
+    pub(crate) frame: Frame,
+    pub(crate) ticket: Arc<Ticket>,
+}
+
+/// Encoded records for one sink.
+pub(crate) struct Parcel {
+    pub(crate) sink: usize,
+    pub(crate) data: Arc<Vec<u8>>,
+    pub(crate) records: u64,
+    pub(crate) ticket: Arc<Ticket>,
+}
+
+/// See the module.
+pub(crate) struct Lane {
+    graph: Arc<Graph>,
+    pipelines: Vec<LanePipeline>,
+    stop: Stop,
+    samples: Arc<Samples>,
+}
+
+struct LanePipeline {
+    batch: Batch,
+    runners: Vec<Runner>,
+    faults: Vec<Fault>,
+}
+
+enum Runner {
+    Plugin(Box<Step>),
+    Native(Box<StepInstance>),
+}
+
+/// A failing row of a step, by the step's numbering.
+type Failing = (u32, Failure);
+
+/// Where the frame in hand comes from.
+struct From<'a> {
+    source: &'a str,
+    stream: &'a str,
+    ticket: &'a Arc<Ticket>,
+    pool: &'a Pool,
+    /// Place of each row in the stream.
+    offset: &'a dyn Fn(u32) -> u64,
+}
+
+/// What a pipeline makes of a frame.
+struct Made<'a> {
+    parcels: &'a mut Vec<Parcel>,
+    letters: Vec<u8>,
+    letter_count: u64,
+}
+
+impl Lane {
+    /// A lane with its instances made, so that the first frame does not wait for them.
+    pub(crate) fn new(graph: Arc<Graph>, stop: Stop, samples: Arc<Samples>, depth_max: u32) -> Result<Self, Failure> {
+        let mut pipelines = Vec::new();
+        for pipeline in &graph.pipelines {
+            let mut runners = Vec::new();
+            for step in &pipeline.steps {
+                runners.push(match &step.work {
+                    Work::Plugin(loaded) => {
+                        let mut step = Step::new(loaded.plugin.clone(), Arc::clone(&loaded.config), Arc::clone(&loaded.signature));
+                        step.warm()?;
+                        Runner::Plugin(Box::new(step))
+                    }
+                    Work::Program(program) => Runner::Native(Box::new(program.instance())),
+                });
+            }
+            let mut batch = Batch::new(Arc::clone(&pipeline.fields));
+            batch.set_depth_max(depth_max);
+            pipelines.push(LanePipeline { batch, runners, faults: Vec::new() });
+        }
+        Ok(Self { graph, pipelines, stop, samples })
+    }
+
+    /// Takes a frame through everything. Gives what is to be delivered, and the frame's memory for the next.
+    pub(crate) fn run(&mut self, boarded: Boarded, pool: &Pool) -> (Vec<Parcel>, Option<Vec<u8>>) {
+        let Boarded { source, stream, frame, ticket } = boarded;
+        let graph = Arc::clone(&self.graph);
+        let mut parcels = Vec::new();
+        let Frame { records, base, offsets, rejected, .. } = frame;
+        let records = Arc::new(records);
+        let offset = |row: u32| match &offsets {
+            Some(offsets) => offsets.get(row as usize).copied().unwrap_or(base),
+            None => base + records.rows.get(row as usize).map_or(0, |(from, _)| u64::from(*from)),
+        };
+        let from = From { source: graph.sources.get(source).map_or("", String::as_str), stream: &stream, ticket: &ticket, pool, offset: &offset };
+        for &number in graph.readers.get(source).map(Vec::as_slice).unwrap_or_default() {
+            let pipeline = &graph.pipelines[number];
+            let mut made = Made { parcels: &mut parcels, letters: Vec::new(), letter_count: 0 };
+            for rejected in &rejected {
+                pipeline.counts.taken.inc();
+                pipeline.count_dead("decode", 1);
+                let letter = DeadLetter { pipeline: &pipeline.name, step: None, plugin: None, digest: None, reason: &rejected.reason, cause: "decode" };
+                letter.write(&rejected.bytes, false, &Origin { source: from.source, position: Position { stream: from.stream, offset: rejected.offset } }, &mut made.letters);
+                made.letter_count += 1;
+            }
+            self.pipeline(&graph, number, Arc::clone(&records), &from, made);
+        }
+        if self.stop.is_now() && self.stop.reason().is_some() {
+            // The host halted in the middle of this frame: none of it counts as delivered.
+            ticket.give_up();
+            parcels.clear();
+        }
+        for lane in &mut self.pipelines {
+            lane.batch.release();
+        }
+        (parcels, Arc::into_inner(records).map(|r| r.text))
+    }
+
+    fn pipeline(&mut self, graph: &Graph, number: usize, records: Arc<Records>, from: &From<'_>, mut made: Made<'_>) {
+        let pipeline = &graph.pipelines[number];
+        let started = Instant::now();
+        pipeline.counts.taken.inc_by(records.rows.len() as u64);
+        let LanePipeline { batch, runners, faults } = &mut self.pipelines[number];
+        faults.clear();
+        batch.load(Arc::clone(&records), faults);
+        for fault in faults.drain(..) {
+            pipeline.count_dead("decode", 1);
+            made.letter(pipeline, None, &fault.reason, "decode", records.get(fault.row as usize), false, from, fault.row);
+        }
+        pipeline.time(&pipeline.counts.scan_ns, started);
+        for (step, runner) in pipeline.steps.iter().zip(runners) {
+            if batch.live().is_empty() {
+                break;
+            }
+            let started = Instant::now();
+            let halted = run_step(pipeline, step, runner, batch, faults, from, &mut made);
+            let spent = started.elapsed().as_secs_f64();
+            step.counts.seconds.observe(spent);
+            step.counts.busy.inc_by(spent);
+            if let Some(reason) = halted {
+                self.stop.halt(format!("step `{}` of pipeline `{}` failed and `on_failure` is `halt`: {reason}", step.name, pipeline.name));
+                return;
+            }
+        }
+        let started = Instant::now();
+        let next = self.encode(graph, number, from, &mut made);
+        pipeline.time(&pipeline.counts.encode_ns, started);
+        made.post_letters(pipeline, from.ticket);
+        let Made { parcels, .. } = made;
+        for (reader, records, origins) in next {
+            let offset = |row: u32| origins.get(row as usize).map_or(0, |row| (from.offset)(*row));
+            let from = From { source: from.source, stream: from.stream, ticket: from.ticket, pool: from.pool, offset: &offset };
+            self.pipeline(graph, reader, Arc::clone(&records), &from, Made { parcels, letters: Vec::new(), letter_count: 0 });
+            self.pipelines[reader].batch.release();
+        }
+    }
+
+    /// Encodes the live rows by output. Gives what other pipelines read, with the row each record was.
+    fn encode(&mut self, graph: &Graph, number: usize, from: &From<'_>, made: &mut Made<'_>) -> Vec<(usize, Arc<Records>, Vec<u32>)> {
+        let pipeline = &graph.pipelines[number];
+        let batch = &mut self.pipelines[number].batch;
+        let records = Arc::clone(batch.records());
+        let mut buffers: Vec<(Vec<u8>, Vec<(u32, u32)>, Vec<u32>, u64)> = pipeline.outputs.iter().map(|_| (Vec::new(), Vec::new(), Vec::new(), 0)).collect();
+        let live = batch.live().to_vec();
+        let sampling = self.samples.open();
+        for row in live {
+            let way = pipeline.lead(batch.way(row));
+            let Some(output) = pipeline.outputs.get(way) else { continue };
+            let Lead::To { pipelines, .. } = &output.lead else {
+                buffers[way].3 += 1;
+                continue;
+            };
+            let (out, rows, origins, count) = &mut buffers[way];
+            if out.capacity() == 0 {
+                *out = from.pool.take();
+                out.reserve(records.text.len() / 4);
+            }
+            let begin = out.len();
+            if let Err(conflict) = batch.encode(row, out) {
+                pipeline.count_dead("contract", 1);
+                made.letter(pipeline, None, &conflict.to_string(), "contract", records.get(row as usize), true, from, row);
+                continue;
+            }
+            if sampling {
+                self.samples.show(&pipeline.name, &output.name, records.get(row as usize), &out[begin..]);
+            }
+            if !pipelines.is_empty() {
+                rows.push((begin as u32, out.len() as u32));
+                origins.push(row);
+            }
+            out.push(b'\n');
+            *count += 1;
+        }
+        let mut next = Vec::new();
+        for (output, (data, rows, origins, count)) in pipeline.outputs.iter().zip(buffers) {
+            if count == 0 {
+                continue;
+            }
+            output.records.fetch_add(count, Ordering::Relaxed);
+            let Lead::To { sinks, pipelines } = &output.lead else {
+                pipeline.counts.dropped.inc_by(count);
+                continue;
+            };
+            pipeline.counts.out.inc_by(count);
+            if !pipelines.is_empty() {
+                let records = Arc::new(Records { text: data.clone(), rows });
+                next.extend(pipelines.iter().map(|reader| (*reader, Arc::clone(&records), origins.clone())));
+            }
+            let data = Arc::new(data);
+            made.parcels.extend(sinks.iter().map(|sink| Parcel { sink: *sink, data: Arc::clone(&data), records: count, ticket: Arc::clone(from.ticket) }));
+        }
+        next
+    }
+}
+
+impl Made<'_> {
+    #[allow(clippy::too_many_arguments)]
+    fn letter(&mut self, pipeline: &PipelineGraph, step: Option<&StepGraph>, reason: &str, cause: &str, record: &[u8], json: bool, from: &From<'_>, row: u32) {
+        let letter = DeadLetter {
+            pipeline: &pipeline.name,
+            step: step.map(|s| s.name.as_str()),
+            plugin: step.and_then(|s| s.plugin.as_deref()),
+            digest: step.and_then(|s| s.digest.as_deref()),
+            reason,
+            cause,
+        };
+        let origin = Origin { source: from.source, position: Position { stream: from.stream, offset: (from.offset)(row) } };
+        letter.write(record, json, &origin, &mut self.letters);
+        self.letter_count += 1;
+    }
+
+    fn post_letters(&mut self, pipeline: &PipelineGraph, ticket: &Arc<Ticket>) {
+        if self.letter_count == 0 {
+            return;
+        }
+        let data = Arc::new(std::mem::take(&mut self.letters));
+        self.parcels.extend(pipeline.dead_letters.iter().map(|sink| Parcel { sink: *sink, data: Arc::clone(&data), records: self.letter_count, ticket: Arc::clone(ticket) }));
+    }
+}
+
+/// Takes the batch through one step. `Some`: the host is to halt, for this reason.
+fn run_step(pipeline: &PipelineGraph, step: &StepGraph, runner: &mut Runner, batch: &mut Batch, faults: &mut Vec<Fault>, from: &From<'_>, made: &mut Made<'_>) -> Option<String> {
+    batch.prepare(&step.columns, faults);
+    contract_faults(pipeline, step, batch, faults, from, made);
+    let rows = batch.live().len() as u32;
+    step.counts.taken.inc_by(u64::from(rows));
+    let columns: Vec<&Column> = step.columns.iter().map(|id| batch.column(*id)).collect();
+    let (mut outcome, mut failing) = match runner {
+        Runner::Plugin(plugin) => {
+            let result = plugin.process(rows, &columns);
+            for (counter, count) in step.counts.traps.iter().zip(result.failures) {
+                counter.inc_by(count);
+            }
+            step.counts.memory.set(i64::try_from(plugin.memory_bytes()).unwrap_or(i64::MAX));
+            step.counts.breaker.set(i64::from(result.breaker_open));
+            (result.outcome, result.poisoned)
+        }
+        Runner::Native(native) => (native.process(rows, &columns), Vec::new()),
+    };
+    let rejects = std::mem::take(&mut outcome.rejects);
+    failing.extend(rejects.into_iter().map(|r| (r.row, Failure::new(tamis_sandbox::Cause::Reject, r.reason))));
+    step.counts.rejected.inc_by(failing.len() as u64);
+    let mut dead: Vec<u32> = Vec::new();
+    let mut on_purpose = 0;
+    if !failing.is_empty() {
+        match step.on_failure {
+            OnFailure::DeadLetter => {
+                for (row, failure) in &failing {
+                    let Some(&row) = batch.live().get(*row as usize) else { continue };
+                    pipeline.count_dead(failure.cause.name(), 1);
+                    made.letter(pipeline, Some(step), &failure.reason, failure.cause.name(), batch.records().get(row as usize), true, from, row);
+                }
+                dead.extend(failing.iter().map(|(row, _)| *row));
+            }
+            OnFailure::Drop => {
+                on_purpose = failing.len() as u64;
+                dead.extend(failing.iter().map(|(row, _)| *row));
+            }
+            OnFailure::Pass => withdraw(&mut outcome, &failing),
+            OnFailure::Blank => {
+                withdraw(&mut outcome, &failing);
+                failing.sort_by_key(|(row, _)| *row);
+                let rows: Vec<u32> = failing.iter().map(|(row, _)| *row).collect();
+                let blanks = step.blanks(rows.len()).enumerate();
+                outcome.patches.extend(blanks.map(|(field, column)| Patch { field: field as u32, rows: Some(rows.clone()), column }));
+            }
+            OnFailure::Halt => return failing.first().map(|(_, failure)| failure.to_string()),
+        }
+    }
+    let applied = batch.apply(&step.writes, &step.ways, &outcome, &dead, faults);
+    contract_faults(pipeline, step, batch, faults, from, made);
+    let dropped = u64::from(applied.dropped) + on_purpose;
+    step.counts.dropped.inc_by(dropped);
+    pipeline.counts.dropped.inc_by(dropped);
+    step.counts.out.inc_by(batch.live().len() as u64);
+    None
+}
+
+/// Rows whose changes by earlier steps do not fit them.
+fn contract_faults(pipeline: &PipelineGraph, step: &StepGraph, batch: &Batch, faults: &mut Vec<Fault>, from: &From<'_>, made: &mut Made<'_>) {
+    for fault in faults.drain(..) {
+        pipeline.count_dead("contract", 1);
+        made.letter(pipeline, Some(step), &fault.reason, "contract", batch.records().get(fault.row as usize), true, from, fault.row);
+    }
+}
+
+/// Takes back whatever the step said of failing rows: they stay as they were.
+fn withdraw(outcome: &mut Outcome, failing: &[Failing]) {
+    let rows: HashSet<u32> = failing.iter().map(|(row, _)| *row).collect();
+    if let Some(verdicts) = &mut outcome.verdicts {
+        for row in &rows {
+            if let Some(verdict) = verdicts.get_mut(*row as usize) {
+                *verdict = KEEP;
+            }
+        }
+    }
+    for patch in &mut outcome.patches {
+        let count = patch.column.len() as u32;
+        let all: Vec<u32> = patch.rows.take().unwrap_or_else(|| (0..count).collect());
+        let kept: Vec<usize> = (0..all.len()).filter(|i| !rows.contains(&all[*i])).collect();
+        if kept.len() < all.len() {
+            patch.column = patch.column.pick(&kept);
+            patch.rows = Some(kept.iter().map(|i| all[*i]).collect());
+        } else {
+            patch.rows = Some(all);
+        }
+    }
+}

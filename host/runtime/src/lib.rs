@@ -1,0 +1,21 @@
+//! Running: lanes that take batches through all steps to the sinks, in order, within bounds.
+
+mod counts;
+mod engine;
+mod graph;
+mod lane;
+mod metrics;
+mod pool;
+mod sample;
+mod sequence;
+mod sinks;
+mod sources;
+mod stop;
+mod tools;
+
+pub use counts::{PipelineSummary, SinkSummary, SourceSummary, StepSummary, Summary};
+pub use engine::{Ended, Engine, Progress, StartError, StartOptions};
+pub use metrics::Metrics;
+pub use sample::Sample;
+pub use stop::Stop;
+pub use tools::Tools;

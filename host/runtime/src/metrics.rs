@@ -1,0 +1,206 @@
+//! The host's metrics, by the names that the documentation promises.
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use tamis_delivery::Flight;
+use tamis_sandbox::Plugin;
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct SourceLabels {
+    pub(crate) source: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct StepLabels {
+    pub(crate) pipeline: String,
+    pub(crate) step: String,
+    pub(crate) plugin: String,
+    pub(crate) digest: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct TrapLabels {
+    pub(crate) pipeline: String,
+    pub(crate) step: String,
+    pub(crate) plugin: String,
+    pub(crate) digest: String,
+    pub(crate) cause: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct SinkLabels {
+    pub(crate) sink: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct SinkResultLabels {
+    pub(crate) sink: String,
+    pub(crate) result: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct DeadLabels {
+    pub(crate) pipeline: String,
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct PipelineLabels {
+    pub(crate) pipeline: String,
+    pub(crate) result: String,
+}
+
+/// All metrics of a host.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    pub(crate) source_records: Family<SourceLabels, Counter>,
+    pub(crate) source_bytes: Family<SourceLabels, Counter>,
+    pub(crate) pipeline_records: Family<PipelineLabels, Counter>,
+    pub(crate) step_in: Family<StepLabels, Counter>,
+    pub(crate) step_out: Family<StepLabels, Counter>,
+    pub(crate) step_dropped: Family<StepLabels, Counter>,
+    pub(crate) step_rejected: Family<StepLabels, Counter>,
+    pub(crate) step_traps: Family<TrapLabels, Counter>,
+    pub(crate) step_seconds: Family<StepLabels, Histogram>,
+    pub(crate) step_busy: Family<StepLabels, Counter<f64, AtomicU64>>,
+    pub(crate) step_memory: Family<StepLabels, Gauge>,
+    pub(crate) step_breaker: Family<StepLabels, Gauge>,
+    pub(crate) sink_records: Family<SinkResultLabels, Counter>,
+    pub(crate) sink_bytes: Family<SinkLabels, Counter>,
+    pub(crate) sink_retries: Family<SinkLabels, Counter>,
+    pub(crate) sink_queue: Family<SinkLabels, Gauge>,
+    pub(crate) dead_letters: Family<DeadLabels, Counter>,
+    live: Arc<Mutex<Live>>,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// What is read when somebody asks, because it is counted elsewhere.
+#[derive(Debug, Default)]
+struct Live {
+    plugins: Vec<Plugin>,
+    flights: Vec<(String, Arc<Flight>)>,
+}
+
+#[derive(Debug)]
+struct LiveCollector(Arc<Mutex<Live>>);
+
+impl Collector for LiveCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counters = ConstCounter::new(0u64);
+        let mut family = encoder.encode_descriptor("tamis_plugin_counter", "Counters of plugins", None, counters.metric_type())?;
+        for plugin in &live.plugins {
+            for (name, value) in plugin.counters() {
+                counters = ConstCounter::new(value);
+                counters.encode(family.encode_family(&[("plugin", plugin.name()), ("name", name.as_str())])?)?;
+            }
+        }
+        let mut dropped = ConstCounter::new(0u64);
+        let mut family = encoder.encode_descriptor("tamis_plugin_log_lines_dropped", "Log lines of plugins beyond their rate", None, dropped.metric_type())?;
+        for plugin in &live.plugins {
+            dropped = ConstCounter::new(plugin.log_lines_dropped());
+            dropped.encode(family.encode_family(&[("plugin", plugin.name())])?)?;
+        }
+        let mut lag = ConstGauge::new(0.0f64);
+        let mut family = encoder.encode_descriptor("tamis_ack_lag", "Age of the oldest records that are not yet delivered", Some(&Unit::Seconds), lag.metric_type())?;
+        for (source, flight) in &live.flights {
+            lag = ConstGauge::new(flight.lag().as_secs_f64());
+            lag.encode(family.encode_family(&[("source", source.as_str())])?)?;
+        }
+        let mut held = ConstGauge::new(0i64);
+        let mut family = encoder.encode_descriptor("tamis_source_held_records", "Records handed over and not yet delivered, dropped on purpose or dead-lettered", None, held.metric_type())?;
+        for (source, flight) in &live.flights {
+            held = ConstGauge::new(i64::try_from(flight.under_way()).unwrap_or(i64::MAX));
+            held.encode(family.encode_family(&[("source", source.as_str())])?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        // Half the batches take under 2 ms; the deadline is 100 ms by default.
+        let seconds = || Histogram::new([0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]);
+        let metrics = Self {
+            source_records: Family::default(),
+            source_bytes: Family::default(),
+            pipeline_records: Family::default(),
+            step_in: Family::default(),
+            step_out: Family::default(),
+            step_dropped: Family::default(),
+            step_rejected: Family::default(),
+            step_traps: Family::default(),
+            step_seconds: Family::new_with_constructor(seconds),
+            step_busy: Family::default(),
+            step_memory: Family::default(),
+            step_breaker: Family::default(),
+            sink_records: Family::default(),
+            sink_bytes: Family::default(),
+            sink_retries: Family::default(),
+            sink_queue: Family::default(),
+            dead_letters: Family::default(),
+            live: Arc::default(),
+            registry: Mutex::default(),
+        };
+        registry.register("tamis_source_records", "Records read", metrics.source_records.clone());
+        registry.register("tamis_source_bytes", "Bytes read", metrics.source_bytes.clone());
+        registry.register("tamis_pipeline_records", "Records by what became of them: in = out + dropped + rejected + held", metrics.pipeline_records.clone());
+        registry.register("tamis_step_records_in", "Records shown to the step", metrics.step_in.clone());
+        registry.register("tamis_step_records_out", "Records passed on by the step", metrics.step_out.clone());
+        registry.register("tamis_step_records_dropped", "Records dropped by the step on purpose", metrics.step_dropped.clone());
+        registry.register("tamis_step_records_rejected", "Records the step failed on", metrics.step_rejected.clone());
+        registry.register("tamis_step_traps", "Failed calls of the step's plugin", metrics.step_traps.clone());
+        registry.register("tamis_step_seconds", "Time of a batch in the step", metrics.step_seconds.clone());
+        registry.register("tamis_step_busy_seconds", "Time spent in the step", metrics.step_busy.clone());
+        registry.register("tamis_step_memory_bytes", "Memory of the step's plugin instance on the lane that ran last", metrics.step_memory.clone());
+        registry.register("tamis_step_breaker_open", "1 while the step's plugin is not called because it keeps failing", metrics.step_breaker.clone());
+        registry.register("tamis_sink_records", "Records that a sink was given", metrics.sink_records.clone());
+        registry.register("tamis_sink_bytes", "Bytes written", metrics.sink_bytes.clone());
+        registry.register("tamis_sink_retries", "Writes tried again", metrics.sink_retries.clone());
+        registry.register("tamis_sink_queue_records", "Records waiting for the sink", metrics.sink_queue.clone());
+        registry.register("tamis_dead_letters", "Records among the dead letters", metrics.dead_letters.clone());
+        let generation: Gauge = Gauge::default();
+        generation.set(1);
+        registry.register("tamis_generation", "Number of the running generation", generation);
+        registry.register_collector(Box::new(LiveCollector(Arc::clone(&metrics.live))));
+        *metrics.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
+        metrics
+    }
+
+    pub(crate) fn watch_plugins(&self, plugins: impl IntoIterator<Item = Plugin>) {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).plugins.extend(plugins);
+    }
+
+    pub(crate) fn watch_flight(&self, source: &str, flight: &Arc<Flight>) {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).flights.push((source.into(), Arc::clone(flight)));
+    }
+
+    /// Everything in the text format of OpenMetrics 1.0, which Prometheus reads.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        // Writing to a string cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
+        text
+    }
+}

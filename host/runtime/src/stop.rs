@@ -1,0 +1,47 @@
+//! How far a stop has got.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Shared by everything that runs: whether to go on, to drain, or to end at once.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    level: AtomicU8,
+    reason: Mutex<Option<String>>,
+}
+
+impl Stop {
+    /// Sources end; what they handed over is delivered.
+    pub fn drain(&self) {
+        self.0.level.fetch_max(1, Ordering::SeqCst);
+    }
+
+    /// Everything ends; what is not delivered is given up and counted.
+    pub fn now(&self) {
+        self.0.level.fetch_max(2, Ordering::SeqCst);
+    }
+
+    /// Stops at once because of a failure. The first reason is kept.
+    pub fn halt(&self, reason: String) {
+        self.0.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.now();
+    }
+
+    /// Whether sources are to end.
+    pub fn is_draining(&self) -> bool {
+        self.0.level.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether everything is to end.
+    pub fn is_now(&self) -> bool {
+        self.0.level.load(Ordering::Relaxed) > 1
+    }
+
+    /// Why the host halted itself.
+    pub fn reason(&self) -> Option<String> {
+        self.0.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

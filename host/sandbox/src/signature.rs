@@ -1,0 +1,121 @@
+//! What a configured plugin says it reads and does, checked.
+
+use crate::contract;
+use crate::failure::{Failure, printable};
+use std::collections::HashSet;
+use tamis_record::{Field, Kind, OUTPUTS_MAX, Path};
+
+/// Fields a plugin may read, and fields it may write.
+pub const FIELDS_MAX: usize = 256;
+/// Characters of an output's name.
+pub const OUTPUT_NAME_MAX: usize = 64;
+
+/// What a configured plugin needs, and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Signature {
+    /// Fields it is shown, in column order; at most [`FIELDS_MAX`].
+    pub reads: Vec<Field>,
+    /// Fields it may set or remove, each path once; at most [`FIELDS_MAX`].
+    pub writes: Vec<Field>,
+    /// Outputs it may name, each once, `[A-Za-z_][A-Za-z0-9_.-]{0,63}`; at most [`OUTPUTS_MAX`].
+    pub outputs: Vec<String>,
+    /// Whether it may drop records.
+    pub drops: bool,
+}
+
+impl Signature {
+    /// Checks what `init` answered.
+    pub(crate) fn from_contract(raw: contract::Signature) -> Result<Self, Failure> {
+        let reads = fields("reads", raw.reads)?;
+        let writes = fields("writes", raw.writes)?;
+        let mut seen = HashSet::new();
+        for field in &writes {
+            if !seen.insert(&field.path) {
+                return Err(Failure::contract(format!("signature: `writes` names `{}` twice; name each field once", field.path)));
+            }
+        }
+        if raw.outputs.len() > OUTPUTS_MAX {
+            return Err(Failure::contract(format!("signature: {} outputs, at most {OUTPUTS_MAX} were expected", raw.outputs.len())));
+        }
+        let mut names = HashSet::new();
+        for name in &raw.outputs {
+            if !is_output_name(name) {
+                return Err(Failure::contract(format!(
+                    "signature: `{}` is not the name of an output; a letter or `_`, then up to 63 letters, digits, `_`, `.` or `-` were expected",
+                    printable(name, 80)
+                )));
+            }
+            if !names.insert(name.as_str()) {
+                return Err(Failure::contract(format!("signature: `outputs` names `{name}` twice; name each output once")));
+            }
+        }
+        Ok(Self { reads, writes, outputs: raw.outputs, drops: raw.drops })
+    }
+}
+
+fn fields(list: &str, raw: Vec<contract::Field>) -> Result<Vec<Field>, Failure> {
+    if raw.len() > FIELDS_MAX {
+        return Err(Failure::contract(format!("signature: `{list}` has {} fields, at most {FIELDS_MAX} were expected", raw.len())));
+    }
+    let field = |f: contract::Field| {
+        let path: Path = f.path.parse().map_err(|e| Failure::contract(format!("signature: `{list}`: {e}")))?;
+        let kind = Kind::from(f.kind);
+        if path.is_root() && kind != Kind::Json {
+            return Err(Failure::contract(format!("signature: `{list}` asks for the whole record (`.`) as {kind}; it comes as json only")));
+        }
+        Ok(Field { path, kind })
+    };
+    raw.into_iter().map(field).collect()
+}
+
+fn is_output_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    name.len() <= OUTPUT_NAME_MAX
+        && chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(reads: &[&str], writes: &[&str], outputs: &[&str]) -> contract::Signature {
+        let list = |paths: &[&str]| paths.iter().map(|p| contract::Field { path: p.to_string(), kind: contract::Kind::Json }).collect();
+        contract::Signature {
+            reads: list(reads),
+            writes: list(writes),
+            outputs: outputs.iter().map(|o| o.to_string()).collect(),
+            drops: true,
+        }
+    }
+
+    #[test]
+    fn a_sound_signature_passes() {
+        let signature = Signature::from_contract(raw(&["a", "a", "."], &["b", "b.c"], &["errors", "_x.y-z"])).unwrap();
+        assert_eq!((signature.reads.len(), signature.writes.len(), signature.outputs.len()), (3, 2, 2));
+    }
+
+    #[test]
+    fn lies_are_named() {
+        let many: Vec<String> = (0..300).map(|i| format!("o{i}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let long = "x".repeat(65);
+        for (raw, expected) in [
+            (raw(&["a..b"], &[], &[]), "`a..b` is not a field path"),
+            (raw(&many, &[], &[]), "`reads` has 300 fields"),
+            (raw(&[], &["a", "a"], &[]), "`writes` names `a` twice"),
+            (raw(&[], &[], &["ok", "ok"]), "`outputs` names `ok` twice"),
+            (raw(&[], &[], &["no blank"]), "is not the name of an output"),
+            (raw(&[], &[], &["\u{1b}[2J"]), "\\u{1b}[2J"),
+            (raw(&[], &[], &[""]), "is not the name of an output"),
+            (raw(&[], &[], &[&long]), "is not the name of an output"),
+            (raw(&[], &[], &many), "300 outputs"),
+        ] {
+            let failure = Signature::from_contract(raw).unwrap_err();
+            assert!(failure.reason.contains(expected), "{failure}");
+        }
+        let mut text = raw(&["."], &[], &[]);
+        text.reads[0].kind = contract::Kind::Text;
+        assert!(Signature::from_contract(text).unwrap_err().reason.contains("comes as json only"));
+    }
+}

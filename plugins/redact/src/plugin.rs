@@ -1,0 +1,254 @@
+//! The plugin: columns in, patches out.
+
+use tamis_plugin::contract::types::{Column as Returned, Values as ReturnedValues, VarValues as ReturnedVarValues};
+use tamis_plugin::{Batch, BatchPlugin, Column, Field, Kind as ValueKind, Outcome, Patch, Reject, Signature, Values, VarValues, metrics};
+
+use crate::config::{Config, FieldKind};
+use crate::engine::{Engine, Role, is_phone_name};
+use crate::json::record::{self, Walker};
+use crate::kind::Kind;
+use crate::prescan;
+
+/// Redacts the configured fields of every record.
+#[derive(Debug)]
+pub struct Redact {
+    engine: Engine,
+    walker: Walker,
+    fields: Vec<ReadField>,
+    candidates: Vec<u32>,
+    value_bytes_max: usize,
+}
+
+/// A field that is read and written.
+#[derive(Debug)]
+struct ReadField {
+    path: String,
+    kind: FieldKind,
+    role: Role,
+}
+
+impl BatchPlugin for Redact {
+    fn init(config: &str) -> Result<(Self, Signature), String> {
+        let config: Config = tamis_plugin::config::parse(config)?;
+        let engine = Engine::new(config.policy()?, &config.names);
+        let fields: Vec<_> = config
+            .fields
+            .iter()
+            .map(|field| ReadField {
+                path: field.path.clone(),
+                kind: field.kind,
+                role: Role {
+                    account: config.accounts.fields.contains(&field.path),
+                    phone: is_phone_name(field.path.as_bytes()),
+                    ..engine.role(field.path.as_bytes())
+                },
+            })
+            .collect();
+        let declared: Vec<_> = fields
+            .iter()
+            .map(|field| Field {
+                path: field.path.clone(),
+                kind: match field.kind {
+                    FieldKind::Json => ValueKind::Json,
+                    FieldKind::Text => ValueKind::Text,
+                },
+            })
+            .collect();
+        // Within an object only a member's own name is known, not its path.
+        let accounts = config.accounts.fields.iter();
+        let accounts = accounts.map(|path| last_name(path).to_owned()).collect();
+        let signature = Signature { reads: declared.clone(), writes: declared, outputs: Vec::new(), drops: false };
+        let plugin =
+            Self { engine, walker: Walker::new(accounts), fields, candidates: Vec::new(), value_bytes_max: config.max_value_bytes };
+        Ok((plugin, signature))
+    }
+
+    fn process(&mut self, batch: &Batch<'_>) -> Result<Outcome, String> {
+        let mut outcome = Outcome { verdicts: None, patches: Vec::new(), rejects: Vec::new() };
+        let fields = std::mem::take(&mut self.fields);
+        let result = fields.iter().enumerate().try_for_each(|(index, field)| {
+            let column = batch
+                .columns
+                .get(index)
+                .ok_or_else(|| format!("expected a column for `{}`, found {} columns", field.path, batch.columns.len()))?;
+            let patch = self.column(batch.rows, column, field, &mut outcome.rejects)?;
+            outcome.patches.extend(patch.finish(index as u32, field.kind));
+            Ok(())
+        });
+        self.fields = fields;
+        for (kind, count) in Kind::ALL.into_iter().zip(self.engine.take_counts()) {
+            if count > 0 {
+                metrics::add(kind.counter(), count);
+            }
+        }
+        outcome.rejects.sort_by_key(|reject| reject.row);
+        outcome.rejects.dedup_by_key(|reject| reject.row);
+        result.map(|()| outcome)
+    }
+}
+
+impl Redact {
+    /// Looks at every value of a column.
+    fn column(&mut self, rows: u32, column: &Column<'_>, field: &ReadField, rejects: &mut Vec<Reject>) -> Result<Patches, String> {
+        let values = match (&column.values, field.kind) {
+            (Values::Text(values), FieldKind::Text) | (Values::Json(values), FieldKind::Json) => *values,
+            _ => return Err(format!("expected a {:?} column for `{}`, found {:?}", field.kind, field.path, column.kind())),
+        };
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.clear();
+        prescan::candidates(values.bytes, &mut candidates);
+        let mut patches = Patches::default();
+        let mut marked = Marked { candidates: &candidates, passed: 0 };
+        for row in 0..rows {
+            if !column.is_present(row as usize) {
+                continue;
+            }
+            let (start, value) = value_of(&values, row)
+                .ok_or_else(|| format!("expected a value of `{}` in row {row}, found offsets beyond the column", field.path))?;
+            let within = marked.within(start, start + value.len());
+            if value.len() > self.value_bytes_max {
+                rejects.push(Reject {
+                    row,
+                    reason: format!("`{}` has {} bytes, more than max_value_bytes ({})", field.path, value.len(), self.value_bytes_max),
+                });
+                continue;
+            }
+            match field.kind {
+                FieldKind::Text => self.text(row, value, (within, start), field.role, &mut patches),
+                FieldKind::Json => {
+                    if let Err(error) = self.json(row, value, (within, start), field.role, &mut patches) {
+                        rejects.push(Reject {
+                            row,
+                            reason: format!("`{}` is not JSON: expected {} at byte {}", field.path, error.expected, error.at),
+                        });
+                    }
+                }
+            }
+        }
+        self.candidates = candidates;
+        Ok(patches)
+    }
+
+    #[inline]
+    fn text(&mut self, row: u32, value: &[u8], (candidates, base): (&[u32], usize), role: Role, patches: &mut Patches) {
+        if self.engine.inspect(value, candidates, base, role) {
+            let removed = self.engine.removes_all(value.len());
+            self.engine.rewrite(value, &mut patches.bytes);
+            patches.push(row, removed);
+        }
+    }
+
+    #[inline]
+    fn json(
+        &mut self,
+        row: u32,
+        value: &[u8],
+        (candidates, base): (&[u32], usize),
+        role: Role,
+        patches: &mut Patches,
+    ) -> Result<(), crate::json::reader::NotJson> {
+        // A plain string without candidates, as most are.
+        if candidates.is_empty()
+            && role.secret.is_none()
+            && !role.account
+            && value.first() == Some(&b'"')
+            && prescan::plain_end(value, 1) + 1 == value.len()
+            && value.last() == Some(&b'"')
+        {
+            return Ok(());
+        }
+        match self.walker.redact(&mut self.engine, value, (candidates, base), role, &mut patches.bytes)? {
+            record::Outcome::Untouched => {}
+            record::Outcome::Redacted => patches.push(row, false),
+            record::Outcome::Removed => patches.push(row, true),
+        }
+        Ok(())
+    }
+}
+
+/// The candidates of a column, taken value by value.
+struct Marked<'a> {
+    candidates: &'a [u32],
+    passed: usize,
+}
+
+impl<'a> Marked<'a> {
+    /// Those from `start` to before `end`; values come in order.
+    #[inline]
+    fn within(&mut self, start: usize, end: usize) -> &'a [u32] {
+        let mut from = self.passed;
+        while self.candidates.get(from).is_some_and(|&at| (at as usize) < start) {
+            from += 1;
+        }
+        let mut to = from;
+        while self.candidates.get(to).is_some_and(|&at| (at as usize) < end) {
+            to += 1;
+        }
+        self.passed = to;
+        self.candidates.get(from..to).unwrap_or_default()
+    }
+}
+
+#[inline]
+fn value_of<'a>(values: &VarValues<'a>, row: u32) -> Option<(usize, &'a [u8])> {
+    let start = *values.offsets.get(row as usize)? as usize;
+    let end = *values.offsets.get(row as usize + 1)? as usize;
+    Some((start, values.bytes.get(start..end)?))
+}
+
+/// The last part of a field's path.
+fn last_name(path: &str) -> &str {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    name.trim_matches(['[', ']', '"', '\''])
+}
+
+/// The new values of one field.
+#[derive(Default)]
+struct Patches {
+    rows: Vec<u32>,
+    ends: Vec<u32>,
+    bytes: Vec<u8>,
+    /// Which of `rows` are removed.
+    removed: Vec<usize>,
+}
+
+impl Patches {
+    /// Closes the value that was appended to `bytes`.
+    fn push(&mut self, row: u32, removed: bool) {
+        if removed {
+            self.removed.push(self.rows.len());
+        }
+        self.rows.push(row);
+        self.ends.push(self.bytes.len() as u32);
+    }
+
+    fn finish(self, field: u32, kind: FieldKind) -> Option<Patch> {
+        if self.rows.is_empty() {
+            return None;
+        }
+        let present = (!self.removed.is_empty()).then(|| {
+            let mut bits = vec![0xff_u8; self.rows.len().div_ceil(8)];
+            for index in &self.removed {
+                if let Some(byte) = bits.get_mut(index / 8) {
+                    *byte &= !(1 << (index % 8));
+                }
+            }
+            bits
+        });
+        let mut offsets = Vec::with_capacity(self.ends.len() + 1);
+        offsets.push(0);
+        offsets.extend(self.ends);
+        let values = ReturnedVarValues { offsets, bytes: self.bytes };
+        Some(Patch {
+            field,
+            rows: Some(self.rows),
+            column: Returned {
+                values: match kind {
+                    FieldKind::Json => ReturnedValues::Json(values),
+                    FieldKind::Text => ReturnedValues::Text(values),
+                },
+                present,
+            },
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! Whole-binary tests.
+
+pub mod comparison;
+pub mod samples;
