@@ -1,7 +1,7 @@
 //! What became of every record, for people.
 
 use crate::screen;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 use std::fmt::Write as _;
 use tamis_runtime::{PipelineSummary, Summary};
@@ -23,7 +23,7 @@ pub(crate) fn text(summary: &Summary) -> Result<String, std::fmt::Error> {
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
     for column in 1..header.len() {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);

@@ -1,0 +1,49 @@
+# Every habit, one verb each. `make help` lists them.
+SHELL := /bin/sh
+CARGO ?= cargo
+TAMIS := target/release/tamis
+# Components that `make plugins` builds: the reference plugins, and the guests of the tests.
+PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route)
+GUESTS := tests/guests/hostile tests/guests/identity
+# Records that `make demo` takes through the pipeline.
+DEMO_RECORDS ?= 1000000
+
+.DEFAULT_GOAL := help
+.PHONY: help build plugins guests demo test check bench fmt clean
+
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+build: ## The host: target/release/tamis
+	$(CARGO) build --release --locked -p tamis-cli
+
+plugins: build ## The reference plugins as components: target/plugins/*.wasm
+	@sh plugins/toolchain.sh
+	$(TAMIS) plugin build $(PLUGINS) --out target/plugins
+
+guests: plugins ## The hostile guests and the benchmarks' guests of the tests
+	$(TAMIS) plugin build $(GUESTS) --out target/plugins
+
+demo: plugins ## The main job on a million made-up gateway records, and what became of them
+	@sh samples/demo.sh $(TAMIS) $(DEMO_RECORDS)
+
+test: guests ## All tests: host, plugins, whole binary, samples
+	$(CARGO) test --release --locked --workspace
+	cd plugins && $(CARGO) test --release --locked --workspace --target-dir ../target/plugins-native
+
+check: ## Formatting, lints, links in the documentation
+	$(CARGO) fmt --all --check
+	cd plugins && $(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	sh docs/check-links.sh
+
+bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs full, lanes, VRL, serde_json
+	$(CARGO) build --release --locked -p tamis-tests --bins
+	target/release/tamis-bench
+
+fmt: ## Format everything
+	$(CARGO) fmt --all
+	cd plugins && $(CARGO) fmt --all
+
+clean: ## Remove everything that was built
+	rm -rf target plugins/target tests/guests/*/target
