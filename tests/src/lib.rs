@@ -1,4 +1,6 @@
 //! Whole-binary tests.
 
+pub mod bench;
 pub mod comparison;
+pub mod harness;
 pub mod samples;

@@ -13,7 +13,7 @@ use tamis_sandbox::{Limits, Plugin, Sandbox, SandboxOptions};
 pub(crate) struct Loaded {
     pub(crate) plugin: Plugin,
     pub(crate) config: Arc<str>,
-    pub(crate) signature: Arc<tamis_sandbox::Signature>,
+    pub(crate) signature: Arc<Signature>,
 }
 
 /// Loads plugins and compiles programs, and keeps them for the lanes.
@@ -83,7 +83,7 @@ impl Toolbox for Tools {
             component: plugin.component.value.shown().into(),
             digest: loaded.digest().into(),
             bytes: loaded.size(),
-            signature: planned_signature(&signature.reads, &signature.writes, &signature.outputs, signature.drops),
+            signature: signature.clone(),
             granted_read: plugin.grant.read.iter().map(|p| p.value.to_string()).collect(),
             granted_write: plugin.grant.write.iter().map(|p| p.value.to_string()).collect(),
         };
@@ -101,8 +101,7 @@ impl Toolbox for Tools {
         match compiled {
             Ok(program) => {
                 let warnings = program.warnings().map(|w| problem(w, true)).collect();
-                let s = program.signature();
-                let signature = planned_signature(&s.reads, &s.writes, &s.outputs, s.drops);
+                let signature = program.signature().clone();
                 self.programs.insert((pipeline.into(), step), program);
                 (Some(signature), warnings)
             }
@@ -120,8 +119,4 @@ fn problem(error: &CompileError, warning: bool) -> ProgramProblem {
         column: error.column,
         help: (!error.notes.is_empty()).then(|| error.notes.join("; ")),
     }
-}
-
-fn planned_signature(reads: &[tamis_record::Field], writes: &[tamis_record::Field], outputs: &[String], drops: bool) -> Signature {
-    Signature { reads: reads.to_vec(), writes: writes.to_vec(), outputs: outputs.to_vec(), drops }
 }

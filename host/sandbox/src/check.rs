@@ -3,7 +3,6 @@
 //! Runs once over every list and allocates one bit a row, and that only for rejects.
 
 use crate::failure::{Failure, REASON_BYTES_MAX, printable};
-use crate::json::json_is_valid;
 use tamis_record::{Column, DROP, Field, KEEP, Outcome, Patch, Reject, Values, VarValues};
 
 /// What the signature allows.
@@ -130,16 +129,14 @@ fn check_var(values: &VarValues, count: usize) -> Result<(), String> {
 }
 
 fn check_json(values: &VarValues, column: &Column, count: usize, whole_record: bool) -> Result<(), String> {
-    for i in (0..count).filter(|i| column.is_present(*i)) {
-        let text = values.get(i);
-        if !json_is_valid(text) {
-            return Err(format!("value {i} is not one JSON value on one line"));
-        }
-        if whole_record && text.trim_ascii_start().first() != Some(&b'{') {
-            return Err(format!("value {i} is not a JSON object, and a record must be one"));
-        }
+    tamis_record::check_json(values, |i| column.is_present(i)).map_err(|(i, malformed)| format!("value {i} is not one JSON value on one line: {malformed}"))?;
+    if !whole_record {
+        return Ok(());
     }
-    Ok(())
+    match (0..count).find(|i| column.is_present(*i) && values.get(*i).trim_ascii_start().first() != Some(&b'{')) {
+        Some(i) => Err(format!("value {i} is not a JSON object, and a record must be one")),
+        None => Ok(()),
+    }
 }
 
 /// Rejects come in any order, each row once.

@@ -4,7 +4,7 @@ use crate::check;
 use crate::contract::{BatchIn, ColumnIn, OutcomeOut};
 use crate::failure::{Cause, Failure};
 use crate::plugin::Plugin;
-use crate::signature::Signature;
+use tamis_record::Signature;
 use crate::state::State;
 use crate::trap;
 use std::fmt;

@@ -7,7 +7,7 @@
 //!
 //! Files, in the order of a record's way: `engine` (allocator, clock), `cache` and `key` (compiled code), `imports`,
 //! `linker`, `wasi` (what a plugin is given), `plugin`, `instance` and `contract` (the call), `trap` and `failure` (what
-//! went wrong), `check` and `json` (what comes back), `step`, `bisect`, `merge`, `breaker`.
+//! went wrong), `check` (what comes back), `step`, `bisect`, `merge`, `breaker`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -22,7 +22,6 @@ mod error;
 mod failure;
 mod imports;
 mod instance;
-mod json;
 mod key;
 mod limits;
 mod linker;
@@ -43,5 +42,6 @@ pub use failure::{Cause, Failure, REASON_BYTES_MAX};
 pub use instance::Instance;
 pub use limits::{Limits, SandboxOptions, WASM_STACK_BYTES};
 pub use plugin::Plugin;
-pub use signature::{FIELDS_MAX, OUTPUT_NAME_MAX, Signature};
+pub use signature::{FIELDS_MAX, OUTPUT_NAME_MAX};
+pub use tamis_record::Signature;
 pub use step::{Clock, PART_DEADLINE_MIN, PARTS_BYTES_FACTOR, Step, StepResult};

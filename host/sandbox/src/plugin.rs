@@ -8,7 +8,7 @@ use crate::failure::{Cause, Failure};
 use crate::imports::{self, Needs};
 use crate::instance::Instance;
 use crate::limits::Limits;
-use crate::signature::Signature;
+use tamis_record::Signature;
 use crate::state::{State, Usage};
 use crate::trap;
 use crate::wasi::EmptyWasi;
@@ -213,7 +213,7 @@ impl Plugin {
 
         let (answer,) = init.call(&mut store, (config_json,)).map_err(|e| named(e, &store))?;
         let raw = answer.map_err(|reason| Failure::new(Cause::Reject, reason))?;
-        let signature = Signature::from_contract(raw)?;
+        let signature = crate::signature::from_contract(raw)?;
         Ok((Instance::new(self.clone(), store, process, &signature), signature))
     }
 

@@ -3,54 +3,40 @@
 use crate::contract;
 use crate::failure::{Failure, printable};
 use std::collections::HashSet;
-use tamis_record::{Field, Kind, OUTPUTS_MAX, Path};
+use tamis_record::{Field, Kind, OUTPUTS_MAX, Path, Signature};
 
 /// Fields a plugin may read, and fields it may write.
 pub const FIELDS_MAX: usize = 256;
 /// Characters of an output's name.
 pub const OUTPUT_NAME_MAX: usize = 64;
 
-/// What a configured plugin needs, and what it may do.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Signature {
-    /// Fields it is shown, in column order; at most [`FIELDS_MAX`].
-    pub reads: Vec<Field>,
-    /// Fields it may set or remove, each path once; at most [`FIELDS_MAX`].
-    pub writes: Vec<Field>,
-    /// Outputs it may name, each once, `[A-Za-z_][A-Za-z0-9_.-]{0,63}`; at most [`OUTPUTS_MAX`].
-    pub outputs: Vec<String>,
-    /// Whether it may drop records.
-    pub drops: bool,
-}
-
-impl Signature {
-    /// Checks what `init` answered.
-    pub(crate) fn from_contract(raw: contract::Signature) -> Result<Self, Failure> {
-        let reads = fields("reads", raw.reads)?;
-        let writes = fields("writes", raw.writes)?;
-        let mut seen = HashSet::new();
-        for field in &writes {
-            if !seen.insert(&field.path) {
-                return Err(Failure::contract(format!("signature: `writes` names `{}` twice; name each field once", field.path)));
-            }
+/// Checks what `init` answered: at most [`FIELDS_MAX`] fields to read and to write, each written path once, at most
+/// [`OUTPUTS_MAX`] outputs, each once, `[A-Za-z_][A-Za-z0-9_.-]{0,63}`.
+pub(crate) fn from_contract(raw: contract::Signature) -> Result<Signature, Failure> {
+    let reads = fields("reads", raw.reads)?;
+    let writes = fields("writes", raw.writes)?;
+    let mut seen = HashSet::new();
+    for field in &writes {
+        if !seen.insert(&field.path) {
+            return Err(Failure::contract(format!("signature: `writes` names `{}` twice; name each field once", field.path)));
         }
-        if raw.outputs.len() > OUTPUTS_MAX {
-            return Err(Failure::contract(format!("signature: {} outputs, at most {OUTPUTS_MAX} were expected", raw.outputs.len())));
-        }
-        let mut names = HashSet::new();
-        for name in &raw.outputs {
-            if !is_output_name(name) {
-                return Err(Failure::contract(format!(
-                    "signature: `{}` is not the name of an output; a letter or `_`, then up to 63 letters, digits, `_`, `.` or `-` were expected",
-                    printable(name, 80)
-                )));
-            }
-            if !names.insert(name.as_str()) {
-                return Err(Failure::contract(format!("signature: `outputs` names `{name}` twice; name each output once")));
-            }
-        }
-        Ok(Self { reads, writes, outputs: raw.outputs, drops: raw.drops })
     }
+    if raw.outputs.len() > OUTPUTS_MAX {
+        return Err(Failure::contract(format!("signature: {} outputs, at most {OUTPUTS_MAX} were expected", raw.outputs.len())));
+    }
+    let mut names = HashSet::new();
+    for name in &raw.outputs {
+        if !is_output_name(name) {
+            return Err(Failure::contract(format!(
+                "signature: `{}` is not the name of an output; a letter or `_`, then up to 63 letters, digits, `_`, `.` or `-` were expected",
+                printable(name, 80)
+            )));
+        }
+        if !names.insert(name.as_str()) {
+            return Err(Failure::contract(format!("signature: `outputs` names `{name}` twice; name each output once")));
+        }
+    }
+    Ok(Signature { reads, writes, outputs: raw.outputs, drops: raw.drops })
 }
 
 fn fields(list: &str, raw: Vec<contract::Field>) -> Result<Vec<Field>, Failure> {
@@ -91,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_sound_signature_passes() {
-        let signature = Signature::from_contract(raw(&["a", "a", "."], &["b", "b.c"], &["errors", "_x.y-z"])).unwrap();
+        let signature = from_contract(raw(&["a", "a", "."], &["b", "b.c"], &["errors", "_x.y-z"])).unwrap();
         assert_eq!((signature.reads.len(), signature.writes.len(), signature.outputs.len()), (3, 2, 2));
     }
 
@@ -111,11 +97,11 @@ mod tests {
             (raw(&[], &[], &[&long]), "is not the name of an output"),
             (raw(&[], &[], &many), "300 outputs"),
         ] {
-            let failure = Signature::from_contract(raw).unwrap_err();
+            let failure = from_contract(raw).unwrap_err();
             assert!(failure.reason.contains(expected), "{failure}");
         }
         let mut text = raw(&["."], &[], &[]);
         text.reads[0].kind = contract::Kind::Text;
-        assert!(Signature::from_contract(text).unwrap_err().reason.contains("comes as json only"));
+        assert!(from_contract(text).unwrap_err().reason.contains("comes as json only"));
     }
 }

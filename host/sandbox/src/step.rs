@@ -5,7 +5,7 @@ use crate::breaker::Breaker;
 use crate::failure::{Cause, Failure};
 use crate::instance::Instance;
 use crate::plugin::Plugin;
-use crate::signature::Signature;
+use tamis_record::Signature;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;

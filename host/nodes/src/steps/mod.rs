@@ -1,7 +1,7 @@
 //! Native steps: `vrl` rewrites records, `filter` drops them, `route` sends them to named outputs. All three run
 //! [VRL](https://vrl.dev), compiled and type-checked when the plan is made.
 //!
-//! To the engine a native step looks like a plugin: a [`NativeSignature`] that says which fields it is shown and may
+//! To the engine a native step looks like a plugin: a [`Signature`](tamis_record::Signature) that says which fields it is shown and may
 //! write, and [`StepInstance::process`] from columns to an [`Outcome`](tamis_record::Outcome). A program is shown only
 //! the fields it names, so cost follows them and not the size of the record.
 //!
@@ -18,4 +18,4 @@ pub mod vrl;
 
 pub use filter::compile_filter;
 pub use route::compile_route;
-pub use vrl::{CompileError, NativeSignature, Program, StepInstance, compile_vrl};
+pub use vrl::{CompileError, Program, StepInstance, compile_vrl};

@@ -27,20 +27,7 @@ pub use instance::{EXPRESSIONS_MAX, RECORD_BYTES_MAX, StepInstance};
 use compile::{Compiled, Request};
 use layout::Layout;
 use std::sync::Arc;
-use tamis_record::{Field, Kind};
-
-/// What a native step is shown, may write and may decide; the counterpart of a plugin's signature.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NativeSignature {
-    /// Fields it is shown, in column order, all of kind `json`.
-    pub reads: Vec<Field>,
-    /// Fields it may set or remove, all of kind `json`. [`Patch::field`](tamis_record::Patch::field) counts these.
-    pub writes: Vec<Field>,
-    /// Outputs it may send a record to: verdict `n` is `outputs[n - 1]`.
-    pub outputs: Vec<String>,
-    /// Whether it may drop records.
-    pub drops: bool,
-}
+use tamis_record::{Field, Kind, Signature};
 
 /// Which step a program is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +53,7 @@ pub(crate) struct Parts {
     /// The source that messages refer to; empty for a route, which has no messages.
     pub(crate) source: String,
     pub(crate) layout: Layout,
-    pub(crate) signature: NativeSignature,
+    pub(crate) signature: Signature,
 }
 
 /// Compiles and type-checks a `vrl` step.
@@ -88,7 +75,7 @@ impl Program {
         let deletions: Vec<_> = programs.iter().flat_map(|compiled| compiled.deletions.iter().cloned()).collect();
         let layout = Layout::new(&queries, &assignments, &deletions);
         let field = |path: &tamis_record::Path| Field { path: path.clone(), kind: Kind::Json };
-        let signature = NativeSignature {
+        let signature = Signature {
             reads: layout.slots.iter().map(|slot| field(&slot.path)).collect(),
             writes: layout.writes.iter().map(|write| field(&write.place.path)).collect(),
             outputs,
@@ -99,7 +86,7 @@ impl Program {
     }
 
     /// What it is shown, may write and may decide.
-    pub fn signature(&self) -> &NativeSignature {
+    pub fn signature(&self) -> &Signature {
         &self.parts.signature
     }
 
