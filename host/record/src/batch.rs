@@ -2,7 +2,7 @@
 
 use crate::column::{Column, DROP, KEEP, Outcome, Values};
 use crate::fields::{ColumnId, FieldId, Fields, NO_NODE};
-use crate::marks::Marks;
+use crate::marks::{Marks, is_plain};
 use crate::scan::{DEPTH_MAX_DEFAULT, Malformed, Scan, Slot};
 use crate::splice::{Conflict, Edit, Scratch, Splice};
 use crate::{read, write};
@@ -81,7 +81,6 @@ pub struct Batch {
     slots: Vec<Slot>,
     edits: Vec<Edit>,
     edit_text: Vec<u8>,
-    edit_marks: Marks,
     /// For each row, whether it has edits; for each written field, whether any row has one.
     touched: Vec<bool>,
     pending: Vec<bool>,
@@ -109,7 +108,6 @@ impl Batch {
             slots: Vec::new(),
             edits: Vec::new(),
             edit_text: Vec::new(),
-            edit_marks: Marks::default(),
             touched: Vec::new(),
             live: Vec::new(),
             before: Vec::new(),
@@ -198,15 +196,16 @@ impl Batch {
         let mut overrides: Vec<(u32, Vec<(u32, u32)>)> = Vec::new();
         let width = self.fields.nodes.len();
         let text = self.own.as_deref().unwrap_or(&self.records.text);
-        self.marks.index(text);
         self.slots.clear();
         self.slots.resize(self.rows.len() * width, Slot::ABSENT);
         let mut failed = false;
         for &row in &self.live {
             let (from, to) = self.rows[row as usize];
+            self.marks.index(text, from as usize, to as usize);
             let scan = Scan {
                 text: text.get(..to as usize).unwrap_or_default(),
-                marks: &self.marks,
+                marks: self.marks.places(),
+                passed: 0,
                 nodes: &self.fields.nodes,
                 slots: &mut self.slots[row as usize * width..][..width],
                 overridden: &mut self.overridden,
@@ -294,7 +293,7 @@ impl Batch {
     fn settle(&mut self, faults: &mut Vec<Fault>) {
         let mut scratch = std::mem::take(&mut self.scratch);
         let fields = Arc::clone(&self.fields);
-        let (marks, slots) = (std::mem::take(&mut self.marks), std::mem::take(&mut self.slots));
+        let slots = std::mem::take(&mut self.slots);
         let (edits, edit_text) = (std::mem::take(&mut self.edits), std::mem::take(&mut self.edit_text));
         let touched = std::mem::take(&mut self.touched);
         let (width, places) = (fields.nodes.len(), fields.writes.len());
@@ -309,7 +308,6 @@ impl Batch {
                 let splice = Splice {
                     fields: &fields,
                     text,
-                    marks: &marks,
                     slots: &slots[row * width..][..width],
                     edits: &edits[row * places..][..places],
                     edit_text: &edit_text,
@@ -319,7 +317,7 @@ impl Batch {
             },
             faults,
         );
-        (self.scratch, self.marks, self.slots) = (scratch, marks, slots);
+        (self.scratch, self.slots) = (scratch, slots);
         (self.edits, self.edit_text, self.touched) = (edits, edit_text, touched);
         self.forget_edits();
         self.scan(faults);
@@ -368,23 +366,36 @@ impl Batch {
         let place = self.fields.nodes[node as usize].write;
         let edited = place != NO_NODE && self.pending[place as usize];
         let mut present = 0;
-        for (i, &row) in self.live.iter().enumerate() {
-            let slot = self.slots[row as usize * width + node as usize];
-            let edit = if edited { self.edits[row as usize * places + place as usize] } else { Edit::NONE };
-            let there = if edit != Edit::NONE {
-                let value = edit.text(&self.edit_text);
-                edit.is_set() && read::push(value, memchr::memchr(b'\\', value).is_some(), column)
-            } else if slot.is_present() {
-                let value = text.get(slot.start as usize..slot.end() as usize).unwrap_or_default();
-                read::push(value, slot.is_escaped(), column)
-            } else {
-                false
-            };
-            if there {
-                bits[i / 8] |= 1 << (i % 8);
-                present += 1;
-            } else {
-                column.values.push_absent();
+        if let (Values::Text(values), false) = (&mut column.values, edited) {
+            for (rows, bits) in self.live.chunks(8).zip(bits.iter_mut()) {
+                for (i, &row) in rows.iter().enumerate() {
+                    let slot = self.slots.get(row as usize * width + node as usize).copied().unwrap_or(Slot::ABSENT);
+                    if slot.is_present() && read::push_text(text, slot, &mut values.bytes) {
+                        *bits |= 1 << i;
+                        present += 1;
+                    }
+                    values.close();
+                }
+            }
+        } else {
+            for (i, &row) in self.live.iter().enumerate() {
+                let slot = self.slots[row as usize * width + node as usize];
+                let edit = if edited { self.edits[row as usize * places + place as usize] } else { Edit::NONE };
+                let there = if edit != Edit::NONE {
+                    let value = edit.text(&self.edit_text);
+                    edit.is_set() && read::push(value, memchr::memchr(b'\\', value).is_some(), column)
+                } else if slot.is_present() {
+                    let value = text.get(slot.start as usize..slot.end() as usize).unwrap_or_default();
+                    read::push(value, slot.is_escaped(), column)
+                } else {
+                    false
+                };
+                if there {
+                    bits[i / 8] |= 1 << (i % 8);
+                    present += 1;
+                } else {
+                    column.values.push_absent();
+                }
             }
         }
         if present < self.live.len() {
@@ -459,9 +470,6 @@ impl Batch {
         }
         self.pending[place as usize] = true;
         let places = self.fields.writes.len();
-        if let Values::Text(v) = &column.values {
-            self.edit_marks.index(&v.bytes);
-        }
         let count = column.len().min(rows.map_or(before.len(), <[u32]>::len));
         for i in 0..count {
             let seen = rows.map_or(i as u32, |rows| rows[i]);
@@ -484,9 +492,8 @@ impl Batch {
         let out = &mut self.edit_text;
         match values {
             Values::Text(v) => {
-                let from = v.offsets.get(i).copied().unwrap_or(0) as usize;
                 let text = v.get(i);
-                if self.edit_marks.next(from) >= from + text.len() {
+                if is_plain(text) {
                     out.reserve(text.len() + 2);
                     out.push(b'"');
                     out.extend_from_slice(text);
@@ -515,7 +522,6 @@ impl Batch {
         let splice = Splice {
             fields: &self.fields,
             text,
-            marks: &self.marks,
             slots: &self.slots[row * width..][..width],
             edits: &self.edits[row * places..][..places],
             edit_text: &self.edit_text,
@@ -532,7 +538,6 @@ fn fault(row: u32, malformed: Malformed) -> Fault {
 /// Whether each value is one JSON value on one line, as a step must return them. `Err`: the first value that is not, and why.
 pub fn check_json(values: &crate::VarValues, present: impl Fn(usize) -> bool) -> Result<(), (usize, Malformed)> {
     let mut marks = Marks::default();
-    marks.index(&values.bytes);
     let fields = Fields::new();
     let mut slots = [Slot::ABSENT];
     let mut overridden = Vec::new();
@@ -542,9 +547,11 @@ pub fn check_json(values: &crate::VarValues, present: impl Fn(usize) -> bool) ->
         if let Some(at) = memchr::memchr(b'\r', text.get(from as usize..).unwrap_or_default()) {
             return Err((i, Malformed { at: at as u32, reason: "a raw carriage return" }));
         }
+        marks.index(text, from as usize, to as usize);
         let scan = Scan {
             text,
-            marks: &marks,
+            marks: marks.places(),
+            passed: 0,
             nodes: &fields.nodes,
             slots: &mut slots,
             overridden: &mut overridden,

@@ -28,10 +28,12 @@ pub(crate) struct Node {
     pub(crate) keys: Vec<(Box<[u8]>, u16)>,
     /// Elements tracked below it, ascending.
     pub(crate) indexes: Vec<(u32, u16)>,
-    /// Bit `n % 64` is set when a tracked member's name has `n` bytes: most of a record's members end here.
-    lengths: u64,
-    /// First candidate by hash of the name, an index into `keys`; the rest follow.
-    table: Vec<u8>,
+    /// Bit `h` is set when a tracked member's name has the hash `h`: most of a record's members end here.
+    filter: u64,
+    /// First candidate by hash of the name, an index into `keys` (which are sorted by hash); the rest follow.
+    table: Vec<u16>,
+    /// The hash of each of `keys`.
+    hashes: Vec<u8>,
     /// `"name":` as it is written when the member is inserted.
     pub(crate) json_key: Box<[u8]>,
     /// The segment's index when the node is an element.
@@ -48,15 +50,17 @@ impl Node {
     }
 
     /// The node of the member with this (unescaped) name.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn member(&self, name: &[u8]) -> Option<u16> {
-        if self.lengths >> (name.len() % 64) & 1 == 0 {
+        let hash = hash(name);
+        if self.filter >> hash & 1 == 0 {
             return None;
         }
-        let mut i = *self.table.get(hash(name))? as usize;
-        // The candidates of one hash stand next to each other in no order of meaning: go on to the end of the list.
-        while let Some((key, node)) = self.keys.get(i) {
-            if **key == *name {
+        let mut i = *self.table.get(hash)? as usize;
+        // Those of one hash stand next to each other.
+        while self.hashes.get(i).is_some_and(|h| *h as usize == hash) {
+            let (key, node) = self.keys.get(i)?;
+            if same(key, name) {
                 return Some(*node);
             }
             i += 1;
@@ -72,24 +76,40 @@ impl Node {
     fn finish(&mut self) {
         self.indexes.sort_unstable();
         self.keys.sort_by_key(|(key, _)| hash(key));
-        // 255 means none: with more members than that (or where the first lies beyond) the search starts at the front.
-        self.table = vec![255; TABLE];
-        for (i, (key, _)) in self.keys.iter().enumerate() {
-            self.lengths |= 1 << (key.len() % 64);
-            let entry = &mut self.table[hash(key)];
-            if *entry == 255 {
-                *entry = if self.keys.len() < 255 { i as u8 } else { 0 };
-            }
+        self.hashes = self.keys.iter().map(|(key, _)| hash(key) as u8).collect();
+        self.table = vec![NO_NODE; TABLE];
+        for (i, (key, _)) in self.keys.iter().enumerate().rev() {
+            self.filter |= 1 << hash(key);
+            self.table[hash(key)] = i as u16;
         }
     }
 }
 
-#[inline]
+/// Equality of short texts without a call: names have 4 to 16 bytes as a rule.
+#[inline(always)]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    if let (Some(a_front), Some(b_front), Some(a_back), Some(b_back)) =
+        (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>())
+    {
+        return a_front == b_front && a_back == b_back && (a.len() <= 16 || a == b);
+    }
+    if let (Some(a_front), Some(b_front), Some(a_back), Some(b_back)) =
+        (a.first_chunk::<4>(), b.first_chunk::<4>(), a.last_chunk::<4>(), b.last_chunk::<4>())
+    {
+        return a_front == b_front && a_back == b_back;
+    }
+    a == b
+}
+
+/// Below [`TABLE`], from the length and both ends.
+#[inline(always)]
 fn hash(name: &[u8]) -> usize {
     let first = name.first().copied().unwrap_or(0) as usize;
     let last = name.last().copied().unwrap_or(0) as usize;
-    let middle = name.get(name.len() / 2).copied().unwrap_or(0) as usize;
-    (name.len().wrapping_mul(7) ^ first.wrapping_mul(5) ^ last.wrapping_mul(11) ^ middle.wrapping_mul(3)) % TABLE
+    (name.len() ^ first.wrapping_mul(5) ^ last.wrapping_mul(11)) % TABLE
 }
 
 /// The fields a pipeline reads and writes. Built once a pipeline, shared by its lanes.

@@ -1,6 +1,7 @@
 //! From a value's JSON text to an entry of a column.
 
 use crate::column::{Column, Values, VarValues};
+use crate::scan::Slot;
 
 /// Appends the value to the column as the column's kind. `false`: it is `null` or of another kind, and nothing was appended.
 ///
@@ -55,6 +56,27 @@ pub(crate) fn push(value: &[u8], escaped: bool, column: &mut Column) -> bool {
             _ => false,
         },
     }
+}
+
+/// Appends the text of the string in the slot. `false`: it is no string, and nothing was appended.
+#[inline(always)]
+pub(crate) fn push_text(text: &[u8], slot: Slot, out: &mut Vec<u8>) -> bool {
+    const SHORT: usize = 16;
+    let (start, end) = (slot.start as usize, slot.end() as usize);
+    if text.get(start) != Some(&b'"') {
+        return false;
+    }
+    let (from, to) = (start + 1, end.saturating_sub(1));
+    if slot.is_escaped() {
+        unescape(text.get(from..to).unwrap_or_default(), out);
+    } else if let (true, Some(front)) = (to.saturating_sub(from) <= SHORT, text.get(from..).and_then(|t| t.first_chunk::<SHORT>())) {
+        // A copy of fixed length needs no call; what is too much of it is cut off.
+        out.extend_from_slice(front);
+        out.truncate(out.len() + to - from - SHORT);
+    } else {
+        out.extend_from_slice(text.get(from..to).unwrap_or_default());
+    }
+    true
 }
 
 #[inline]

@@ -3,7 +3,6 @@
 //! Iterative where the input decides the depth; recursive only along tracked paths, whose depth the configuration bounds.
 
 use crate::fields::Node;
-use crate::marks::Marks;
 
 /// Depth of nesting accepted unless configured otherwise.
 pub const DEPTH_MAX_DEFAULT: u32 = 1024;
@@ -56,7 +55,9 @@ impl Slot {
 pub(crate) struct Scan<'a> {
     /// The text up to the row's end.
     pub(crate) text: &'a [u8],
-    pub(crate) marks: &'a Marks,
+    /// The row's [`Marks`](crate::marks::Marks), and how many of them lie behind.
+    pub(crate) marks: &'a [u32],
+    pub(crate) passed: usize,
     pub(crate) nodes: &'a [Node],
     /// The row's slots, one a node.
     pub(crate) slots: &'a mut [Slot],
@@ -66,7 +67,49 @@ pub(crate) struct Scan<'a> {
     pub(crate) at: usize,
 }
 
-type Result<T> = std::result::Result<T, &'static str>;
+/// What is wrong, as one byte: a result that travels in a register keeps the scan's loop free of stalls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    TextBehind,
+    CommaOrBrace,
+    CommaOrBracket,
+    Name,
+    Colon,
+    StringEnd,
+    Hex,
+    Escape,
+    Control,
+    End,
+    Value,
+    Digit,
+    Fraction,
+    Exponent,
+    Depth,
+}
+
+impl Wrong {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Wrong::TextBehind => "text behind the value",
+            Wrong::CommaOrBrace => "`,` or `}` was expected",
+            Wrong::CommaOrBracket => "`,` or `]` was expected",
+            Wrong::Name => "a member's name in quotes was expected",
+            Wrong::Colon => "`:` was expected",
+            Wrong::StringEnd => "the string has no end",
+            Wrong::Hex => "four hexadecimal digits were expected after `\\u`",
+            Wrong::Escape => "an escape that JSON does not know",
+            Wrong::Control => "a control character inside a string",
+            Wrong::End => "the text ends where a value was expected",
+            Wrong::Value => "a value was expected",
+            Wrong::Digit => "a digit was expected",
+            Wrong::Fraction => "a digit was expected after the decimal point",
+            Wrong::Exponent => "a digit was expected in the exponent",
+            Wrong::Depth => "nested too deeply",
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, Wrong>;
 
 impl<'a> Scan<'a> {
     /// Scans the row that begins at `at`. `Err` tells where and why it is not JSON.
@@ -74,7 +117,7 @@ impl<'a> Scan<'a> {
     pub(crate) fn record(mut self) -> std::result::Result<(), Malformed> {
         let begin = self.at;
         let scanned = self.record_at();
-        scanned.map_err(|reason| Malformed { at: (self.at.min(self.text.len()) - begin) as u32, reason })
+        scanned.map_err(|wrong| Malformed { at: (self.at.min(self.text.len()) - begin) as u32, reason: wrong.text() })
     }
 
     #[inline]
@@ -85,20 +128,32 @@ impl<'a> Scan<'a> {
         let escaped = self.tracked(&nodes[0], 0)?;
         self.slots[0] = slot(start, start, self.at, escaped);
         self.blanks();
-        if self.at < self.text.len() { Err("text behind the value") } else { Ok(()) }
+        if self.at < self.text.len() { Err(Wrong::TextBehind) } else { Ok(()) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn peek(&self) -> u8 {
         // A NUL byte is nowhere part of JSON outside strings, so it can stand for the end.
         self.text.get(self.at).copied().unwrap_or(0)
     }
 
     /// Skips white space. A line feed is none: a record is one line.
-    #[inline]
+    #[inline(always)]
     fn blanks(&mut self) {
+        if self.peek() <= b' ' {
+            self.skip_blanks();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn skip_blanks(&mut self) {
         while matches!(self.peek(), b' ' | b'\t' | b'\r') {
             self.at += 1;
+        }
+        // Tabs and carriage returns are marked too, for they may not stand in strings.
+        while self.marks.get(self.passed).is_some_and(|at| (*at as usize) < self.at) {
+            self.passed += 1;
         }
     }
 
@@ -121,16 +176,15 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         loop {
-            let key = self.at;
-            let escaped = self.name()?;
-            let name_end = self.at - 1;
-            self.colon()?;
-            let child = if escaped {
-                let mut name = Vec::new();
-                crate::read::unescape(self.text.get(key + 1..name_end).unwrap_or_default(), &mut name);
-                node.member(&name)
-            } else {
-                node.member(self.text.get(key + 1..name_end).unwrap_or_default())
+            let (key, child) = match self.plain_members(node) {
+                Some(found) => found,
+                None => {
+                    let key = self.at;
+                    let escaped = self.name()?;
+                    let name = self.text.get(key + 1..self.at - 1).unwrap_or_default();
+                    self.colon()?;
+                    (key, if escaped { escaped_member(node, name) } else { node.member(name) })
+                }
             };
             match child {
                 None => self.skip(depth)?,
@@ -146,8 +200,37 @@ impl<'a> Scan<'a> {
                     self.at += 1;
                     return Ok(());
                 }
-                _ => return Err("`,` or `}` was expected"),
+                _ => return Err(Wrong::CommaOrBrace),
             }
+        }
+    }
+
+    /// Passes over members that are not tracked, as long as they are texts without escapes and nothing stands between the
+    /// tokens: most members of most records. Stops at the value of another member; gives where that member begins and its
+    /// node. `None`: the member in hand has to be read with more care.
+    #[inline(always)]
+    fn plain_members(&mut self, node: &Node) -> Option<(usize, Option<u16>)> {
+        let (text, marks) = (self.text, self.marks);
+        let (mut at, mut passed) = (self.at, self.passed);
+        loop {
+            let close = marks.get(passed + 1).map_or(usize::MAX, |at| *at as usize);
+            let plain = text.get(at) == Some(&b'"')
+                && matches!(text.get(close..).and_then(|t| t.first_chunk()), Some([b'"', b':', c]) if *c > b' ');
+            if !plain {
+                (self.at, self.passed) = (at, passed);
+                return None;
+            }
+            let child = node.member(text.get(at + 1..close).unwrap_or_default());
+            if child.is_none() && text.get(close + 2) == Some(&b'"') {
+                let end = marks.get(passed + 3).map_or(usize::MAX, |at| *at as usize);
+                if text.get(end..).and_then(|t| t.first_chunk()) == Some(b"\",\"") {
+                    at = end + 2;
+                    passed += 4;
+                    continue;
+                }
+            }
+            (self.at, self.passed) = (close + 2, passed + 2);
+            return Some((at, child));
         }
     }
 
@@ -175,7 +258,7 @@ impl<'a> Scan<'a> {
                     self.at += 1;
                     return Ok(());
                 }
-                _ => return Err("`,` or `]` was expected"),
+                _ => return Err(Wrong::CommaOrBracket),
             }
         }
     }
@@ -211,19 +294,21 @@ impl<'a> Scan<'a> {
     }
 
     /// A member's name. Gives whether it has escapes.
-    #[inline]
+    #[inline(always)]
     fn name(&mut self) -> Result<bool> {
         if self.peek() != b'"' {
-            return Err("a member's name in quotes was expected");
+            return Err(Wrong::Name);
         }
         self.string()
     }
 
-    #[inline]
+    #[inline(always)]
     fn colon(&mut self) -> Result<()> {
-        self.blanks();
         if self.peek() != b':' {
-            return Err("`:` was expected");
+            self.blanks();
+            if self.peek() != b':' {
+                return Err(Wrong::Colon);
+            }
         }
         self.at += 1;
         self.blanks();
@@ -231,11 +316,13 @@ impl<'a> Scan<'a> {
     }
 
     /// A string, from its quote. Gives whether it has escapes.
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> Result<bool> {
-        self.at = self.marks.next(self.at + 1);
-        if self.peek() == b'"' {
-            self.at += 1;
+        // The first mark not passed is the opening quote, the next one the closing quote unless something is special.
+        let close = self.marks.get(self.passed + 1).map_or(self.text.len(), |at| *at as usize);
+        if self.text.get(close) == Some(&b'"') {
+            self.at = close + 1;
+            self.passed += 2;
             return Ok(false);
         }
         self.string_with_escapes()
@@ -245,11 +332,14 @@ impl<'a> Scan<'a> {
     #[inline(never)]
     fn string_with_escapes(&mut self) -> Result<bool> {
         let mut escaped = false;
+        self.passed += 1;
         loop {
+            self.at = self.marks.get(self.passed).map_or(self.text.len(), |at| *at as usize);
             match self.text.get(self.at) {
-                None => return Err("the string has no end"),
+                None => return Err(Wrong::StringEnd),
                 Some(b'"') => {
                     self.at += 1;
+                    self.passed += 1;
                     return Ok(escaped);
                 }
                 Some(b'\\') => {
@@ -259,21 +349,23 @@ impl<'a> Scan<'a> {
                         Some(b'u') => {
                             let digits = self.text.get(self.at + 2..self.at + 6).unwrap_or_default();
                             if digits.len() < 4 || !digits.iter().all(u8::is_ascii_hexdigit) {
-                                return Err("four hexadecimal digits were expected after `\\u`");
+                                return Err(Wrong::Hex);
                             }
                             self.at += 6;
                         }
-                        _ => return Err("an escape that JSON does not know"),
+                        _ => return Err(Wrong::Escape),
                     }
                 }
-                Some(_) => return Err("a control character inside a string"),
+                Some(_) => return Err(Wrong::Control),
             }
-            self.at = self.marks.next(self.at);
+            while self.marks.get(self.passed).is_some_and(|at| (*at as usize) < self.at) {
+                self.passed += 1;
+            }
         }
     }
 
     /// Any value, without looking for fields.
-    #[inline]
+    #[inline(always)]
     fn skip(&mut self, depth: u32) -> Result<()> {
         match self.peek() {
             b'"' => self.string().map(|_| ()),
@@ -289,15 +381,15 @@ impl<'a> Scan<'a> {
             b't' => self.word(b"true"),
             b'f' => self.word(b"false"),
             b'n' => self.word(b"null"),
-            _ if self.at >= self.text.len() => Err("the text ends where a value was expected"),
-            _ => Err("a value was expected"),
+            _ if self.at >= self.text.len() => Err(Wrong::End),
+            _ => Err(Wrong::Value),
         }
     }
 
     #[inline]
     fn word(&mut self, word: &[u8]) -> Result<()> {
         if self.text.get(self.at..self.at + word.len()) != Some(word) {
-            return Err("a value was expected");
+            return Err(Wrong::Value);
         }
         self.at += word.len();
         Ok(())
@@ -311,12 +403,12 @@ impl<'a> Scan<'a> {
         match self.peek() {
             b'0' => self.at += 1,
             b'1'..=b'9' => self.digits(),
-            _ => return Err("a digit was expected"),
+            _ => return Err(Wrong::Digit),
         }
         if self.peek() == b'.' {
             self.at += 1;
             if !self.peek().is_ascii_digit() {
-                return Err("a digit was expected after the decimal point");
+                return Err(Wrong::Fraction);
             }
             self.digits();
         }
@@ -326,7 +418,7 @@ impl<'a> Scan<'a> {
                 self.at += 1;
             }
             if !self.peek().is_ascii_digit() {
-                return Err("a digit was expected in the exponent");
+                return Err(Wrong::Exponent);
             }
             self.digits();
         }
@@ -341,104 +433,116 @@ impl<'a> Scan<'a> {
     }
 
     /// An object or array with all that is in it, without recursion: one bit a level says which of the two it is.
+    #[inline(never)]
     fn skip_container(&mut self, depth: u32) -> Result<()> {
-        let mut small = [0u64; 4];
-        let mut large = Vec::new();
+        let mut levels = Levels { inner: 0, outer: Vec::new(), count: 0 };
         let levels_max = self.depth_max.saturating_sub(depth) as usize;
-        let mut level = 0usize;
         loop {
             // Here a value begins.
-            let object = match self.peek() {
-                b'{' => true,
-                b'[' => false,
+            match self.peek() {
                 b'"' => {
                     self.string()?;
-                    match self.close(&mut level, &small, &large)? {
-                        true => return Ok(()),
-                        false => continue,
+                }
+                open @ (b'{' | b'[') => {
+                    if levels.count >= levels_max {
+                        return Err(Wrong::Depth);
+                    }
+                    let object = open == b'{';
+                    self.at += 1;
+                    self.blanks();
+                    // `{` and `}`, `[` and `]` are two apart.
+                    if self.peek() == open + 2 {
+                        self.at += 1;
+                        if levels.count == 0 {
+                            return Ok(());
+                        }
+                    } else {
+                        levels.push(object);
+                        if object {
+                            self.name()?;
+                            self.colon()?;
+                        }
+                        continue;
                     }
                 }
-                _ => {
-                    self.scalar()?;
-                    match self.close(&mut level, &small, &large)? {
-                        true => return Ok(()),
-                        false => continue,
-                    }
-                }
-            };
-            if level >= levels_max {
-                return Err("nested too deeply");
+                _ => self.scalar()?,
             }
-            if level / 64 < small.len() {
-                set(&mut small, level, object);
-            } else {
-                let beyond = level - 64 * small.len();
-                if beyond / 64 >= large.len() {
-                    large.push(0u64);
-                }
-                set(&mut large, beyond, object);
-            }
-            level += 1;
-            self.at += 1;
-            self.blanks();
-            let end = if object { b'}' } else { b']' };
-            if self.peek() == end {
-                self.at += 1;
-                level -= 1;
-                if self.close(&mut level, &small, &large)? {
+            // Behind a value: what ends here is closed, or the next one begins.
+            loop {
+                if levels.count == 0 {
                     return Ok(());
                 }
-            } else if object {
-                self.name()?;
-                self.colon()?;
+                self.blanks();
+                match (self.peek(), levels.in_object()) {
+                    (b',', true) => {
+                        self.at += 1;
+                        self.blanks();
+                        self.name()?;
+                        self.colon()?;
+                        break;
+                    }
+                    (b',', false) => {
+                        self.at += 1;
+                        self.blanks();
+                        break;
+                    }
+                    (b'}', true) | (b']', false) => {
+                        self.at += 1;
+                        levels.pop();
+                        if levels.count == 0 {
+                            return Ok(());
+                        }
+                    }
+                    (_, true) => return Err(Wrong::CommaOrBrace),
+                    (_, false) => return Err(Wrong::CommaOrBracket),
+                }
             }
         }
     }
+}
 
-    /// Behind a value: closes what ends here, or moves to the next value. `true`: the outermost is closed.
-    #[inline]
-    fn close(&mut self, level: &mut usize, small: &[u64; 4], large: &[u64]) -> Result<bool> {
-        loop {
-            let Some(inner) = level.checked_sub(1) else { return Ok(true) };
-            let object = if inner / 64 < small.len() { get(small, inner) } else { get(large, inner - 64 * small.len()) };
-            self.blanks();
-            match (self.peek(), object) {
-                (b',', true) => {
-                    self.at += 1;
-                    self.blanks();
-                    self.name()?;
-                    self.colon()?;
-                    return Ok(false);
-                }
-                (b',', false) => {
-                    self.at += 1;
-                    self.blanks();
-                    return Ok(false);
-                }
-                (b'}', true) | (b']', false) => {
-                    self.at += 1;
-                    *level = inner;
-                }
-                (_, true) => return Err("`,` or `}` was expected"),
-                (_, false) => return Err("`,` or `]` was expected"),
-            }
+#[cold]
+#[inline(never)]
+fn escaped_member(node: &Node, name: &[u8]) -> Option<u16> {
+    let mut plain = Vec::new();
+    crate::read::unescape(name, &mut plain);
+    node.member(&plain)
+}
+
+/// The containers around a place: a bit each, the innermost lowest; full words move out.
+struct Levels {
+    inner: u64,
+    outer: Vec<u64>,
+    count: usize,
+}
+
+impl Levels {
+    #[inline(always)]
+    fn push(&mut self, object: bool) {
+        if self.count > 0 && self.count.is_multiple_of(64) {
+            self.outer.push(self.inner);
         }
+        self.inner = self.inner << 1 | u64::from(object);
+        self.count += 1;
+    }
+
+    #[inline(always)]
+    fn pop(&mut self) {
+        self.count -= 1;
+        if self.count > 0 && self.count.is_multiple_of(64) {
+            self.inner = self.outer.pop().unwrap_or(0);
+        } else {
+            self.inner >>= 1;
+        }
+    }
+
+    #[inline(always)]
+    fn in_object(&self) -> bool {
+        self.inner & 1 == 1
     }
 }
 
 #[inline]
 fn slot(key: usize, start: usize, end: usize, escaped: bool) -> Slot {
     Slot { key: key as u32, start: start as u32, end: end as u32 | if escaped { ESCAPED } else { 0 } }
-}
-
-#[inline]
-fn set(bits: &mut [u64], at: usize, value: bool) {
-    if let Some(word) = bits.get_mut(at / 64) {
-        *word = *word & !(1 << (at % 64)) | u64::from(value) << (at % 64);
-    }
-}
-
-#[inline]
-fn get(bits: &[u64], at: usize) -> bool {
-    bits.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
 }

@@ -76,7 +76,6 @@ pub(crate) struct Splice<'a> {
     pub(crate) fields: &'a Fields,
     /// The text up to the row's end.
     pub(crate) text: &'a [u8],
-    pub(crate) marks: &'a Marks,
     pub(crate) slots: &'a [Slot],
     pub(crate) edits: &'a [Edit],
     pub(crate) edit_text: &'a [u8],
@@ -263,16 +262,19 @@ impl Splice<'_> {
     /// How many `null`s are needed before the new element of an array.
     fn gap(&self, node: u16, slot: Slot) -> Result<u32, Conflict> {
         let wanted = self.node(node).written_below.iter().filter(|c| self.sets(**c)).find_map(|c| self.node(*c).element);
+        let mut marks = Marks::default();
+        marks.index(self.text, slot.start as usize, slot.end() as usize);
         let mut scan = Scan {
             text: self.text,
-            marks: self.marks,
+            marks: marks.places(),
+            passed: 0,
             nodes: &[],
             slots: &mut [],
             overridden: &mut Vec::new(),
             depth_max: crate::scan::DEPTH_MAX,
             at: slot.start as usize,
         };
-        let there = scan.elements().map_err(|reason| Conflict { reason: reason.into() })?;
+        let there = scan.elements().map_err(|wrong| Conflict { reason: wrong.text().into() })?;
         Ok(wanted.unwrap_or(0).saturating_sub(there))
     }
 

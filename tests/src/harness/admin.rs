@@ -67,6 +67,15 @@ pub fn request(address: &Address, text: &str) -> io::Result<Answer> {
     Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
 }
 
+/// Records of a source that are delivered, dropped on purpose or dead-lettered, as the host on this socket tells; 0 while it
+/// does not answer yet.
+pub fn settled(socket: &std::path::Path, source: &str) -> u64 {
+    let Ok(answer) = Address::Unix(socket.into()).get("/v1/status") else { return 0 };
+    let Ok(status) = serde_json::from_str::<serde_json::Value>(&answer.body) else { return 0 };
+    let sources = status["sources"].as_array().map(Vec::as_slice).unwrap_or_default();
+    sources.iter().find(|entry| entry["name"] == source).and_then(|entry| entry["settled"].as_u64()).unwrap_or(0)
+}
+
 /// One line of the metrics.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
@@ -85,6 +94,8 @@ pub struct MetricFamily {
     pub help: String,
     /// What `# TYPE` says.
     pub kind: String,
+    /// What `# UNIT` says, for those that have one.
+    pub unit: String,
     /// Its samples.
     pub samples: Vec<Sample>,
 }
@@ -112,7 +123,8 @@ pub fn parse_metrics(text: &str) -> Result<BTreeMap<String, MetricFamily>, Strin
             let field = match what {
                 "HELP" => &mut family.help,
                 "TYPE" if ["counter", "gauge", "histogram"].contains(&rest) => &mut family.kind,
-                _ => return Err(bad("HELP or TYPE was expected")),
+                "UNIT" if name.ends_with(rest) => &mut family.unit,
+                _ => return Err(bad("HELP, TYPE or UNIT was expected")),
             };
             if !std::mem::replace(field, rest.to_owned()).is_empty() {
                 return Err(bad("said twice"));

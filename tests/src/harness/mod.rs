@@ -8,7 +8,7 @@ mod process;
 mod report;
 mod tmpfs;
 
-pub use admin::{Address, Answer, MetricFamily, Sample, parse_metrics, request};
+pub use admin::{Address, Answer, MetricFamily, Sample, parse_metrics, request, settled};
 pub use base64::base64;
 pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
 pub use report::{Flow, Letter, Report};

@@ -56,7 +56,7 @@ impl Run {
 }
 
 /// Runs a command to its end, with this on its standard input.
-pub fn finish(mut command: Command, input: &[u8]) -> Run {
+pub(super) fn finish(mut command: Command, input: &[u8]) -> Run {
     if !input.is_empty() {
         command.stdin(Stdio::piped());
     }
@@ -192,6 +192,9 @@ impl Drop for Live {
 }
 
 /// Waits until something holds.
+///
+/// # Panics
+/// When it does not within [`TIMEOUT`].
 #[track_caller]
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();

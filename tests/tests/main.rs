@@ -1,0 +1,23 @@
+//! The `tamis` binary as its users meet it: real processes, real files, real signals.
+//!
+//! Each module is a subject. What a test needs is made by [`tamis_tests::harness`] in a folder of its own.
+
+#![allow(clippy::unwrap_used)]
+
+mod admin;
+mod broken_pipes;
+mod cache;
+mod canary;
+mod check;
+mod commands;
+mod exits;
+mod failure;
+mod files;
+mod full_disk;
+mod grants;
+mod hostile;
+mod inputs;
+mod json;
+mod memory;
+mod order;
+mod stop;
