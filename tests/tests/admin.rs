@@ -8,9 +8,23 @@ use tamis_tests::harness::{Address, Live, MetricFamily, Site, eventually, parse_
 
 /// Several plugins that fail each in its own way, beside a sound pipeline.
 fn config(admin: &str) -> String {
-    let plugin = |name: &str, limits: &str, what: &str| format!("  {name}: {{ component: PLUGIN(hostile), grant: {{ read: [message], write: [.] }}, limits: {{ {limits} }}, config: {what} poison }}\n");
-    let pipeline = |name: &str| format!("  p_{name}: {{ from: [in], steps: [ {{ name: s_{name}, plugin: {name} }} ], to: {{ default: [out], errors: [] }}, dead_letters: [failed] }}\n");
-    let kinds = [("trap", "deadline: 1s"), ("loop", "deadline: 100ms"), ("memory", "memory: 8MiB, deadline: 1s"), ("utf8", "deadline: 1s"), ("error", "deadline: 1s")];
+    let plugin = |name: &str, limits: &str, what: &str| {
+        format!(
+            "  {name}: {{ component: PLUGIN(hostile), grant: {{ read: [message], write: [.] }}, limits: {{ {limits} }}, config: {what} poison }}\n"
+        )
+    };
+    let pipeline = |name: &str| {
+        format!(
+            "  p_{name}: {{ from: [in], steps: [ {{ name: s_{name}, plugin: {name} }} ], to: {{ default: [out], errors: [] }}, dead_letters: [failed] }}\n"
+        )
+    };
+    let kinds = [
+        ("trap", "deadline: 1s"),
+        ("loop", "deadline: 100ms"),
+        ("memory", "memory: 8MiB, deadline: 1s"),
+        ("utf8", "deadline: 1s"),
+        ("error", "deadline: 1s"),
+    ];
     format!(
         "
 sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
@@ -82,7 +96,11 @@ fn all_paths_on_a_socket_and_on_loopback() {
         assert_eq!(answer.status, 404);
         assert!(answer.body.contains("/v1/status"));
         for method in ["POST", "PUT", "DELETE"] {
-            let answer = request(&address, &format!("{method} /v1/plan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")).unwrap();
+            let answer = request(
+                &address,
+                &format!("{method} /v1/plan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+            )
+            .unwrap();
             assert_eq!(answer.status, 405, "{method}");
         }
         assert!(live.runs());
@@ -132,7 +150,12 @@ fn metrics_have_the_names_and_labels_that_are_promised() {
     let counters = &families["tamis_plugin_counter"].samples;
     assert!((1..=64).contains(&counters.iter().filter(|c| c.labels["plugin"] == "flood").count()));
     assert!(counters.iter().all(|c| c.labels["name"].starts_with("counter_")));
-    for (name, kind) in [("tamis_step_seconds", "histogram"), ("tamis_step_memory_bytes", "gauge"), ("tamis_sink_records", "counter"), ("tamis_ack_lag_seconds", "gauge")] {
+    for (name, kind) in [
+        ("tamis_step_seconds", "histogram"),
+        ("tamis_step_memory_bytes", "gauge"),
+        ("tamis_sink_records", "counter"),
+        ("tamis_ack_lag_seconds", "gauge"),
+    ] {
         assert_eq!(families[name].kind, kind, "{name}");
     }
 }
@@ -168,8 +191,17 @@ fn a_name_that_is_not_this_machines_is_refused() {
         assert_eq!(get(good), 200, "{good}");
     }
     for bad in [
-        "Host: evil.example\r\n", "Host: evil.example:9480\r\n", "Host: localhost.evil.example\r\n", "Host: 127.0.0.1.evil.example\r\n", "Host: 10.0.0.1\r\n", "Host: 0.0.0.0:9480\r\n",
-        "Host: evil.example:x\r\n", "Host: 2130706433\r\n", "Host: localhost:1:evil\r\n", "Host: evil.example\r\nHost: localhost\r\n", "Host: localhost\r\nHost: evil.example\r\n",
+        "Host: evil.example\r\n",
+        "Host: evil.example:9480\r\n",
+        "Host: localhost.evil.example\r\n",
+        "Host: 127.0.0.1.evil.example\r\n",
+        "Host: 10.0.0.1\r\n",
+        "Host: 0.0.0.0:9480\r\n",
+        "Host: evil.example:x\r\n",
+        "Host: 2130706433\r\n",
+        "Host: localhost:1:evil\r\n",
+        "Host: evil.example\r\nHost: localhost\r\n",
+        "Host: localhost\r\nHost: evil.example\r\n",
     ] {
         assert!([400, 403].contains(&get(bad)), "{bad} was answered");
     }
@@ -206,7 +238,14 @@ fn requests_that_are_too_large_or_none_are_refused() {
     let (_site, mut live, address) = tcp("127.0.0.1");
     let large = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
     let many = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "a: b\r\n".repeat(5_000));
-    for text in [large.as_str(), &many, "\0\0\0\0\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\r\n\r\n\r\n", "GET /%00%ff/../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"] {
+    for text in [
+        large.as_str(),
+        &many,
+        "\0\0\0\0\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "\r\n\r\n\r\n",
+        "GET /%00%ff/../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    ] {
         // An answer, or a connection that is closed without one.
         if let Ok(answer) = request(&address, text) {
             assert!(answer.status >= 400, "{text:.40}: {}", answer.head);

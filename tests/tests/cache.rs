@@ -43,7 +43,11 @@ fn entries_are_their_owners_alone_and_are_used() {
     assert!(entries.iter().all(|entry| mode(entry) == 0o600));
     let times: Vec<_> = entries.iter().map(|entry| entry.metadata().unwrap().modified().unwrap()).collect();
     assert!(!again(&site).err.contains("not loaded"));
-    assert_eq!(entries.iter().map(|entry| entry.metadata().unwrap().modified().unwrap()).collect::<Vec<_>>(), times, "nothing was compiled again");
+    assert_eq!(
+        entries.iter().map(|entry| entry.metadata().unwrap().modified().unwrap()).collect::<Vec<_>>(),
+        times,
+        "nothing was compiled again"
+    );
 }
 
 #[test]
@@ -63,7 +67,12 @@ fn a_forged_entry_is_never_loaded() {
         fs::write(&entries[0], forged).unwrap();
         reported(&again(&site), 1, &format!("byte {place}"));
     }
-    for (what, bytes) in [("empty", Vec::new()), ("cut", first[..first.len() / 2].to_vec()), ("longer", [first.as_slice(), b"x"].concat()), ("noise", vec![0x90; 10_000])] {
+    for (what, bytes) in [
+        ("empty", Vec::new()),
+        ("cut", first[..first.len() / 2].to_vec()),
+        ("longer", [first.as_slice(), b"x"].concat()),
+        ("noise", vec![0x90; 10_000]),
+    ] {
         fs::write(&entries[0], bytes).unwrap();
         reported(&again(&site), 1, what);
     }

@@ -72,7 +72,11 @@ settings: {{ admin: 'unix:admin.sock', lanes: 2 }}"
     let letters = site.letters("failed.ndjson");
     if form == "dead_letter" {
         assert_eq!(letters.len(), 2);
-        assert!(letters.iter().all(|letter| CANARIES.iter().all(|canary| letter.record().contains(canary)) && !letter.reason().contains("canary")));
+        assert!(
+            letters
+                .iter()
+                .all(|letter| CANARIES.iter().all(|canary| letter.record().contains(canary)) && !letter.reason().contains("canary"))
+        );
     } else {
         assert!(letters.is_empty(), "{}", what("dead letters"));
     }
@@ -121,7 +125,13 @@ fn a_program_that_halts_the_host_does_not_quote_the_record_in_the_log() {
 fn quoted_nowhere(forms: &[(&str, i32)]) {
     let [mail, word] = CANARIES;
     for &(form, code) in forms {
-        for program in [".n = to_int!(.secret)", ".n = parse_json!(.secret)", ".n = parse_timestamp!(.secret, \"%Y\")", "assert!(.secret == 1, message: \"no \" + string!(.secret))", ".n = parse_regex!(.secret, r'^\\d+$')"] {
+        for program in [
+            ".n = to_int!(.secret)",
+            ".n = parse_json!(.secret)",
+            ".n = parse_timestamp!(.secret, \"%Y\")",
+            "assert!(.secret == 1, message: \"no \" + string!(.secret))",
+            ".n = parse_regex!(.secret, r'^\\d+$')",
+        ] {
             let config = format!(
                 "
 sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}

@@ -45,7 +45,11 @@ fn all_problems_at_once_with_their_places() {
         ("E204", "two sinks write the file", 23),
         ("W201", "source `spare` is read by no pipeline", 5),
     ] {
-        let found = run.err.split("\n\n").flat_map(|block| block.split("\nerror[").flat_map(|b| b.split("\nwarning["))).any(|block| block.contains(&code[1..]) && block.contains(says) && block.contains(&format!("tamis.yaml:{line}:")));
+        let found = run
+            .err
+            .split("\n\n")
+            .flat_map(|block| block.split("\nerror[").flat_map(|b| b.split("\nwarning[")))
+            .any(|block| block.contains(&code[1..]) && block.contains(says) && block.contains(&format!("tamis.yaml:{line}:")));
         assert!(found, "{code} `{says}` at line {line} is missing: {}", run.err);
     }
     assert!(run.err.contains("did you mean `in`?") && run.err.contains("did you mean `out`?"), "{run}");
@@ -55,10 +59,24 @@ fn all_problems_at_once_with_their_places() {
     let found = run.json();
     assert_eq!(found["sound"], false);
     let findings = found["findings"].as_array().unwrap();
-    assert!(found["errors"].as_u64() >= Some(11) && findings.len() as u64 == found["errors"].as_u64().unwrap() + found["warnings"].as_u64().unwrap(), "{found:#}");
+    assert!(
+        found["errors"].as_u64() >= Some(11)
+            && findings.len() as u64 == found["errors"].as_u64().unwrap() + found["warnings"].as_u64().unwrap(),
+        "{found:#}"
+    );
     for finding in findings {
-        assert!(finding["code"].is_string() && finding["message"].is_string() && ["error", "warning"].contains(&finding["severity"].as_str().unwrap()), "{finding}");
-        assert!(finding["place"]["line"].as_u64() >= Some(1) && finding["place"]["column"].as_u64() >= Some(1) && finding["place"]["file"].as_str().unwrap().ends_with("tamis.yaml"), "{finding}");
+        assert!(
+            finding["code"].is_string()
+                && finding["message"].is_string()
+                && ["error", "warning"].contains(&finding["severity"].as_str().unwrap()),
+            "{finding}"
+        );
+        assert!(
+            finding["place"]["line"].as_u64() >= Some(1)
+                && finding["place"]["column"].as_u64() >= Some(1)
+                && finding["place"]["file"].as_str().unwrap().ends_with("tamis.yaml"),
+            "{finding}"
+        );
     }
     // Nothing was made.
     assert!(!site.path("out.ndjson").exists() && !site.path("data").exists());
@@ -103,7 +121,23 @@ fn explain_in_every_form() {
     let run = site.run(["explain"]);
     assert_eq!(run.code, Some(0), "{run}");
     let text = run.text();
-    for part in ["pipeline main", "from in (file)", "1. tenant (plugin)", "granted    read ApiOwner; write tenant", "sha256:", "2. vrl (vrl)", "on failure blank", "4. filter (filter)", "drops      yes", "sends to   errors", "archive (file), alerts (null)", "second (pipeline)", "dead letters → failed", "pipeline second", "the data directory"] {
+    for part in [
+        "pipeline main",
+        "from in (file)",
+        "1. tenant (plugin)",
+        "granted    read ApiOwner; write tenant",
+        "sha256:",
+        "2. vrl (vrl)",
+        "on failure blank",
+        "4. filter (filter)",
+        "drops      yes",
+        "sends to   errors",
+        "archive (file), alerts (null)",
+        "second (pipeline)",
+        "dead letters → failed",
+        "pipeline second",
+        "the data directory",
+    ] {
         assert!(text.contains(part), "`{part}` is missing: {text}");
     }
     let plan = site.run(["explain", "--output", "json"]).json();
@@ -142,7 +176,10 @@ fn explain_a_field() {
 fn a_folder_of_files_is_merged() {
     let site = Site::new();
     site.write("conf/a.yaml", "version: 1\nsources: { in: { type: file, paths: [input.ndjson] } }\nsettings: { admin: off }\n");
-    site.write("conf/b.yaml", "version: 1\npipelines: { main: { from: [in], to: [out] } }\nsinks: { out: { type: file, path: '${OUT:-out}.ndjson' } }\n");
+    site.write(
+        "conf/b.yaml",
+        "version: 1\npipelines: { main: { from: [in], to: [out] } }\nsinks: { out: { type: file, path: '${OUT:-out}.ndjson' } }\n",
+    );
     site.write("input.ndjson", "{\"a\":1}\n");
     let run = site.run(["run", "--once", "-c", "conf"]);
     assert_eq!(run.code, Some(0), "{run}");
@@ -168,7 +205,13 @@ settings: { admin: 'unix:${file:secret.txt}/admin.sock' }",
         "{\"message\":\"a@mail.example\"}\n",
     );
     site.write("secret.txt", "s3cr3t-in-a-file\n");
-    for arguments in [&["check"][..], &["explain"], &["explain", "--output", "json"], &["--log", "trace", "run", "--once", "--report"], &["check", "--output", "json"]] {
+    for arguments in [
+        &["check"][..],
+        &["explain"],
+        &["explain", "--output", "json"],
+        &["--log", "trace", "run", "--once", "--report"],
+        &["check", "--output", "json"],
+    ] {
         for key in ["s3cr3t-in-the-environment", "s3cr3t"] {
             let mut command = site.command(arguments);
             command.env("KEY", key);

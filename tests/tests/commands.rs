@@ -31,7 +31,14 @@ fn help_is_asked_for_on_standard_output() {
 
 #[test]
 fn a_command_line_that_is_wrong() {
-    for arguments in [&["rum"][..], &["run", "--twice"], &["completions", "cmd"], &["--output", "xml", "schema"], &["--log-format", "yaml", "schema"], &["run", "--report", "many"]] {
+    for arguments in [
+        &["rum"][..],
+        &["run", "--twice"],
+        &["completions", "cmd"],
+        &["--output", "xml", "schema"],
+        &["--log-format", "yaml", "schema"],
+        &["run", "--report", "many"],
+    ] {
         let run = Site::new().run(arguments);
         assert_eq!(run.code, Some(2), "{arguments:?}: {run}");
         assert!(run.out.is_empty() && run.err.starts_with("error:"), "{run}");
@@ -57,7 +64,13 @@ fn the_schema_is_a_json_schema_of_the_configuration() {
 
 #[test]
 fn completions_of_each_shell() {
-    for (shell, mark) in [("bash", "complete -F"), ("zsh", "#compdef tamis"), ("fish", "complete -c tamis"), ("powershell", "Register-ArgumentCompleter"), ("elvish", "edit:completion")] {
+    for (shell, mark) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef tamis"),
+        ("fish", "complete -c tamis"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("elvish", "edit:completion"),
+    ] {
         let run = Site::new().run(["completions", shell]);
         assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{shell}: {run}");
         let script = run.text();
@@ -83,7 +96,8 @@ fn the_log_as_json_is_json_on_every_line() {
         let run = site.run(&arguments);
         assert_eq!(run.code, Some(0), "{run}");
         assert!(run.out.is_empty(), "{run}");
-        let lines: Vec<serde_json::Value> = run.err.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect();
+        let lines: Vec<serde_json::Value> =
+            run.err.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect();
         assert!(!lines.is_empty());
         for line in lines {
             assert!(line["timestamp"].is_string() && line["level"].is_string() && line["fields"]["message"].is_string(), "{line}");
@@ -95,7 +109,9 @@ fn the_log_as_json_is_json_on_every_line() {
 fn nothing_is_coloured_away_from_a_terminal() {
     let site = Site::with(PLAIN, "{\"n\":1}\n{\"n\":2}\n\u{1b}[31mnot JSON\n");
     site.write("bad.yaml", "version: 1\nsuorces: {}\npipelines: []\n");
-    for arguments in [vec!["run", "--once", "--report"], vec!["check"], vec!["check", "-c", "bad.yaml"], vec!["explain"], vec!["--help"], vec!["rum"]] {
+    for arguments in
+        [vec!["run", "--once", "--report"], vec!["check"], vec!["check", "-c", "bad.yaml"], vec!["explain"], vec!["--help"], vec!["rum"]]
+    {
         let mut command = site.command(&arguments);
         command.env("CLICOLOR", "1").env("TERM", "xterm-256color");
         let run = tamis_tests::harness::Live::start(command).wait();

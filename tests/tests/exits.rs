@@ -31,14 +31,26 @@ fn a_bad_configuration_is_2() {
         ("version", "version: 2\n", "E012"),
         ("key", "version: 1\nsuorces: {}\n", "did you mean `sources`"),
         ("nothing", "version: 1\n", "E216"),
-        ("name", "version: 1\nsources: { in: { type: stdin } }\npipelines: { main: { from: [inn], to: [out] } }\nsinks: { out: { type: \"null\" } }\n", "did you mean `in`?"),
-        ("vrl", "version: 1\nsources: { in: { type: stdin } }\npipelines: { main: { from: [in], steps: [ { vrl: '.a = ' } ], to: [out] } }\nsinks: { out: { type: stdout } }\n", "E213"),
+        (
+            "name",
+            "version: 1\nsources: { in: { type: stdin } }\npipelines: { main: { from: [inn], to: [out] } }\nsinks: { out: { type: \"null\" } }\n",
+            "did you mean `in`?",
+        ),
+        (
+            "vrl",
+            "version: 1\nsources: { in: { type: stdin } }\npipelines: { main: { from: [in], steps: [ { vrl: '.a = ' } ], to: [out] } }\nsinks: { out: { type: stdout } }\n",
+            "E213",
+        ),
         (
             "component",
             "version: 1\nsources: { in: { type: stdin } }\nplugins: { p: { component: none.wasm } }\npipelines: { main: { from: [in], steps: [ { plugin: p } ], to: [out] } }\nsinks: { out: { type: stdout } }\n",
             "E210",
         ),
-        ("round", "version: 1\nsources: { in: { type: file, paths: ['*.ndjson'] } }\npipelines: { main: { from: [in], to: [out] } }\nsinks: { out: { type: file, path: o.ndjson } }\n", "E202"),
+        (
+            "round",
+            "version: 1\nsources: { in: { type: file, paths: ['*.ndjson'] } }\npipelines: { main: { from: [in], to: [out] } }\nsinks: { out: { type: file, path: o.ndjson } }\n",
+            "E202",
+        ),
     ] {
         let name = format!("{name}.yaml");
         site.write(&name, text);
@@ -67,7 +79,13 @@ sinks: { out: { type: stdout } }";
     site.config(config);
     // A component that imports a function `steal`, spelt by hand: preamble, a function type, an import of it.
     let thief = [b"\0asm\x0d\0\x01\0".as_slice(), &[7, 5, 1, 0x40, 0, 1, 0], &[10, 10, 1, 0, 5], b"steal", &[1, 0]].concat();
-    for (bytes, says) in [(b"".to_vec(), "plugin `p`"), (b"not wasm".to_vec(), "plugin `p`"), (b"\0asm\x01\0\0\0".to_vec(), "plugin `p`"), (b"\0asm\x0d\0\x01\0".to_vec(), "plugin `p`"), (thief, "steal")] {
+    for (bytes, says) in [
+        (b"".to_vec(), "plugin `p`"),
+        (b"not wasm".to_vec(), "plugin `p`"),
+        (b"\0asm\x01\0\0\0".to_vec(), "plugin `p`"),
+        (b"\0asm\x0d\0\x01\0".to_vec(), "plugin `p`"),
+        (thief, "steal"),
+    ] {
         site.write("p.wasm", &bytes);
         let run = site.run(["run", "--once"]);
         assert!(run.err.contains("E210") && run.err.contains("tamis.yaml:"), "{run}");
@@ -90,7 +108,9 @@ fn what_cannot_start_is_3() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let admin = format!("{SOUND}\nsettings: {{ admin: '{}' }}", taken.local_addr().unwrap());
     ends(Site::with(&admin, "{}\n").run(["run", "--once"]), 3, "the admin API cannot listen on");
-    for (admin, says) in [("0.0.0.0:0", "which others can reach"), ("[::]:0", "which others can reach"), ("127.0.0.1:99999", ""), ("nowhere.invalid:80", "")] {
+    for (admin, says) in
+        [("0.0.0.0:0", "which others can reach"), ("[::]:0", "which others can reach"), ("127.0.0.1:99999", ""), ("nowhere.invalid:80", "")]
+    {
         let run = Site::with(&format!("{SOUND}\nsettings: {{ admin: '{admin}' }}"), "{}\n").run(["run", "--once"]);
         assert!(matches!(run.code, Some(2 | 3)), "{admin}: {run}");
         assert!(run.err.contains(says) && !run.err.contains("panicked"), "{admin}: {run}");

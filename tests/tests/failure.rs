@@ -73,7 +73,11 @@ fn pass() {
 /// A redactor's own failure: the value is longer than it looks at.
 #[test]
 fn blank() {
-    for (fields, grant, left) in [("[message]", "[message]", "{\"n\":1,\"a\":1}"), ("[message, a.b]", "[message, a]", "{\"n\":1,\"a\":1}"), ("[message, a]", "[.]", "{\"n\":1}")] {
+    for (fields, grant, left) in [
+        ("[message]", "[message]", "{\"n\":1,\"a\":1}"),
+        ("[message, a.b]", "[message, a]", "{\"n\":1,\"a\":1}"),
+        ("[message, a]", "[.]", "{\"n\":1}"),
+    ] {
         let config = format!(
             "
 sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
@@ -82,7 +86,8 @@ plugins:
 pipelines: {{ main: {{ from: [in], steps: [ {{ plugin: redact }} ], to: [out], dead_letters: [failed] }} }}
 sinks: {{ out: {{ type: file, path: out.ndjson }}, failed: {{ type: file, path: failed.ndjson }} }}"
         );
-        let input = format!("{{\"n\":0,\"message\":\"a@mail.example\"}}\n{{\"n\":1,\"message\":\"{}\",\"a\":1}}\n{{\"n\":2}}\n", "x".repeat(5_000));
+        let input =
+            format!("{{\"n\":0,\"message\":\"a@mail.example\"}}\n{{\"n\":1,\"message\":\"{}\",\"a\":1}}\n{{\"n\":2}}\n", "x".repeat(5_000));
         let site = Site::with(&config, input);
         let report = site.delivered();
         assert_eq!((counts(&report), site.letters("failed.ndjson").len()), ((3, 3, 0, 0), 0), "{fields}");

@@ -71,7 +71,11 @@ fn a_line_of_two_mebibytes_is_a_dead_letter() {
         let report = site.delivered();
         let letters = site.letters("failed.json");
         assert_eq!((report.flow("main").rejected, letters.len(), letters[0].cause()), (1, 1, "decode"), "{position}");
-        assert!(letters[0].reason().contains(&format!("a record of {} bytes", long.len())) && letters[0].reason().contains("max_record"), "{}", letters[0].reason());
+        assert!(
+            letters[0].reason().contains(&format!("a record of {} bytes", long.len())) && letters[0].reason().contains("max_record"),
+            "{}",
+            letters[0].reason()
+        );
         assert!(letters[0].text.len() < 200_000, "not all of it is kept");
         assert_eq!(site.lines("out.json").len(), input.lines().count() - 1, "{position}");
     }
@@ -84,7 +88,16 @@ fn a_line_of_two_mebibytes_is_a_dead_letter() {
 #[test]
 fn patterns_and_exclusions() {
     let site = site("['logs/**/*.log', logs/a.log, 'logs/[xy].txt'], exclude: ['logs/old/*', 'logs/**/no*.log']");
-    for (file, kept) in [("logs/a.log", true), ("logs/b.log", true), ("logs/deep/er/c.log", true), ("logs/x.txt", true), ("logs/z.txt", false), ("logs/old/d.log", false), ("logs/deep/no.log", false), ("logs/a.log.1", false)] {
+    for (file, kept) in [
+        ("logs/a.log", true),
+        ("logs/b.log", true),
+        ("logs/deep/er/c.log", true),
+        ("logs/x.txt", true),
+        ("logs/z.txt", false),
+        ("logs/old/d.log", false),
+        ("logs/deep/no.log", false),
+        ("logs/a.log.1", false),
+    ] {
         site.write(file, format!("{{\"file\":\"{file}\",\"kept\":{kept}}}\n"));
     }
     std::fs::create_dir(site.path("logs/folder.log")).unwrap();

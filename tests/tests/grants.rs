@@ -10,7 +10,10 @@ plugins: {{ p: {{ component: PLUGIN({plugin}), grant: {{ {grant} }}, config: {co
 pipelines: {{ main: {{ from: [in], steps: [ {{ plugin: p }} ], to: {{ default: [out], errors: [out] }} }} }}
 sinks: {{ out: {{ type: file, path: out.ndjson }} }}"
     );
-    let site = Site::with(&text, "{\"message\":\"to jean.dupont@courriel.example\",\"a\":{\"b\":{\"c\":\"marie@mail.example\"}},\"keep\":\"luc@mail.example\"}\n");
+    let site = Site::with(
+        &text,
+        "{\"message\":\"to jean.dupont@courriel.example\",\"a\":{\"b\":{\"c\":\"marie@mail.example\"}},\"keep\":\"luc@mail.example\"}\n",
+    );
     let run = site.once();
     (site, run)
 }
@@ -36,7 +39,11 @@ fn more_than_is_granted_does_not_load_and_the_cure_is_told() {
         assert_eq!(site.read("out.ndjson"), b"");
         // The cure, taken as it is told, cures.
         let cure = run.err.split("if it may, write under plugins.p: grant: { ").nth(1).unwrap().split(" }").next().unwrap();
-        let missing = [("read:", "read: [message]"), ("write:", "write: [.]")].iter().filter(|(key, _)| !cure.contains(key) && !grant.contains("drop") && !grant.contains("outputs")).map(|(_, part)| format!(", {part}")).collect::<String>();
+        let missing = [("read:", "read: [message]"), ("write:", "write: [.]")]
+            .iter()
+            .filter(|(key, _)| !cure.contains(key) && !grant.contains("drop") && !grant.contains("outputs"))
+            .map(|(_, part)| format!(", {part}"))
+            .collect::<String>();
         let rest = if grant.contains("drop") || grant.contains("outputs") { ", read: [message], write: [.]" } else { "" };
         let cure = cure.replace("\\\"", "\"");
         let (_, run) = with(&format!("{cure}{missing}{rest}"), HOSTILE.0, HOSTILE.1);
@@ -60,7 +67,10 @@ fn the_whole_record_covers_everything() {
     // One field of it, under a grant of the whole.
     let (site, run) = with("read: [.], write: [.]", "{ fields: [message] }", "redact");
     assert_eq!(run.code, Some(0), "{run}");
-    assert_eq!(site.lines("out.ndjson"), ["{\"message\":\"to [email]\",\"a\":{\"b\":{\"c\":\"marie@mail.example\"}},\"keep\":\"luc@mail.example\"}"]);
+    assert_eq!(
+        site.lines("out.ndjson"),
+        ["{\"message\":\"to [email]\",\"a\":{\"b\":{\"c\":\"marie@mail.example\"}},\"keep\":\"luc@mail.example\"}"]
+    );
 }
 
 #[test]

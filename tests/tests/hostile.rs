@@ -87,10 +87,20 @@ fn contained(behaviour: &str, cause: &str) {
     let report = run.report().conserved();
     let lost = if cause.is_empty() { 0 } else { POISON.len() };
     let flow = report.flow("main");
-    assert_eq!((flow.taken, flow.out, flow.dropped, flow.rejected), (ROWS as u64, (ROWS - lost) as u64, 0, lost as u64), "{behaviour}: {run}");
+    assert_eq!(
+        (flow.taken, flow.out, flow.dropped, flow.rejected),
+        (ROWS as u64, (ROWS - lost) as u64, 0, lost as u64),
+        "{behaviour}: {run}"
+    );
     let expected: Vec<String> = (0..ROWS)
         .filter(|n| lost == 0 || !POISON.contains(n))
-        .map(|n| if POISON.contains(&n) { format!("{{\"n\":{n},\"message\":\"poison\",\"a\":\"poison!\"}}") } else { format!("{{\"n\":{n},\"message\":\"m{n}\",\"a\":\"m{n}!\"}}") })
+        .map(|n| {
+            if POISON.contains(&n) {
+                format!("{{\"n\":{n},\"message\":\"poison\",\"a\":\"poison!\"}}")
+            } else {
+                format!("{{\"n\":{n},\"message\":\"m{n}\",\"a\":\"m{n}!\"}}")
+            }
+        })
         .collect();
     let found = site.lines("out.ndjson");
     assert!(found == expected, "{behaviour}: the other records are not delivered as they should be");
@@ -143,7 +153,10 @@ fn a_flood_of_log_lines_is_bounded_and_harmless() {
     let lines: Vec<&str> = run.err.lines().filter(|line| line.contains("yyyy")).collect();
     assert!((1..=2_000).contains(&lines.len()), "{} lines", lines.len());
     assert!(lines.iter().all(|line| line.len() < 2_000 && line.contains("plugin=\"h\"")), "{:.3000}", lines[0]);
-    assert!(run.err.lines().all(|line| !line.starts_with("forged")) && !run.err.contains(['\u{1b}', '\r']), "a line of the plugin's own making");
+    assert!(
+        run.err.lines().all(|line| !line.starts_with("forged")) && !run.err.contains(['\u{1b}', '\r']),
+        "a line of the plugin's own making"
+    );
 }
 
 #[test]
@@ -159,7 +172,9 @@ fn counters_are_bounded() {
 
 #[test]
 fn a_plugin_that_fails_on_every_record_does_not_stop_the_rest() {
-    for (behaviour, cause) in [("loop", "deadline"), ("trap", "trap"), ("memory", "memory"), ("huge", "memory"), ("utf8", "contract"), ("error", "reject")] {
+    for (behaviour, cause) in
+        [("loop", "deadline"), ("trap", "trap"), ("memory", "memory"), ("huge", "memory"), ("utf8", "contract"), ("error", "reject")]
+    {
         let two = "
 sources: { in: { type: file, paths: [input.ndjson] } }
 plugins:

@@ -1,8 +1,8 @@
 //! Sources and codecs, and the ways from pipeline to pipeline and to several sinks.
 
+use std::io::Write;
 use std::process::Stdio;
 use tamis_tests::harness::{Live, Site, base64, eventually};
-use std::io::Write;
 
 #[test]
 fn text_becomes_messages() {
@@ -11,7 +11,8 @@ sources: { in: { type: file, paths: [input.txt], codec: text } }
 pipelines: { main: { from: [in], steps: [ { vrl: '.n = length(string!(.message))' } ], to: [out], dead_letters: [failed] } }
 sinks: { out: { type: file, path: out.ndjson }, failed: { type: file, path: failed.ndjson } }";
     let site = Site::with(config, "");
-    let lines: [&[u8]; 6] = [b"plain", b"say \"hi\"\\ \t\x01\x1b[31m\x00", "é€𝄞\u{2028}".as_bytes(), b"\xff\xfe", b"{\"json\":\"too\"}", b" "];
+    let lines: [&[u8]; 6] =
+        [b"plain", b"say \"hi\"\\ \t\x01\x1b[31m\x00", "é€𝄞\u{2028}".as_bytes(), b"\xff\xfe", b"{\"json\":\"too\"}", b" "];
     site.write("input.txt", lines.join(&b'\n'));
     let report = site.delivered();
     assert_eq!((report.flow("main").out, report.dead("main", "decode")), (5, 1));
@@ -56,7 +57,9 @@ fn standard_input_line_by_line() {
     let mut stdin = live.stdin.take().unwrap();
     for n in [1, 3, 4] {
         write!(stdin, "{{\"n\":{n}}}\n{{\"n\"").unwrap();
-        eventually("a line is delivered before the next one comes", || site.lines("out.ndjson").last().is_some_and(|line| *line == format!("{{\"n\":{n}}}")));
+        eventually("a line is delivered before the next one comes", || {
+            site.lines("out.ndjson").last().is_some_and(|line| *line == format!("{{\"n\":{n}}}"))
+        });
         // The half line becomes a whole one.
         stdin.write_all(b":2}\n").unwrap();
     }
@@ -147,13 +150,17 @@ sinks:
     let input: String = (0..8).map(|n| format!("{{\"n\":{n}}}\n")).collect();
     let site = Site::with(config, &input);
     let report = site.delivered();
-    let flows: Vec<_> = ["first", "second", "third"].iter().map(|p| report.flow(p)).map(|f| (f.taken, f.out, f.dropped, f.rejected)).collect();
+    let flows: Vec<_> =
+        ["first", "second", "third"].iter().map(|p| report.flow(p)).map(|f| (f.taken, f.out, f.dropped, f.rejected)).collect();
     assert_eq!(flows, [(8, 8, 0, 0), (4, 2, 1, 1), (6, 6, 0, 0)]);
     assert_eq!(site.lines("even.ndjson"), [0, 2, 4, 6].map(|n| format!("{{\"n\":{n},\"seen\":1}}")));
     assert_eq!(site.lines("odd.ndjson"), [1, 7].map(|n| format!("{{\"n\":{n},\"seen\":2}}")));
     let mut all = site.lines("all.ndjson");
     all.sort();
-    assert_eq!(all, [(0, 1), (1, 2), (2, 1), (4, 1), (6, 1), (7, 2)].map(|(n, seen)| format!("{{\"n\":{n},\"seen\":{seen},\"third\":true}}")));
+    assert_eq!(
+        all,
+        [(0, 1), (1, 2), (2, 1), (4, 1), (6, 1), (7, 2)].map(|(n, seen)| format!("{{\"n\":{n},\"seen\":{seen},\"third\":true}}"))
+    );
     let letters = site.letters("failed.ndjson");
     assert_eq!((letters.len(), letters[0].record()), (1, "{\"n\":5,\"seen\":1}"));
     assert_eq!(letters[0].value["origin"]["position"]["offset"], 5 * 8, "where it came from, though it went through another pipeline");

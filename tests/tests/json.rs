@@ -20,18 +20,101 @@ sinks: { out: { type: file, path: out.ndjson }, failed: { type: file, path: fail
 fn valid() -> Vec<String> {
     let values = [
         // Numbers
-        "0", "-0", "1", "-1", "123", "-123", "0.5", "-0.5", "1.0", "0e0", "0E1", "0e+1", "1e5", "1E5", "1e+5", "1e-5", "1.5e10", "-1.5E-10",
-        "20e1", "123e65", "123.456e78", "123.456789", "9007199254740993", "18446744073709551615", "18446744073709551616", "-9223372036854775809",
-        "1e308", "1e309", "-1e309", "1e-400", "1e999999999999999999999", "0.000000000000000000000000000000000000000000000001",
+        "0",
+        "-0",
+        "1",
+        "-1",
+        "123",
+        "-123",
+        "0.5",
+        "-0.5",
+        "1.0",
+        "0e0",
+        "0E1",
+        "0e+1",
+        "1e5",
+        "1E5",
+        "1e+5",
+        "1e-5",
+        "1.5e10",
+        "-1.5E-10",
+        "20e1",
+        "123e65",
+        "123.456e78",
+        "123.456789",
+        "9007199254740993",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-9223372036854775809",
+        "1e308",
+        "1e309",
+        "-1e309",
+        "1e-400",
+        "1e999999999999999999999",
+        "0.000000000000000000000000000000000000000000000001",
         // Strings
-        r#""""#, r#""a""#, r#""\"""#, r#""\\""#, r#""\/""#, r#""\b\f\n\r\t""#, r#""\u0000""#, r#""\u0012""#, r#""\u001f""#, r#""\u0061""#,
-        r#""\u00e9\u00E9""#, r#""\u2028\u2029""#, r#""\uD834\uDD1E""#, r#""\ud83d\ude39\ud83d\udc8d""#, r#""\uDBFF\uDFFF""#, r#""\uFFFE\uFFFF""#, r#""\uFEFF""#,
-        r#""\\u0000""#, r#""\\a""#, r#""\"\\\/\b""#, r#""a/*b*/c//d""#, "\"\u{7f}\"", "\"é€𝄞\"", "\"\u{2028}\u{2029}\"", "\"\u{feff}\"", "\"\u{10ffff}\"", "\"\u{200b}\"", r#"" ""#,
-        r#""http:\/\/a.example""#, r#""{\"a\":1}""#, r#""new\nline""#, r#""\u005C""#, r#""\u0022""#,
+        r#""""#,
+        r#""a""#,
+        r#""\"""#,
+        r#""\\""#,
+        r#""\/""#,
+        r#""\b\f\n\r\t""#,
+        r#""\u0000""#,
+        r#""\u0012""#,
+        r#""\u001f""#,
+        r#""\u0061""#,
+        r#""\u00e9\u00E9""#,
+        r#""\u2028\u2029""#,
+        r#""\uD834\uDD1E""#,
+        r#""\ud83d\ude39\ud83d\udc8d""#,
+        r#""\uDBFF\uDFFF""#,
+        r#""\uFFFE\uFFFF""#,
+        r#""\uFEFF""#,
+        r#""\\u0000""#,
+        r#""\\a""#,
+        r#""\"\\\/\b""#,
+        r#""a/*b*/c//d""#,
+        "\"\u{7f}\"",
+        "\"é€𝄞\"",
+        "\"\u{2028}\u{2029}\"",
+        "\"\u{feff}\"",
+        "\"\u{10ffff}\"",
+        "\"\u{200b}\"",
+        r#"" ""#,
+        r#""http:\/\/a.example""#,
+        r#""{\"a\":1}""#,
+        r#""new\nline""#,
+        r#""\u005C""#,
+        r#""\u0022""#,
         // Literals and structures
-        "true", "false", "null", "[]", "{}", "[[]]", "[{}]", "[null,1,\"1\",{}]", "[1,null,null,null,2]", "[ ]", "{ }", " [ 1 , 2 ] ", "\t{\t\"a\"\t:\t1\t}\t", "[\r]", "[[]   ]", "[false]", "[\"a\"]",
-        r#"{"a":"b"}"#, r#"{"":0}"#, r#"{"a":[]}"#, r#"{"a":1,"b":2}"#, r#"{"a":1,"a":2}"#, r#"{"a":1,"a":1}"#, r#"{"\u0061":1,"a":2}"#, r#"{"foo\u0000bar":42}"#, r#"{"min":-1.0e+28,"max":1.0e+28}"#,
-        r#"{"x":[{"id":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}],"id":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#, r#"{"title":"\u041f\u043e\u043b\u0442\u043e\u0440\u0430"}"#,
+        "true",
+        "false",
+        "null",
+        "[]",
+        "{}",
+        "[[]]",
+        "[{}]",
+        "[null,1,\"1\",{}]",
+        "[1,null,null,null,2]",
+        "[ ]",
+        "{ }",
+        " [ 1 , 2 ] ",
+        "\t{\t\"a\"\t:\t1\t}\t",
+        "[\r]",
+        "[[]   ]",
+        "[false]",
+        "[\"a\"]",
+        r#"{"a":"b"}"#,
+        r#"{"":0}"#,
+        r#"{"a":[]}"#,
+        r#"{"a":1,"b":2}"#,
+        r#"{"a":1,"a":2}"#,
+        r#"{"a":1,"a":1}"#,
+        r#"{"\u0061":1,"a":2}"#,
+        r#"{"foo\u0000bar":42}"#,
+        r#"{"min":-1.0e+28,"max":1.0e+28}"#,
+        r#"{"x":[{"id":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}],"id":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}"#,
+        r#"{"title":"\u041f\u043e\u043b\u0442\u043e\u0440\u0430"}"#,
     ];
     let mut all: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
     all.push("7".repeat(400));
@@ -41,7 +124,13 @@ fn valid() -> Vec<String> {
     all.push(format!("{}1{}", "{\"a\":".repeat(1_000), "}".repeat(1_000)));
     all.push(format!("[{}1]", "1,".repeat(20_000)));
     all.push(format!("[{}]", " ".repeat(100_000)));
-    all.push(format!("{{{}\"z\":0}}", (0..3_000).fold(String::new(), |mut out, i| { let _ = write!(out, "\"k{i}\":{i},"); out })));
+    all.push(format!(
+        "{{{}\"z\":0}}",
+        (0..3_000).fold(String::new(), |mut out, i| {
+            let _ = write!(out, "\"k{i}\":{i},");
+            out
+        })
+    ));
     all
 }
 
@@ -49,17 +138,147 @@ fn valid() -> Vec<String> {
 fn invalid() -> Vec<Vec<u8>> {
     let values: [&[u8]; 112] = [
         // Numbers
-        b"-", b"+1", b"++1", b"-01", b"01", b"00", b"-00", b"012", b"-012", b"1.", b"-1.", b".5", b"-.5", b"0.", b"0.e1", b"1.e1", b"0.3e", b"0.3e+", b"0e", b"0e+", b"0E", b"0E+", b"1.0e", b"1.0e-", b"1.0e+", b"1e", b"1eE2",
-        b"1e1e1", b"9.e+", b"2.e3", b"2.e-3", b"1 000", b"1_000", b"0x1", b"0x42", b"1a", b"-1a", b"1.2a", b"1.8011670033376514H-308", b"--1", b"- 1", b"-foo", b"Inf", b"Infinity", b"-Infinity", b"NaN", b"-NaN", b"nan", b"0.1.2", b"\xef\xbc\x91",
+        b"-",
+        b"+1",
+        b"++1",
+        b"-01",
+        b"01",
+        b"00",
+        b"-00",
+        b"012",
+        b"-012",
+        b"1.",
+        b"-1.",
+        b".5",
+        b"-.5",
+        b"0.",
+        b"0.e1",
+        b"1.e1",
+        b"0.3e",
+        b"0.3e+",
+        b"0e",
+        b"0e+",
+        b"0E",
+        b"0E+",
+        b"1.0e",
+        b"1.0e-",
+        b"1.0e+",
+        b"1e",
+        b"1eE2",
+        b"1e1e1",
+        b"9.e+",
+        b"2.e3",
+        b"2.e-3",
+        b"1 000",
+        b"1_000",
+        b"0x1",
+        b"0x42",
+        b"1a",
+        b"-1a",
+        b"1.2a",
+        b"1.8011670033376514H-308",
+        b"--1",
+        b"- 1",
+        b"-foo",
+        b"Inf",
+        b"Infinity",
+        b"-Infinity",
+        b"NaN",
+        b"-NaN",
+        b"nan",
+        b"0.1.2",
+        b"\xef\xbc\x91",
         // Strings
-        b"\"", b"\"a", b"\"a\\\"", b"\"\\\"", b"\"\\x00\"", b"\"\\a\"", b"\"\\'\"", b"'a'", b"a", b"\"\\u\"", b"\"\\u0\"", b"\"\\u00A\"", b"\"\\u00G0\"", b"\"\\uD834\\u\"", b"\"\\u{41}\"", b"\"\t\"", b"\"\x00\"", b"\"\x1f\"", b"\"\x1b[31m\"", b"\"\\\t\"", b"\"\\\xc3\xa9\"", b"\"a\"b\"", b"\"a\" \"b\"", b"\\u0041",
+        b"\"",
+        b"\"a",
+        b"\"a\\\"",
+        b"\"\\\"",
+        b"\"\\x00\"",
+        b"\"\\a\"",
+        b"\"\\'\"",
+        b"'a'",
+        b"a",
+        b"\"\\u\"",
+        b"\"\\u0\"",
+        b"\"\\u00A\"",
+        b"\"\\u00G0\"",
+        b"\"\\uD834\\u\"",
+        b"\"\\u{41}\"",
+        b"\"\t\"",
+        b"\"\x00\"",
+        b"\"\x1f\"",
+        b"\"\x1b[31m\"",
+        b"\"\\\t\"",
+        b"\"\\\xc3\xa9\"",
+        b"\"a\"b\"",
+        b"\"a\" \"b\"",
+        b"\\u0041",
         // Invalid UTF-8
-        b"\"\xff\"", b"\"\xfe\xff\"", b"\"\xc3\"", b"\"\xc0\xaf\"", b"\"\xe0\x80\xaf\"", b"\"\xed\xa0\x80\"", b"\"\xf4\x90\x80\x80\"", b"\"\x80\"", b"\"\xe2\x82\"", b"\xff",
+        b"\"\xff\"",
+        b"\"\xfe\xff\"",
+        b"\"\xc3\"",
+        b"\"\xc0\xaf\"",
+        b"\"\xe0\x80\xaf\"",
+        b"\"\xed\xa0\x80\"",
+        b"\"\xf4\x90\x80\x80\"",
+        b"\"\x80\"",
+        b"\"\xe2\x82\"",
+        b"\xff",
         // Literals and structures
-        b"", b"nul", b"nulll", b"tru", b"True", b"TRUE", b"fals", b"undefined", b"[", b"]", b"[1", b"[1,", b"[1,]", b"[,1]", b"[1,,2]", b"[,]", b"[1 2]", b"[1:2]", b"[\"a\",", b"[1]]", b"[}", b"{", b"{]", b"{\"a\"}", b"{\"a\":}", b"{\"a\":1,}", b"{1:1}", b"[1]x",
+        b"",
+        b"nul",
+        b"nulll",
+        b"tru",
+        b"True",
+        b"TRUE",
+        b"fals",
+        b"undefined",
+        b"[",
+        b"]",
+        b"[1",
+        b"[1,",
+        b"[1,]",
+        b"[,1]",
+        b"[1,,2]",
+        b"[,]",
+        b"[1 2]",
+        b"[1:2]",
+        b"[\"a\",",
+        b"[1]]",
+        b"[}",
+        b"{",
+        b"{]",
+        b"{\"a\"}",
+        b"{\"a\":}",
+        b"{\"a\":1,}",
+        b"{1:1}",
+        b"[1]x",
     ];
     let mut all: Vec<Vec<u8>> = values.iter().map(|value| value.to_vec()).collect();
-    for value in ["{a:1}", "{'a':1}", "{\"a\" 1}", "{\"a\"::1}", "{\"a\":1 \"b\":2}", "{,}", "{\"a\":1,,\"b\":2}", "{\"a\":1/**/}", "[1] // c", "/**/1", "# 1", "{\"a\":1}}", "{null:1}", "{\"\\u00g\":1}", "[\u{c}1]", "[\u{b}1]", "[1\u{a0}]", "\u{feff}1", "\u{2060}1", "<a>", "*", "[1,\u{e9}]"] {
+    for value in [
+        "{a:1}",
+        "{'a':1}",
+        "{\"a\" 1}",
+        "{\"a\"::1}",
+        "{\"a\":1 \"b\":2}",
+        "{,}",
+        "{\"a\":1,,\"b\":2}",
+        "{\"a\":1/**/}",
+        "[1] // c",
+        "/**/1",
+        "# 1",
+        "{\"a\":1}}",
+        "{null:1}",
+        "{\"\\u00g\":1}",
+        "[\u{c}1]",
+        "[\u{b}1]",
+        "[1\u{a0}]",
+        "\u{feff}1",
+        "\u{2060}1",
+        "<a>",
+        "*",
+        "[1,\u{e9}]",
+    ] {
         all.push(value.as_bytes().to_vec());
     }
     all.push("[".repeat(100_000).into_bytes());
@@ -91,7 +310,22 @@ fn what_is_valid_leaves_as_it_came() {
 fn what_is_invalid_is_a_dead_letter_in_base64() {
     let records: Vec<Vec<u8>> = invalid().iter().map(|value| [b"{\"v\":".as_slice(), value, b"}"].concat()).collect();
     let whole: Vec<Vec<u8>> = [
-        &b"{\"a\":1}x"[..], b"{\"a\":1}{\"a\":2}", b"{\"a\":1},", b"x{\"a\":1}", b"{", b"}", b"{\"a\":1", b"\"a\":1", b"\xef\xbb\xbf", b"\x00", b"{\"a\":1}\x00", b"\x1f\x8b\x08\x00", b"abc", b"{\"a\xff\":1}", b"{\"\x00\":1}", b"\xff\xfe{\x00}\x00",
+        &b"{\"a\":1}x"[..],
+        b"{\"a\":1}{\"a\":2}",
+        b"{\"a\":1},",
+        b"x{\"a\":1}",
+        b"{",
+        b"}",
+        b"{\"a\":1",
+        b"\"a\":1",
+        b"\xef\xbb\xbf",
+        b"\x00",
+        b"{\"a\":1}\x00",
+        b"\x1f\x8b\x08\x00",
+        b"abc",
+        b"{\"a\xff\":1}",
+        b"{\"\x00\":1}",
+        b"\xff\xfe{\x00}\x00",
     ]
     .iter()
     .map(|bytes| bytes.to_vec())
@@ -131,13 +365,32 @@ fn what_is_invalid_is_a_dead_letter_in_base64() {
 #[test]
 fn what_is_left_open_is_kept_one_way_or_the_other() {
     let records = [
-        r#"{"v":"\uD800"}"#, r#"{"v":"\uDC00"}"#, r#"{"v":"\uD800\uD800"}"#, r#"{"v":"\uD800x"}"#, r#"{"v":"\uDd1e\uD834"}"#, r#"{"v":"\uD800\n"}"#, r#"{"v":"\uD888\u1234"}"#, r#"{"\uD800":1}"#,
-        "\u{feff}{\"a\":1}", "[1,2]", "1", "null", "\"text\"", "[]", r#"{"v":1e400}"#, r#"{"v":-1e-400}"#, r#"{"v":123123e100000}"#, r#"{"v":0.4e00669999999999999999999999999999999999999999999999999999999999999969999999006}"#,
+        r#"{"v":"\uD800"}"#,
+        r#"{"v":"\uDC00"}"#,
+        r#"{"v":"\uD800\uD800"}"#,
+        r#"{"v":"\uD800x"}"#,
+        r#"{"v":"\uDd1e\uD834"}"#,
+        r#"{"v":"\uD800\n"}"#,
+        r#"{"v":"\uD888\u1234"}"#,
+        r#"{"\uD800":1}"#,
+        "\u{feff}{\"a\":1}",
+        "[1,2]",
+        "1",
+        "null",
+        "\"text\"",
+        "[]",
+        r#"{"v":1e400}"#,
+        r#"{"v":-1e-400}"#,
+        r#"{"v":123123e100000}"#,
+        r#"{"v":0.4e00669999999999999999999999999999999999999999999999999999999999999969999999006}"#,
     ];
     let mut lines: Vec<String> = records.iter().map(|&record| record.to_owned()).collect();
     lines.push(format!("{{\"v\":{}{}}}", "[".repeat(1_500), "]".repeat(1_500)));
     for mark in [false, true] {
-        let lines: Vec<String> = lines.iter().map(|line| if mark && line.ends_with('}') { format!("{},\"mark\":true}}", &line[..line.len() - 1]) } else { line.clone() }).collect();
+        let lines: Vec<String> = lines
+            .iter()
+            .map(|line| if mark && line.ends_with('}') { format!("{},\"mark\":true}}", &line[..line.len() - 1]) } else { line.clone() })
+            .collect();
         let site = Site::with(PATCHING, lines.join("\n"));
         let flow = site.delivered().flow("main");
         let (out, letters) = (site.lines("out.ndjson"), site.letters("failed.ndjson"));
@@ -157,7 +410,13 @@ fn depth_is_the_operators_to_choose() {
     let deep = |depth: usize| format!("{{\"v\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
     let config = PATCHING.to_owned() + "\nsettings: { admin: off, json_depth: 100000, lanes: 1 }";
     let config = config.replace("if .mark == true { .patched = 1 }", "if exists(.v) { .patched = 1 }");
-    let lines = [deep(100), deep(90_000), deep(150_000), format!("{{\"v\":{}}}", "[".repeat(99_000)), format!("{{\"v\":{}1{}}}", "{\"v\":".repeat(60_000), "}".repeat(60_000))];
+    let lines = [
+        deep(100),
+        deep(90_000),
+        deep(150_000),
+        format!("{{\"v\":{}}}", "[".repeat(99_000)),
+        format!("{{\"v\":{}1{}}}", "{\"v\":".repeat(60_000), "}".repeat(60_000)),
+    ];
     let site = Site::with(&config, lines.join("\n"));
     let report = site.delivered();
     let flow = report.flow("main");
@@ -186,11 +445,25 @@ const CANARY: &str = "canary.7f3a@courriel.example";
 /// Spellings of a record whose member `secret` holds the canary.
 fn evasions() -> Vec<String> {
     let value = format!("\"{CANARY}\"");
-    let escaped: String = CANARY.chars().fold(String::new(), |mut out, c| { let _ = write!(out, "\\u{:04x}", u32::from(c)); out });
+    let escaped: String = CANARY.chars().fold(String::new(), |mut out, c| {
+        let _ = write!(out, "\\u{:04x}", u32::from(c));
+        out
+    });
     [
-        "{\"secret\":V}", "{\"secret\":V,\"secret\":\"x\"}", "{\"secret\":\"x\",\"secret\":V}", "{\"secret\":V,\"a\":1,\"secret\":V}", "{\"secret\":V,\"secret\":null}", "{\"secret\":null,\"secret\":V}",
-        "{\"\\u0073ecret\":V}", "{\"secre\\u0074\":V,\"secret\":\"x\"}", "{\"secret\":\"x\",\"\\u0073\\u0065\\u0063\\u0072\\u0065\\u0074\":V}", "{\"\\u0073ecret\":V,\"\\u0073ecret\":V}",
-        "{ \"secret\" : V }", "{\"a\":{\"b\":[]},\"secret\":V,\"z\":[1,{}]}", "{\"secret\":V,\"secret\":1,\"secret\":{},\"secret\":[]}", "{\"secret\":1,\"secret\":V,\"secret\":2}",
+        "{\"secret\":V}",
+        "{\"secret\":V,\"secret\":\"x\"}",
+        "{\"secret\":\"x\",\"secret\":V}",
+        "{\"secret\":V,\"a\":1,\"secret\":V}",
+        "{\"secret\":V,\"secret\":null}",
+        "{\"secret\":null,\"secret\":V}",
+        "{\"\\u0073ecret\":V}",
+        "{\"secre\\u0074\":V,\"secret\":\"x\"}",
+        "{\"secret\":\"x\",\"\\u0073\\u0065\\u0063\\u0072\\u0065\\u0074\":V}",
+        "{\"\\u0073ecret\":V,\"\\u0073ecret\":V}",
+        "{ \"secret\" : V }",
+        "{\"a\":{\"b\":[]},\"secret\":V,\"z\":[1,{}]}",
+        "{\"secret\":V,\"secret\":1,\"secret\":{},\"secret\":[]}",
+        "{\"secret\":1,\"secret\":V,\"secret\":2}",
     ]
     .iter()
     .flat_map(|form| [form.replace('V', &value), form.replace('V', &format!("\"{escaped}\""))])
@@ -209,7 +482,8 @@ fn unescaped(text: &str) -> String {
 #[test]
 fn no_spelling_of_a_key_evades_a_deletion() {
     let lines = evasions();
-    for step in ["vrl: del(.secret)", "vrl: '.secret = \"gone\"'", "vrl: 'del(.secret); .a = 2'", "vrl: 'if .secret != 5 { del(.secret) }'"] {
+    for step in ["vrl: del(.secret)", "vrl: '.secret = \"gone\"'", "vrl: 'del(.secret); .a = 2'", "vrl: 'if .secret != 5 { del(.secret) }'"]
+    {
         let config = format!(
             "
 sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}

@@ -28,7 +28,8 @@ settings: { admin: off, lanes: 2, batch: { records: 100 } }";
     assert_eq!((report.flow("main").taken, report.flow("main").out), (COUNT as u64, COUNT as u64));
     assert_eq!(report.source("in"), (COUNT as u64, 0));
     let number = |line: &String| line.split([':', ',']).nth(1).unwrap().parse::<usize>().unwrap();
-    let (out, third): (Vec<usize>, Vec<usize>) = (site.lines("out.ndjson").iter().map(number).collect(), site.lines("third.ndjson").iter().map(number).collect());
+    let (out, third): (Vec<usize>, Vec<usize>) =
+        (site.lines("out.ndjson").iter().map(number).collect(), site.lines("third.ndjson").iter().map(number).collect());
     assert!(out.iter().copied().eq((0..COUNT).filter(|n| n % 3 != 0)), "the default output is out of order");
     assert!(third.iter().copied().eq((0..COUNT).filter(|n| n % 3 == 0)), "the other output is out of order");
 }

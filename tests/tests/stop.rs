@@ -29,7 +29,10 @@ fn sigterm_while_following_drains_and_is_success() {
     let lines = site.lines("out.ndjson");
     assert_eq!(report.flow("main").out as usize, lines.len());
     assert_eq!(report.source("in").0 as usize, lines.len());
-    assert!(lines.iter().enumerate().all(|(n, line)| line.starts_with(&format!("{{\"n\":{n},")) && line.ends_with(",\"seen\":true}")), "whole records from the first on, in order");
+    assert!(
+        lines.iter().enumerate().all(|(n, line)| line.starts_with(&format!("{{\"n\":{n},")) && line.ends_with(",\"seen\":true}")),
+        "whole records from the first on, in order"
+    );
     assert!(run.err.contains("SIGTERM"), "{run}");
 }
 

@@ -12,7 +12,9 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The address is not one of this machine alone.
-    #[error("the admin API would listen on `{0}`, which others can reach: write a loopback address such as `127.0.0.1:9480`, or `unix:/path`")]
+    #[error(
+        "the admin API would listen on `{0}`, which others can reach: write a loopback address such as `127.0.0.1:9480`, or `unix:/path`"
+    )]
     NotLoopback(String),
     /// The address is none.
     #[error("`{0}` is no address: `host:port` was expected, as in `127.0.0.1:9480`")]

@@ -31,7 +31,12 @@ pub fn router(state: State) -> Router {
         .route("/metrics", get(metrics))
         .route("/v1/status", get(status))
         .route("/v1/plan", get(|extract::State(state): extract::State<State>| async move { Json(state.plan.as_ref().clone()) }))
-        .fallback(|| async { (StatusCode::NOT_FOUND, Json(serde_json::json!({"error": "not found", "known": ["/livez", "/readyz", "/metrics", "/v1/status", "/v1/plan"]}))) })
+        .fallback(|| async {
+            (
+                StatusCode::NOT_FOUND,
+                Json(serde_json::json!({"error": "not found", "known": ["/livez", "/readyz", "/metrics", "/v1/status", "/v1/plan"]})),
+            )
+        })
         .layer(middleware::from_fn(own_host))
         .with_state(state)
 }
@@ -40,8 +45,14 @@ pub fn router(state: State) -> Router {
 async fn own_host(headers: HeaderMap, request: extract::Request, next: Next) -> Response {
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.chars().all(|c| c.is_ascii_digit()) { name } else { host });
-    let loopback = name.is_empty() || name == "localhost" || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    if loopback { next.run(request).await } else { (StatusCode::FORBIDDEN, Json(serde_json::json!({"error": "this API answers to loopback names only"}))).into_response() }
+    let loopback = name.is_empty()
+        || name == "localhost"
+        || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if loopback {
+        next.run(request).await
+    } else {
+        (StatusCode::FORBIDDEN, Json(serde_json::json!({"error": "this API answers to loopback names only"}))).into_response()
+    }
 }
 
 async fn ready(extract::State(state): extract::State<State>) -> Response {

@@ -10,7 +10,11 @@ pub(crate) fn run(arguments: &Arguments, verb: &Check) -> anyhow::Result<Exit> {
     let sound = planned.is_some() && !(verb.strict && findings.warning_count() > 0);
     let mut out = std::io::stdout();
     if arguments.output == Output::Json {
-        writeln!(out, "{}", serde_json::json!({ "sound": sound, "errors": findings.error_count(), "warnings": findings.warning_count(), "findings": findings.to_json() }))?;
+        writeln!(
+            out,
+            "{}",
+            serde_json::json!({ "sound": sound, "errors": findings.error_count(), "warnings": findings.warning_count(), "findings": findings.to_json() })
+        )?;
     } else {
         eprint!("{}", findings.render(screen::colour_on_stderr()));
         match &planned {
@@ -18,10 +22,20 @@ pub(crate) fn run(arguments: &Arguments, verb: &Check) -> anyhow::Result<Exit> {
                 let plan = &planned.plan;
                 let steps: usize = plan.pipelines.iter().map(|p| p.steps.len()).sum();
                 let warnings = if findings.warning_count() > 0 { format!(" ({})", findings.summary()) } else { String::new() };
-                writeln!(out, "sound: {} pipelines, {steps} steps, {} plugins, {} sinks{warnings}", plan.pipelines.len(), plan.plugins.len(), plan.sinks.len())?;
+                let parts = [
+                    counted(plan.pipelines.len(), "pipeline"),
+                    counted(steps, "step"),
+                    counted(plan.plugins.len(), "plugin"),
+                    counted(plan.sinks.len(), "sink"),
+                ];
+                writeln!(out, "sound: {}{warnings}", parts.join(", "))?;
             }
             None => eprintln!("not sound: {}", findings.summary()),
         }
     }
     Ok(if sound { Exit::Success } else { Exit::BadConfiguration })
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -40,7 +40,11 @@ pub(crate) fn run(arguments: &Arguments, verb: &Explain) -> anyhow::Result<Exit>
 }
 
 fn fields(fields: &[Field]) -> String {
-    if fields.is_empty() { "nothing".into() } else { fields.iter().map(|f| format!("{} ({})", f.path, f.kind)).collect::<Vec<_>>().join(", ") }
+    if fields.is_empty() {
+        "nothing".into()
+    } else {
+        fields.iter().map(|f| format!("{} ({})", f.path, f.kind)).collect::<Vec<_>>().join(", ")
+    }
 }
 
 fn text(plan: &Plan) -> Result<String, std::fmt::Error> {

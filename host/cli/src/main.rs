@@ -3,8 +3,8 @@
 mod arguments;
 mod check;
 mod completions;
-mod explain;
 mod exit;
+mod explain;
 mod logging;
 mod plan;
 mod plugin;
@@ -22,6 +22,11 @@ use exit::Exit;
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     logging::start(&arguments);
+    // A panic's message may hold what a record held (a library's assertion on a value): only its place is told.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_string(), ToString::to_string);
+        tracing::error!("an internal fault at {place}; please report it");
+    }));
     let result = match &arguments.verb {
         Verb::Run(verb) => run::run(&arguments, verb),
         Verb::Check(verb) => check::run(&arguments, verb),
@@ -33,7 +38,9 @@ fn main() -> std::process::ExitCode {
     match result {
         Ok(exit) => exit.into(),
         // Whoever read the output has had enough.
-        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) => Exit::Success.into(),
+        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) => {
+            Exit::Success.into()
+        }
         Err(error) => {
             eprintln!("tamis: {error:#}");
             Exit::NotStarted.into()

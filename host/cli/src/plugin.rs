@@ -20,7 +20,8 @@ fn build(arguments: &Arguments, verb: &PluginBuild) -> anyhow::Result<Exit> {
     };
     let mut out = std::io::stdout();
     if arguments.output == Output::Json {
-        let list: Vec<_> = built.iter().map(|b| serde_json::json!({ "name": b.name, "path": b.path, "bytes": b.bytes, "imports": b.imports })).collect();
+        let list: Vec<_> =
+            built.iter().map(|b| serde_json::json!({ "name": b.name, "path": b.path, "bytes": b.bytes, "imports": b.imports })).collect();
         writeln!(out, "{}", serde_json::Value::from(list))?;
     } else {
         for plugin in built {

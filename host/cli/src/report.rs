@@ -91,14 +91,18 @@ fn grouped(number: u64) -> String {
 
 /// Both texts free of control characters; on a terminal, what differs is coloured.
 fn highlighted(before: &str, after: &str) -> (String, String) {
-    let clean = |text: &str| text.chars().flat_map(|c| if c.is_control() { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect::<String>();
+    let clean = |text: &str| {
+        text.chars().flat_map(|c| if c.is_control() { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect::<String>()
+    };
     let (before, after) = (clean(before), clean(after));
     if !screen::colour_on_stdout() {
         return (before, after);
     }
     let parts = |text: &str| text.split_inclusive([',', '{', '}']).map(str::to_string).collect::<Vec<_>>();
     let (old, new) = (parts(&before), parts(&after));
-    let paint = |mine: &[String], other: &[String], colour: &str| mine.iter().map(|p| if other.contains(p) { p.clone() } else { format!("\u{1b}[{colour}m{p}\u{1b}[0m") }).collect::<String>();
+    let paint = |mine: &[String], other: &[String], colour: &str| {
+        mine.iter().map(|p| if other.contains(p) { p.clone() } else { format!("\u{1b}[{colour}m{p}\u{1b}[0m") }).collect::<String>()
+    };
     (paint(&old, &new, "31"), paint(&new, &old, "32"))
 }
 

@@ -25,7 +25,12 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     let metrics = Arc::new(Metrics::new());
     let stop = Stop::default();
     let interrupted = Arc::new(AtomicBool::new(false));
-    let io = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("admin").build().context("cannot start the admin thread")?;
+    let io = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .thread_name("admin")
+        .build()
+        .context("cannot start the admin thread")?;
     {
         let _entered = io.enter();
         io.spawn(signals::watch(stop.clone(), Arc::clone(&interrupted)));
@@ -57,6 +62,14 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     let engine = engine.lock().unwrap_or_else(PoisonError::into_inner).take();
     let ended = engine.context("the host ended twice; this is a bug")?.wait();
     io.shutdown_background();
+    if stop.is_reader_gone() {
+        return Ok(Exit::Success);
+    }
+    if verb.once && stop.is_draining() && ended.source_errors.is_empty() && ended.halted.is_none() {
+        tracing::error!("stopped by a signal before the end of the input");
+        let exit = finish(arguments, verb, &ended, interrupted.load(Ordering::SeqCst))?;
+        return Ok(if exit == Exit::Success { Exit::Undelivered } else { exit });
+    }
     finish(arguments, verb, &ended, interrupted.load(Ordering::SeqCst))
 }
 
@@ -92,7 +105,14 @@ fn await_end(engine: &Mutex<Option<Engine>>, stop: &Stop, shutdown_timeout: Dura
 fn finish(arguments: &Arguments, verb: &Run, ended: &Ended, interrupted: bool) -> anyhow::Result<Exit> {
     let summary = &ended.summary;
     for pipeline in &summary.pipelines {
-        tracing::info!(pipeline = pipeline.name, "in {}, out {}, dropped {}, dead letters {}", pipeline.taken, pipeline.out, pipeline.dropped, pipeline.rejected);
+        tracing::info!(
+            pipeline = pipeline.name,
+            "in {}, out {}, dropped {}, dead letters {}",
+            pipeline.taken,
+            pipeline.out,
+            pipeline.dropped,
+            pipeline.rejected
+        );
     }
     if verb.report.is_some() {
         let mut out = std::io::stdout();

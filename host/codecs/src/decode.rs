@@ -40,7 +40,11 @@ fn text(frame: Frame) -> Frame {
                 offsets.push(frame.offset(row));
                 out.push(b'\n');
             }
-            Err(error) => rejected.push(Rejected { bytes: line.to_vec(), offset: frame.offset(row), reason: format!("not UTF-8 at byte {}", error.valid_up_to()) }),
+            Err(error) => rejected.push(Rejected {
+                bytes: line.to_vec(),
+                offset: frame.offset(row),
+                reason: format!("not UTF-8 at byte {}", error.valid_up_to()),
+            }),
         }
     }
     rejected.extend(frame.rejected);
@@ -53,7 +57,12 @@ mod tests {
 
     #[test]
     fn text_becomes_messages() {
-        let frame = Frame { records: Records::from_lines(b"say \"hi\"\t\x01\n\xff\xfe\nsecond".to_vec()), base: 100, bytes: 22, ..Frame::default() };
+        let frame = Frame {
+            records: Records::from_lines(b"say \"hi\"\t\x01\n\xff\xfe\nsecond".to_vec()),
+            base: 100,
+            bytes: 22,
+            ..Frame::default()
+        };
         let out = Codec::Text.decode(frame);
         assert_eq!(out.records.rows.len(), 2);
         assert_eq!(out.records.get(0), br#"{"message":"say \"hi\"\t\u0001"}"#);

@@ -178,7 +178,10 @@ impl Lines {
 }
 
 fn too_long(length: u64, max: usize) -> String {
-    format!("a record of {length} bytes, at most {max} are accepted (`max_record`); the first {} are kept here", length.min(KEPT_OF_TOO_LONG as u64))
+    format!(
+        "a record of {length} bytes, at most {max} are accepted (`max_record`); the first {} are kept here",
+        length.min(KEPT_OF_TOO_LONG as u64)
+    )
 }
 
 #[cfg(test)]

@@ -77,12 +77,20 @@ mod tests {
 
     #[test]
     fn a_letter_is_one_line_of_json() {
-        let letter = DeadLetter { pipeline: "main", step: Some("redact"), plugin: Some("redact"), digest: Some("sha256:0"), reason: "line\nfeed \"quote\"", cause: "trap" };
+        let letter = DeadLetter {
+            pipeline: "main",
+            step: Some("redact"),
+            plugin: Some("redact"),
+            digest: Some("sha256:0"),
+            reason: "line\nfeed \"quote\"",
+            cause: "trap",
+        };
         let origin = Origin { source: "gateway", position: Position { stream: "a.log", offset: 7 } };
         let mut out = Vec::new();
         letter.write(br#"{"a":1}"#, true, &origin, &mut out);
         letter.write(b"\xff{", false, &origin, &mut out);
-        let lines: Vec<serde_json::Value> = out.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_slice(l).unwrap()).collect();
+        let lines: Vec<serde_json::Value> =
+            out.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_slice(l).unwrap()).collect();
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0]["record"]["a"], 1);
         assert_eq!(lines[0]["failure"]["cause"], "trap");

@@ -31,7 +31,8 @@ impl Flight {
     /// A ticket for a frame, once there is room for it. `None`: there was none within the time.
     pub fn board(self: &Arc<Self>, records: u64, wait: Duration) -> Option<Arc<Ticket>> {
         let guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut state, _) = self.landed.wait_timeout_while(guard, wait, |s| s.frames >= self.frames_max).unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) =
+            self.landed.wait_timeout_while(guard, wait, |s| s.frames >= self.frames_max).unwrap_or_else(PoisonError::into_inner);
         if state.frames >= self.frames_max {
             return None;
         }

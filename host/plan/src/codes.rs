@@ -21,6 +21,7 @@ codes! {
     KIND_MISMATCH = "E214", "A step reads a field as a kind that an earlier step never writes it as.";
     TOO_LARGE = "E215", "More steps, outputs or fields than a pipeline may have.";
     NOTHING_TO_RUN = "E216", "A configuration without a pipeline.";
+    NOT_BLANKABLE = "E217", "`on_failure: blank` on a step that may write the whole record: nothing would be left of it.";
     UNUSED = "W201", "Something is defined and not used.";
     NOT_PROVIDED = "W202", "A step reads a field that nothing provides.";
     TWO_WRITERS = "W203", "Two steps of a pipeline write the same field.";
@@ -28,5 +29,4 @@ codes! {
     OUTPUT_NEVER_USED = "W205", "`to` names an output that no step sends records to.";
     GRANT_NOT_USED = "W206", "A grant that the plugin does not ask for.";
     PROGRAM_WARNING = "W207", "The VRL compiler warns.";
-    DEAD_LETTERS_LOOP = "W208", "Something about dead letters that is probably not meant.";
 }

@@ -7,13 +7,18 @@ use tamis_record::{Field, Path, Signature};
 /// Reports every field, output and right that the signature asks for and the grant does not give; and grants that nothing asks for.
 pub(crate) fn check(name: &str, plugin: &Located<Plugin>, signature: &Signature, findings: &mut Diagnostics) {
     let grant = &plugin.value.grant;
-    let mut missing = Vec::new();
-    for (key, verb, fields, granted) in [("read", "read", &signature.reads, &grant.read), ("write", "write", &signature.writes, &grant.write)] {
+    let mut asks = Vec::new();
+    let mut cure = Vec::new();
+    for (verb, fields, granted) in [("read", &signature.reads, &grant.read), ("write", &signature.writes, &grant.write)] {
         let lacking = lacking(fields, granted);
         if !lacking.is_empty() {
-            let all: Vec<String> = granted.iter().map(|g| quoted(&g.value)).chain(lacking.iter().map(|f| quoted(&f.path))).collect();
             let names: Vec<String> = lacking.iter().map(|f| format!("`{}`", f.path)).collect();
-            missing.push((format!("to {verb} {}", names.join(", ")), format!("{key}: [{}]", all.join(", "))));
+            asks.push(format!("to {verb} {}", names.join(", ")));
+        }
+        // The cure is the whole grant, so that it can be pasted over the one that is there.
+        let all: Vec<String> = granted.iter().map(|g| quoted(&g.value)).chain(lacking.iter().map(|f| quoted(&f.path))).collect();
+        if !all.is_empty() {
+            cure.push(format!("{verb}: [{}]", all.join(", ")));
         }
         for granted in granted.iter().filter(|g| !fields.iter().any(|f| g.value.covers(&f.path))) {
             findings.push(
@@ -24,23 +29,24 @@ pub(crate) fn check(name: &str, plugin: &Located<Plugin>, signature: &Signature,
         }
     }
     if signature.drops && !grant.drop {
-        missing.push(("to drop records".into(), "drop: true".into()));
+        asks.push("to drop records".into());
+    } else if !grant.drop {
+        cure.push("drop: false".into());
     }
     if let Some(outputs) = &grant.outputs {
         let lacking: Vec<&String> = signature.outputs.iter().filter(|o| !outputs.iter().any(|g| g.value == **o)).collect();
         if !lacking.is_empty() {
-            let all: Vec<&str> = outputs.iter().map(|o| o.value.as_str()).chain(lacking.iter().map(|o| o.as_str())).collect();
             let names: Vec<String> = lacking.iter().map(|o| format!("`{o}`")).collect();
-            missing.push((format!("to send records to {}", names.join(", ")), format!("outputs: [{}]", all.join(", "))));
+            asks.push(format!("to send records to {}", names.join(", ")));
         }
+        let all: Vec<&str> = outputs.iter().map(|o| o.value.as_str()).chain(lacking.iter().map(|o| o.as_str())).collect();
+        cure.push(format!("outputs: [{}]", all.join(", ")));
     }
-    if !missing.is_empty() {
-        let asks: Vec<&str> = missing.iter().map(|(ask, _)| ask.as_str()).collect();
-        let cures: Vec<&str> = missing.iter().map(|(_, cure)| cure.as_str()).collect();
+    if !asks.is_empty() {
         findings.push(
             Diagnostic::error(codes::NOT_GRANTED, format!("plugin `{name}` asks {}: not granted", asks.join(" and ")))
                 .at(&plugin.place)
-                .help(format!("if it may, write under plugins.{name}: grant: {{ {} }}", cures.join(", "))),
+                .help(format!("if it may, write under plugins.{name}: grant: {{ {} }}", cure.join(", "))),
         );
     }
 }
@@ -54,7 +60,9 @@ fn lacking<'a>(fields: &'a [Field], granted: &[Located<Path>]) -> Vec<&'a Field>
 /// A path as YAML takes it in a list.
 fn quoted(path: &Path) -> String {
     let text = path.to_string();
-    if text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) || (text.contains('.') && text.len() > 1 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))) {
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+        || (text.contains('.') && text.len() > 1 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')))
+    {
         text
     } else {
         format!("'{}'", text.replace('\'', "''"))

@@ -25,7 +25,11 @@ fn picture(plan: &Plan) -> (Vec<(String, String, Shape)>, Vec<Edge>) {
             nodes.push((steps[0].clone(), pipeline.name.clone(), Shape::Step));
         }
         for (step, id) in pipeline.steps.iter().zip(&steps) {
-            nodes.push((id.clone(), format!("{}/{}\n{}", pipeline.name, step.name, does(step)), if matches!(step.mode, Mode::Plugin(_)) { Shape::Plugin } else { Shape::Step }));
+            nodes.push((
+                id.clone(),
+                format!("{}/{}\n{}", pipeline.name, step.name, does(step)),
+                if matches!(step.mode, Mode::Plugin(_)) { Shape::Plugin } else { Shape::Step },
+            ));
         }
         for pair in steps.windows(2) {
             edges.push(Edge { from: pair[0].clone(), to: pair[1].clone(), label: String::new() });

@@ -1,7 +1,8 @@
 //! Who reads and writes a field, and which sinks it reaches.
 
-use crate::model::{Plan, Target, Way};
+use crate::model::{Origin, Plan, Target, Way};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use tamis_record::{Path, Relation};
 
 /// One step's access to a field.
@@ -39,13 +40,24 @@ pub fn lineage(plan: &Plan, field: &Path) -> Lineage {
     let mut readers = Vec::new();
     let mut writers = Vec::new();
     let mut sinks: Vec<(String, Vec<String>)> = Vec::new();
+    // Pipelines stand behind those that feed them, so what happened on the way to each is known when it is its turn.
+    let mut before: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for pipeline in &plan.pipelines {
-        let mut on_the_way = Vec::new();
+        let feeders =
+            pipeline.from.iter().filter_map(|o| if let Origin::Pipeline { name, .. } = o { before.get(name.as_str()) } else { None });
+        let arriving: Vec<String> = feeders.flatten().cloned().collect();
+        let mut on_the_way = arriving.clone();
         for step in &pipeline.steps {
             let plugin = if let crate::Mode::Plugin(name) = &step.mode { Some(name.clone()) } else { None };
             for (fields, list) in [(&step.signature.reads, &mut readers), (&step.signature.writes, &mut writers)] {
                 for f in fields.iter().filter(|f| touches(&f.path, field)) {
-                    list.push(Access { pipeline: pipeline.name.clone(), step: step.name.clone(), plugin: plugin.clone(), path: f.path.to_string(), kind: f.kind.to_string() });
+                    list.push(Access {
+                        pipeline: pipeline.name.clone(),
+                        step: step.name.clone(),
+                        plugin: plugin.clone(),
+                        path: f.path.to_string(),
+                        kind: f.kind.to_string(),
+                    });
                 }
             }
             if step.signature.writes.iter().any(|f| touches(&f.path, field)) {
@@ -62,11 +74,16 @@ pub fn lineage(plan: &Plan, field: &Path) -> Lineage {
                 }
             }
         }
-        for sink in &pipeline.dead_letters {
-            if !sinks.iter().any(|(name, _)| name == sink) {
-                sinks.push((sink.clone(), Vec::new()));
+        // A dead letter holds the record as it came to the pipeline.
+        let own = [format!("dead letters of {} in the data directory", pipeline.name)];
+        let dead_letters = if pipeline.dead_letters.is_empty() { own.as_slice() } else { &pipeline.dead_letters };
+        for sink in dead_letters {
+            match sinks.iter_mut().find(|(name, _)| name == sink) {
+                Some((_, all)) => all.extend(arriving.iter().cloned()),
+                None => sinks.push((sink.clone(), arriving.clone())),
             }
         }
+        before.insert(&pipeline.name, on_the_way);
     }
     for (_, writers) in &mut sinks {
         writers.sort();

@@ -70,14 +70,20 @@ impl Resolver<'_> {
     fn ends(&mut self) {
         let config = self.config;
         if config.pipelines.is_empty() {
-            self.findings.push(Diagnostic::error(codes::NOTHING_TO_RUN, "there is no pipeline").help("add one under `pipelines:`, with `from`, `steps` and `to`"));
+            self.findings.push(
+                Diagnostic::error(codes::NOTHING_TO_RUN, "there is no pipeline")
+                    .help("add one under `pipelines:`, with `from`, `steps` and `to`"),
+            );
         }
         let mut stdin: Option<&Located<Source>> = None;
         for (name, source) in &config.sources {
             if matches!(source.value, Source::Stdin(_)) {
                 if let Some(first) = stdin {
                     self.findings.push(
-                        Diagnostic::error(codes::SHARED_END, "two sources read standard input").at(&source.place).related(&first.place, "the first one is here").help("use one source in several pipelines: `from` may name it again"),
+                        Diagnostic::error(codes::SHARED_END, "two sources read standard input")
+                            .at(&source.place)
+                            .related(&first.place, "the first one is here")
+                            .help("use one source in several pipelines: `from` may name it again"),
                     );
                 }
                 stdin = Some(source);
@@ -90,7 +96,10 @@ impl Resolver<'_> {
             if let Sink::File(file) = &sink.value {
                 if let Some(first) = files.insert(file.path.as_str(), sink) {
                     self.findings.push(
-                        Diagnostic::error(codes::SHARED_END, format!("two sinks write the file `{}`", file.path.shown())).at(&sink.place).related(&first.place, "the first one is here").help("use one sink twice: several outputs may name it"),
+                        Diagnostic::error(codes::SHARED_END, format!("two sinks write the file `{}`", file.path.shown()))
+                            .at(&sink.place)
+                            .related(&first.place, "the first one is here")
+                            .help("use one sink twice: several outputs may name it"),
                     );
                 }
                 for (source_name, source) in &config.sources {
@@ -98,10 +107,13 @@ impl Resolver<'_> {
                         && reads(reader, file.path.as_str())
                     {
                         self.findings.push(
-                            Diagnostic::error(codes::CYCLE, format!("sink `{name}` writes a file that source `{source_name}` reads: records would go round for ever"))
-                                .at(&sink.place)
-                                .related(&source.place, "the source is here")
-                                .help("write elsewhere, or leave the file out with the source's `exclude`"),
+                            Diagnostic::error(
+                                codes::CYCLE,
+                                format!("sink `{name}` writes a file that source `{source_name}` reads: records would go round for ever"),
+                            )
+                            .at(&sink.place)
+                            .related(&source.place, "the source is here")
+                            .help("write elsewhere, or leave the file out with the source's `exclude`"),
                         );
                     }
                 }
@@ -115,8 +127,9 @@ impl Resolver<'_> {
         let mut order = Vec::new();
         let mut left: Vec<&String> = self.config.pipelines.keys().collect();
         while !left.is_empty() {
-            let (ready, waiting): (Vec<&String>, Vec<&String>) =
-                left.iter().copied().partition(|name| self.feeders(name).iter().all(|feeder| order.contains(feeder) || !self.config.pipelines.contains_key(feeder)));
+            let (ready, waiting): (Vec<&String>, Vec<&String>) = left.iter().copied().partition(|name| {
+                self.feeders(name).iter().all(|feeder| order.contains(feeder) || !self.config.pipelines.contains_key(feeder))
+            });
             if ready.is_empty() {
                 let names: Vec<&str> = waiting.iter().map(|n| n.as_str()).collect();
                 for name in &waiting {
@@ -124,9 +137,12 @@ impl Resolver<'_> {
                         && self.feeders(name).iter().any(|f| names.contains(&f.as_str()))
                     {
                         self.findings.push(
-                            Diagnostic::error(codes::CYCLE, format!("pipeline `{name}` is fed by what it feeds itself: {}", names.join(" → ")))
-                                .at(&pipeline.place)
-                                .help("take one of the pipelines out of the others' `from`"),
+                            Diagnostic::error(
+                                codes::CYCLE,
+                                format!("pipeline `{name}` is fed by what it feeds itself: {}", names.join(" → ")),
+                            )
+                            .at(&pipeline.place)
+                            .help("take one of the pipelines out of the others' `from`"),
                         );
                     }
                 }
@@ -140,11 +156,20 @@ impl Resolver<'_> {
 
     fn feeders(&self, name: &str) -> Vec<String> {
         let from = self.config.pipelines.get(name).map(|p| p.value.from.as_slice()).unwrap_or_default();
-        from.iter().filter(|f| !self.config.sources.contains_key(&f.value)).map(|f| f.value.split_once('.').map_or(f.value.as_str(), |(p, _)| p).to_string()).collect()
+        from.iter()
+            .filter(|f| !self.config.sources.contains_key(&f.value))
+            .map(|f| f.value.split_once('.').map_or(f.value.as_str(), |(p, _)| p).to_string())
+            .collect()
     }
 
     fn plugins(&mut self, toolbox: &mut dyn Toolbox) {
-        let used: BTreeSet<&str> = self.config.pipelines.values().flat_map(|p| &p.value.steps).filter_map(|s| if let StepKind::Plugin(name) = &s.value.kind { Some(name.value.as_str()) } else { None }).collect();
+        let used: BTreeSet<&str> = self
+            .config
+            .pipelines
+            .values()
+            .flat_map(|p| &p.value.steps)
+            .filter_map(|s| if let StepKind::Plugin(name) = &s.value.kind { Some(name.value.as_str()) } else { None })
+            .collect();
         for (name, plugin) in &self.config.plugins {
             if !used.contains(name.as_str()) {
                 self.findings.push(Diagnostic::warning(codes::UNUSED, format!("plugin `{name}` is used by no pipeline")).at(&plugin.place));
@@ -158,7 +183,8 @@ impl Resolver<'_> {
                 Err(problem) => {
                     let code = if problem.in_configuration { codes::INIT_FAILED } else { codes::NO_COMPONENT };
                     let place = if problem.in_configuration { &plugin.place } else { &plugin.value.component.place };
-                    self.findings.push(Diagnostic::error(code, format!("plugin `{name}`: {}", problem.message)).at(place).help_maybe(problem.help));
+                    self.findings
+                        .push(Diagnostic::error(code, format!("plugin `{name}`: {}", problem.message)).at(place).help_maybe(problem.help));
                 }
             }
         }
@@ -172,11 +198,28 @@ impl Resolver<'_> {
         let mut steps: Vec<StepPlan> = Vec::new();
         let mut sent: BTreeMap<String, (String, tamis_config::Place)> = BTreeMap::new();
         if pipeline.steps.len() > STEPS_MAX {
-            self.findings.push(Diagnostic::error(codes::TOO_LARGE, format!("pipeline `{name}` has {} steps, at most {STEPS_MAX} are allowed", pipeline.steps.len())).at(&located.place).help("split it: a pipeline may read another one's output"));
+            self.findings.push(
+                Diagnostic::error(
+                    codes::TOO_LARGE,
+                    format!("pipeline `{name}` has {} steps, at most {STEPS_MAX} are allowed", pipeline.steps.len()),
+                )
+                .at(&located.place)
+                .help("split it: a pipeline may read another one's output"),
+            );
             return;
         }
         for (number, step) in pipeline.steps.iter().enumerate() {
             let Some((mode, signature, on_failure)) = self.step(name, number, step, toolbox) else { continue };
+            if on_failure == OnFailure::Blank && signature.writes.iter().any(|f| f.path.is_root()) {
+                self.findings.push(
+                    Diagnostic::error(
+                        codes::NOT_BLANKABLE,
+                        "`on_failure: blank` removes the fields that the step may write, and this one may write the whole record (`.`)",
+                    )
+                    .at(&step.place)
+                    .help("use `drop`, which leaves nothing behind, or `dead_letter`, which keeps the original aside"),
+                );
+            }
             let step_name = unique(step.value.name.as_ref().map(|n| n.value.clone()).unwrap_or_else(|| own_name(&mode)), &steps);
             let mut ways = Vec::new();
             for output in &signature.outputs {
@@ -190,10 +233,17 @@ impl Resolver<'_> {
             steps.push(StepPlan { name: step_name, mode, signature, ways, on_failure, place: step.place.clone() });
         }
         if outputs.len() > OUTPUTS_MAX {
-            self.findings.push(Diagnostic::error(codes::TOO_LARGE, format!("pipeline `{name}` has {} outputs, at most {OUTPUTS_MAX} are allowed", outputs.len())).at(&located.place));
+            self.findings.push(
+                Diagnostic::error(
+                    codes::TOO_LARGE,
+                    format!("pipeline `{name}` has {} outputs, at most {OUTPUTS_MAX} are allowed", outputs.len()),
+                )
+                .at(&located.place),
+            );
             return;
         }
-        let outputs = outputs.into_iter().map(|output| self.output(name, located, output, &sent, steps.len() == pipeline.steps.len())).collect();
+        let outputs =
+            outputs.into_iter().map(|output| self.output(name, located, output, &sent, steps.len() == pipeline.steps.len())).collect();
         let dead_letters = pipeline.dead_letters.iter().filter(|sink| self.sink(sink)).map(|s| s.value.clone()).collect();
         self.plan.pipelines.push(PipelinePlan { name: name.into(), from, steps, outputs, dead_letters });
     }
@@ -209,8 +259,13 @@ impl Resolver<'_> {
                 || output == "default"
                 || self.plan.pipeline(name).is_none_or(|p| p.outputs.iter().any(|o| o.name == output));
             if !declared {
-                let known = self.plan.pipeline(name).map(|p| p.outputs.iter().map(|o| o.name.clone()).collect::<Vec<_>>()).unwrap_or_default();
-                self.findings.push(Diagnostic::error(codes::UNKNOWN_NAME, format!("pipeline `{name}` has no output `{output}`")).at(&reference.place).help(format!("its outputs are: {}", known.join(", "))));
+                let known =
+                    self.plan.pipeline(name).map(|p| p.outputs.iter().map(|o| o.name.clone()).collect::<Vec<_>>()).unwrap_or_default();
+                self.findings.push(
+                    Diagnostic::error(codes::UNKNOWN_NAME, format!("pipeline `{name}` has no output `{output}`"))
+                        .at(&reference.place)
+                        .help(format!("its outputs are: {}", known.join(", "))),
+                );
                 return None;
             }
             return Some(Origin::Pipeline { name: name.into(), output: output.into() });
@@ -220,7 +275,13 @@ impl Resolver<'_> {
         None
     }
 
-    fn step(&mut self, pipeline: &str, number: usize, step: &Located<Step>, toolbox: &mut dyn Toolbox) -> Option<(Mode, Signature, OnFailure)> {
+    fn step(
+        &mut self,
+        pipeline: &str,
+        number: usize,
+        step: &Located<Step>,
+        toolbox: &mut dyn Toolbox,
+    ) -> Option<(Mode, Signature, OnFailure)> {
         match &step.value.kind {
             StepKind::Plugin(name) => {
                 let Some(plugin) = self.config.plugins.get(&name.value) else {
@@ -229,7 +290,11 @@ impl Resolver<'_> {
                     return None;
                 };
                 let resolved = self.plan.plugins.get(&name.value)?;
-                Some((Mode::Plugin(name.value.clone()), resolved.signature.clone(), step.value.on_failure.unwrap_or(plugin.value.on_failure)))
+                Some((
+                    Mode::Plugin(name.value.clone()),
+                    resolved.signature.clone(),
+                    step.value.on_failure.unwrap_or(plugin.value.on_failure),
+                ))
             }
             kind => {
                 let (signature, problems) = toolbox.program(pipeline, number, kind);
@@ -257,7 +322,11 @@ impl Resolver<'_> {
         if let Some(line) = source.and_then(|s| s.value.lines().nth(problem.line.saturating_sub(1) as usize)) {
             message.push_str(&format!(", at line {}, column {} of the program: {}", problem.line, problem.column, line.trim()));
         }
-        let finding = if problem.warning { Diagnostic::warning(codes::PROGRAM_WARNING, message) } else { Diagnostic::error(codes::BAD_PROGRAM, message) };
+        let finding = if problem.warning {
+            Diagnostic::warning(codes::PROGRAM_WARNING, message)
+        } else {
+            Diagnostic::error(codes::BAD_PROGRAM, message)
+        };
         self.findings.push(finding.at(place).help_maybe(problem.help));
     }
 
@@ -270,12 +339,24 @@ impl Resolver<'_> {
         known
     }
 
-    fn output(&mut self, pipeline: &str, located: &Located<Pipeline>, name: String, sent: &BTreeMap<String, (String, tamis_config::Place)>, complete: bool) -> OutputPlan {
+    fn output(
+        &mut self,
+        pipeline: &str,
+        located: &Located<Pipeline>,
+        name: String,
+        sent: &BTreeMap<String, (String, tamis_config::Place)>,
+        complete: bool,
+    ) -> OutputPlan {
         let mut targets: Vec<Target> = self
             .config
             .pipelines
             .iter()
-            .filter(|(_, p)| p.value.from.iter().any(|f| !self.config.sources.contains_key(&f.value) && (f.value == format!("{pipeline}.{name}") || (name == "default" && f.value == pipeline))))
+            .filter(|(_, p)| {
+                p.value.from.iter().any(|f| {
+                    !self.config.sources.contains_key(&f.value)
+                        && (f.value == format!("{pipeline}.{name}") || (name == "default" && f.value == pipeline))
+                })
+            })
             .map(|(reader, _)| Target::Pipeline(reader.clone()))
             .collect();
         let Some(sinks) = located.value.to.get(&name) else {
@@ -283,7 +364,9 @@ impl Resolver<'_> {
                 Way::To(targets)
             } else if name == "default" {
                 self.findings.push(
-                    Diagnostic::error(codes::NO_WAY_OUT, format!("the default output of pipeline `{pipeline}` leads nowhere")).at(&located.place).help("add `default: [a sink]` under `to`; `default: []` drops its records on purpose"),
+                    Diagnostic::error(codes::NO_WAY_OUT, format!("the default output of pipeline `{pipeline}` leads nowhere"))
+                        .at(&located.place)
+                        .help("add `default: [a sink]` under `to`; `default: []` drops its records on purpose"),
                 );
                 Way::Dropped
             } else {
@@ -306,9 +389,12 @@ impl Resolver<'_> {
         if name != "default" && complete && !sent.contains_key(&name) {
             let known: Vec<&str> = sent.keys().map(String::as_str).collect();
             self.findings.push(
-                Diagnostic::warning(codes::OUTPUT_NEVER_USED, format!("no step of pipeline `{pipeline}` sends records to the output `{name}`"))
-                    .at(&sinks.place)
-                    .help_maybe(nearest(&name, known.iter().copied()).map(|near| format!("did you mean `{near}`?"))),
+                Diagnostic::warning(
+                    codes::OUTPUT_NEVER_USED,
+                    format!("no step of pipeline `{pipeline}` sends records to the output `{name}`"),
+                )
+                .at(&sinks.place)
+                .help_maybe(nearest(&name, known.iter().copied()).map(|near| format!("did you mean `{near}`?"))),
             );
         }
         OutputPlan { name, way: if targets.is_empty() { Way::Dropped } else { Way::To(targets) } }
@@ -338,7 +424,8 @@ impl Resolver<'_> {
 
 fn reads(source: &tamis_config::FileSource, path: &str) -> bool {
     let normal = |p: &str| p.strip_prefix("./").unwrap_or(p).to_string();
-    let matches = |patterns: &[tamis_config::Text]| patterns.iter().any(|p| glob::Pattern::new(&normal(p)).is_ok_and(|g| g.matches(&normal(path))));
+    let matches =
+        |patterns: &[tamis_config::Text]| patterns.iter().any(|p| glob::Pattern::new(&normal(p)).is_ok_and(|g| g.matches(&normal(path))));
     matches(&source.paths) && !matches(&source.exclude)
 }
 

@@ -26,10 +26,19 @@ fn provided(config: &Config, pipeline: &PipelinePlan) -> Option<Vec<Path>> {
     Some(all)
 }
 
-fn reads(pipeline: &PipelinePlan, step: &StepPlan, before: &[StepPlan], after: &[StepPlan], provided: Option<&[Path]>, findings: &mut Diagnostics) {
+fn reads(
+    pipeline: &PipelinePlan,
+    step: &StepPlan,
+    before: &[StepPlan],
+    after: &[StepPlan],
+    provided: Option<&[Path]>,
+    findings: &mut Diagnostics,
+) {
     for field in &step.signature.reads {
-        let written_as: Vec<(&str, Kind)> =
-            before.iter().flat_map(|s| s.signature.writes.iter().filter(|w| w.path == field.path).map(|w| (s.name.as_str(), w.kind))).collect();
+        let written_as: Vec<(&str, Kind)> = before
+            .iter()
+            .flat_map(|s| s.signature.writes.iter().filter(|w| w.path == field.path).map(|w| (s.name.as_str(), w.kind)))
+            .collect();
         if let Some((writer, kind)) = written_as.last()
             && !meets(*kind, field.kind)
         {
@@ -53,7 +62,14 @@ fn reads(pipeline: &PipelinePlan, step: &StepPlan, before: &[StepPlan], after: &
             Some(writer) => format!("step `{}` writes it later: move that step before this one", writer.name),
             None => "check the name; or add it to the source's `fields` if the records hold it".into(),
         };
-        findings.push(Diagnostic::warning(codes::NOT_PROVIDED, format!("step `{}` of pipeline `{}` reads `{}`, which nothing before it provides", step.name, pipeline.name, field.path)).at(&step.place).help(help));
+        findings.push(
+            Diagnostic::warning(
+                codes::NOT_PROVIDED,
+                format!("step `{}` of pipeline `{}` reads `{}`, which nothing before it provides", step.name, pipeline.name, field.path),
+            )
+            .at(&step.place)
+            .help(help),
+        );
     }
 }
 
@@ -69,9 +85,15 @@ fn writers(pipeline: &PipelinePlan, step: &StepPlan, before: &[StepPlan], findin
         let other = before.iter().find(|s| s.signature.writes.iter().any(|w| w.path == field.path));
         if let (Some(other), false) = (other, looks) {
             findings.push(
-                Diagnostic::warning(codes::TWO_WRITERS, format!("steps `{}` and `{}` of pipeline `{}` both write `{}`: the later one wins", other.name, step.name, pipeline.name, field.path))
-                    .at(&step.place)
-                    .related(&other.place, "the other one is here"),
+                Diagnostic::warning(
+                    codes::TWO_WRITERS,
+                    format!(
+                        "steps `{}` and `{}` of pipeline `{}` both write `{}`: the later one wins",
+                        other.name, step.name, pipeline.name, field.path
+                    ),
+                )
+                .at(&step.place)
+                .related(&other.place, "the other one is here"),
             );
         }
     }

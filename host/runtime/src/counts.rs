@@ -95,7 +95,14 @@ pub struct SinkSummary {
 }
 
 impl Summary {
-    pub(crate) fn collect(graph: &Graph, flights: &[Arc<Flight>], sinks: &[Arc<SinkCounts>], plugins: &[(String, Plugin)], samples: Vec<Sample>, since: Duration) -> Self {
+    pub(crate) fn collect(
+        graph: &Graph,
+        flights: &[Arc<Flight>],
+        sinks: &[Arc<SinkCounts>],
+        plugins: &[(String, Plugin)],
+        samples: Vec<Sample>,
+        since: Duration,
+    ) -> Self {
         let seconds = |ns: &std::sync::atomic::AtomicU64| ns.load(Ordering::Relaxed) as f64 / 1e9;
         let pipelines = graph.pipelines.iter().map(|p| PipelineSummary {
             name: p.name.clone(),
@@ -111,9 +118,19 @@ impl Summary {
         });
         Self {
             seconds: since.as_secs_f64(),
-            sources: graph.sources.iter().zip(flights).map(|(name, f)| SourceSummary { name: name.clone(), settled: f.settled(), held: f.under_way() + f.undelivered() }).collect(),
+            sources: graph
+                .sources
+                .iter()
+                .zip(flights)
+                .map(|(name, f)| SourceSummary { name: name.clone(), settled: f.settled(), held: f.under_way() + f.undelivered() })
+                .collect(),
             pipelines: pipelines.collect(),
-            sinks: graph.sinks.iter().zip(sinks).map(|(name, s)| SinkSummary { name: name.clone(), delivered: s.delivered.get() }).collect(),
+            sinks: graph
+                .sinks
+                .iter()
+                .zip(sinks)
+                .map(|(name, s)| SinkSummary { name: name.clone(), delivered: s.delivered.get() })
+                .collect(),
             plugins: plugins.iter().map(|(name, p)| (name.clone(), p.counters().into_iter().collect())).collect(),
             samples,
         }

@@ -120,7 +120,14 @@ pub(crate) fn lanes(config: &Config) -> usize {
 
 impl Engine {
     /// Starts everything: sinks first, then lanes, then sources.
-    pub fn start(config: &Config, plan: &Plan, tools: &Tools, metrics: Arc<Metrics>, stop: Stop, options: &StartOptions) -> Result<Self, StartError> {
+    pub fn start(
+        config: &Config,
+        plan: &Plan,
+        tools: &Tools,
+        metrics: Arc<Metrics>,
+        stop: Stop,
+        options: &StartOptions,
+    ) -> Result<Self, StartError> {
         let graph = Arc::new(Graph::build(plan, tools, &metrics).map_err(|e| StartError::Build(e.to_string()))?);
         let lane_count = lanes(config);
         let samples = Arc::new(Samples::new(options.samples));
@@ -158,6 +165,13 @@ impl Engine {
             let sink: Box<dyn Sink> = match config.sinks.get(name) {
                 Some(sink) => tamis_nodes::sinks::open(&sink.value).map_err(|error| StartError::Sink { sink: name.clone(), error })?,
                 None => {
+                    let folder = config.settings.data_dir.as_path();
+                    if let Err(error) = std::fs::create_dir_all(folder) {
+                        tracing::warn!(
+                            "dead letters cannot be kept in `{}` ({error}): name a sink under `dead_letters`, or a `settings.data_dir` that can be written; until then the first one holds its pipeline up",
+                            folder.display()
+                        );
+                    }
                     let pipeline = self.graph.private.get(number.saturating_sub(config.sinks.len())).map_or("unknown", String::as_str);
                     Box::new(FileSink::private(&config.settings.data_dir.join("dead_letters").join(format!("{pipeline}.ndjson"))))
                 }
@@ -176,7 +190,13 @@ impl Engine {
         Ok(outlets)
     }
 
-    fn start_lanes(&mut self, ready: Vec<Lane>, frames: &Receiver<Boarded>, outlets: Vec<Sender<Parcel>>, pool: &Arc<Pool>) -> Result<(), StartError> {
+    fn start_lanes(
+        &mut self,
+        ready: Vec<Lane>,
+        frames: &Receiver<Boarded>,
+        outlets: Vec<Sender<Parcel>>,
+        pool: &Arc<Pool>,
+    ) -> Result<(), StartError> {
         let exit = Arc::new(Exit {
             sequences: self.graph.sources.iter().map(|_| Sequence::default()).collect(),
             outlets,
@@ -184,14 +204,17 @@ impl Engine {
             stop: self.stop.clone(),
         });
         for (number, mut lane) in ready.into_iter().enumerate() {
-            let (frames, exit, pool, stop, left) = (frames.clone(), Arc::clone(&exit), Arc::clone(pool), self.stop.clone(), Arc::clone(&self.sources_left));
+            let (frames, exit, pool, stop, left) =
+                (frames.clone(), Arc::clone(&exit), Arc::clone(pool), self.stop.clone(), Arc::clone(&self.sources_left));
             let thread = std::thread::Builder::new().name(format!("lane {number}")).stack_size(LANE_STACK_BYTES).spawn(move || {
                 loop {
                     let boarded = match frames.recv_timeout(LOOK) {
                         Ok(boarded) => boarded,
                         Err(RecvTimeoutError::Disconnected) => break,
                         // A source may be stuck in a read that does not end, such as one of standard input.
-                        Err(RecvTimeoutError::Timeout) if stop.is_now() || (stop.is_draining() && left.load(Ordering::SeqCst) == 0) => break,
+                        Err(RecvTimeoutError::Timeout) if stop.is_now() || (stop.is_draining() && left.load(Ordering::SeqCst) == 0) => {
+                            break;
+                        }
                         Err(RecvTimeoutError::Timeout) => continue,
                     };
                     if stop.is_now() {
@@ -211,7 +234,14 @@ impl Engine {
         Ok(())
     }
 
-    fn start_sources(&mut self, config: &Config, lane_count: usize, frames: &Sender<Boarded>, pool: &Arc<Pool>, once: bool) -> Result<(), StartError> {
+    fn start_sources(
+        &mut self,
+        config: &Config,
+        lane_count: usize,
+        frames: &Sender<Boarded>,
+        pool: &Arc<Pool>,
+        once: bool,
+    ) -> Result<(), StartError> {
         let run = RunOptions::new(once, &config.settings.batch);
         for (number, name) in self.graph.sources.clone().into_iter().enumerate() {
             let Some(source) = config.sources.get(&name).map(|s| s.value.clone()) else { continue };
@@ -220,7 +250,16 @@ impl Engine {
             self.metrics.watch_flight(&name, &flight);
             self.flights.push(Arc::clone(&flight));
             let (records, bytes) = counters(&name, &self.metrics);
-            let mut gate = Gate { source: number, flight, lanes: frames.clone(), stop: self.stop.clone(), pool: Arc::clone(pool), progress: Arc::clone(&self.progress), records, bytes };
+            let mut gate = Gate {
+                source: number,
+                flight,
+                lanes: frames.clone(),
+                stop: self.stop.clone(),
+                pool: Arc::clone(pool),
+                progress: Arc::clone(&self.progress),
+                records,
+                bytes,
+            };
             // Nothing waits for standard input: a read of it cannot be interrupted.
             let waited_for = !matches!(source, Source::Stdin(_));
             let (left, errors, stop) = (Arc::clone(&self.sources_left), Arc::clone(&self.source_errors), self.stop.clone());

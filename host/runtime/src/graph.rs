@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tamis_config::OnFailure;
 use tamis_nodes::steps::Program;
 use tamis_plan::{Mode, Origin, PipelinePlan, Plan, StepPlan, Target, Way};
-use tamis_record::{ColumnId, Column, FieldId, Fields, Kind};
+use tamis_record::{Column, ColumnId, FieldId, Fields, Kind};
 use tamis_sandbox::Cause;
 
 /// A plan that cannot be built; each would be a fault of the planner.
@@ -96,7 +96,12 @@ pub(crate) struct StepCounts {
 
 impl Graph {
     pub(crate) fn build(plan: &Plan, tools: &Tools, metrics: &Metrics) -> Result<Self, BuildError> {
-        let sources: Vec<String> = plan.sources.keys().filter(|s| plan.pipelines.iter().any(|p| p.from.contains(&Origin::Source((*s).clone())))).cloned().collect();
+        let sources: Vec<String> = plan
+            .sources
+            .keys()
+            .filter(|s| plan.pipelines.iter().any(|p| p.from.contains(&Origin::Source((*s).clone()))))
+            .cloned()
+            .collect();
         let mut sinks: Vec<String> = plan.sinks.keys().cloned().collect();
         let mut private = Vec::new();
         let mut pipelines = Vec::new();
@@ -109,7 +114,12 @@ impl Graph {
             }
             pipelines.push(built);
         }
-        let readers = sources.iter().map(|s| plan.pipelines.iter().enumerate().filter(|(_, p)| p.from.contains(&Origin::Source(s.clone()))).map(|(i, _)| i).collect()).collect();
+        let readers = sources
+            .iter()
+            .map(|s| {
+                plan.pipelines.iter().enumerate().filter(|(_, p)| p.from.contains(&Origin::Source(s.clone()))).map(|(i, _)| i).collect()
+            })
+            .collect();
         Ok(Self { pipelines, sources, readers, sinks, private })
     }
 }
@@ -132,7 +142,12 @@ impl PipelineGraph {
                     for target in targets {
                         match target {
                             Target::Sink(name) => to_sinks.push(sink(name)?),
-                            Target::Pipeline(name) => to_pipelines.push(plan.pipelines.iter().position(|p| p.name == *name).ok_or_else(|| BuildError(format!("no pipeline `{name}`")))?),
+                            Target::Pipeline(name) => to_pipelines.push(
+                                plan.pipelines
+                                    .iter()
+                                    .position(|p| p.name == *name)
+                                    .ok_or_else(|| BuildError(format!("no pipeline `{name}`")))?,
+                            ),
                         }
                     }
                     Lead::To { sinks: to_sinks, pipelines: to_pipelines }
@@ -141,8 +156,12 @@ impl PipelineGraph {
             outputs.push(OutputGraph { name: output.name.clone(), lead, records: AtomicU64::new(0) });
         }
         let dead_letters = pipeline.dead_letters.iter().map(sink).collect::<Result<_, _>>()?;
-        let result = |result: &str| metrics.pipeline_records.get_or_create(&PipelineLabels { pipeline: pipeline.name.clone(), result: result.into() }).clone();
-        let dead = |cause: &&'static str| (*cause, metrics.dead_letters.get_or_create(&DeadLabels { pipeline: pipeline.name.clone(), reason: (*cause).into() }).clone());
+        let result = |result: &str| {
+            metrics.pipeline_records.get_or_create(&PipelineLabels { pipeline: pipeline.name.clone(), result: result.into() }).clone()
+        };
+        let dead = |cause: &&'static str| {
+            (*cause, metrics.dead_letters.get_or_create(&DeadLabels { pipeline: pipeline.name.clone(), reason: (*cause).into() }).clone())
+        };
         let counts = PipelineCounts {
             taken: result("in"),
             out: result("out"),
@@ -176,7 +195,15 @@ impl PipelineGraph {
 }
 
 impl StepGraph {
-    fn build(plan: &Plan, pipeline: &str, number: usize, step: &StepPlan, tools: &Tools, metrics: &Metrics, fields: &mut Fields) -> Result<Self, BuildError> {
+    fn build(
+        plan: &Plan,
+        pipeline: &str,
+        number: usize,
+        step: &StepPlan,
+        tools: &Tools,
+        metrics: &Metrics,
+        fields: &mut Fields,
+    ) -> Result<Self, BuildError> {
         let too_many = |e: tamis_record::TooManyFields| BuildError(e.to_string());
         let columns = step.signature.reads.iter().map(|f| fields.read(&f.path, f.kind)).collect::<Result<_, _>>().map_err(too_many)?;
         let writes = step.signature.writes.iter().map(|f| fields.write(&f.path)).collect::<Result<_, _>>().map_err(too_many)?;
@@ -186,14 +213,28 @@ impl StepGraph {
                 (Work::Plugin(loaded.clone()), Some(name.clone()), plan.plugins.get(name).map(|p| p.digest.clone()))
             }
             _ => {
-                let program = tools.programs.get(&(pipeline.to_string(), number)).ok_or_else(|| BuildError(format!("step {number} of `{pipeline}` is not compiled")))?;
+                let program = tools
+                    .programs
+                    .get(&(pipeline.to_string(), number))
+                    .ok_or_else(|| BuildError(format!("step {number} of `{pipeline}` is not compiled")))?;
                 (Work::Program(program.clone()), None, None)
             }
         };
-        let labels = StepLabels { pipeline: pipeline.into(), step: step.name.clone(), plugin: plugin.clone().unwrap_or_default(), digest: digest.clone().unwrap_or_default() };
+        let labels = StepLabels {
+            pipeline: pipeline.into(),
+            step: step.name.clone(),
+            plugin: plugin.clone().unwrap_or_default(),
+            digest: digest.clone().unwrap_or_default(),
+        };
         let trap = |cause: Cause| {
             let labels = labels.clone();
-            let labels = TrapLabels { pipeline: labels.pipeline, step: labels.step, plugin: labels.plugin, digest: labels.digest, cause: cause.name().into() };
+            let labels = TrapLabels {
+                pipeline: labels.pipeline,
+                step: labels.step,
+                plugin: labels.plugin,
+                digest: labels.digest,
+                cause: cause.name().into(),
+            };
             metrics.step_traps.get_or_create(&labels).clone()
         };
         let counts = StepCounts {

@@ -104,15 +104,28 @@ impl Lane {
             Some(offsets) => offsets.get(row as usize).copied().unwrap_or(base),
             None => base + records.rows.get(row as usize).map_or(0, |(from, _)| u64::from(*from)),
         };
-        let from = From { source: graph.sources.get(source).map_or("", String::as_str), stream: &stream, ticket: &ticket, pool, offset: &offset };
+        let from =
+            From { source: graph.sources.get(source).map_or("", String::as_str), stream: &stream, ticket: &ticket, pool, offset: &offset };
         for &number in graph.readers.get(source).map(Vec::as_slice).unwrap_or_default() {
             let pipeline = &graph.pipelines[number];
             let mut made = Made { parcels: &mut parcels, letters: Vec::new(), letter_count: 0 };
             for rejected in &rejected {
                 pipeline.counts.taken.inc();
                 pipeline.count_dead("decode", 1);
-                let letter = DeadLetter { pipeline: &pipeline.name, step: None, plugin: None, digest: None, reason: &rejected.reason, cause: "decode" };
-                letter.write(&rejected.bytes, false, &Origin { source: from.source, position: Position { stream: from.stream, offset: rejected.offset } }, &mut made.letters);
+                let letter = DeadLetter {
+                    pipeline: &pipeline.name,
+                    step: None,
+                    plugin: None,
+                    digest: None,
+                    reason: &rejected.reason,
+                    cause: "decode",
+                };
+                letter.write(
+                    &rejected.bytes,
+                    false,
+                    &Origin { source: from.source, position: Position { stream: from.stream, offset: rejected.offset } },
+                    &mut made.letters,
+                );
                 made.letter_count += 1;
             }
             self.pipeline(&graph, number, Arc::clone(&records), &from, made);
@@ -172,7 +185,8 @@ impl Lane {
         let pipeline = &graph.pipelines[number];
         let batch = &mut self.pipelines[number].batch;
         let records = Arc::clone(batch.records());
-        let mut buffers: Vec<(Vec<u8>, Vec<(u32, u32)>, Vec<u32>, u64)> = pipeline.outputs.iter().map(|_| (Vec::new(), Vec::new(), Vec::new(), 0)).collect();
+        let mut buffers: Vec<(Vec<u8>, Vec<(u32, u32)>, Vec<u32>, u64)> =
+            pipeline.outputs.iter().map(|_| (Vec::new(), Vec::new(), Vec::new(), 0)).collect();
         let live = batch.live().to_vec();
         let sampling = self.samples.open();
         for row in live {
@@ -219,7 +233,12 @@ impl Lane {
                 next.extend(pipelines.iter().map(|reader| (*reader, Arc::clone(&records), origins.clone())));
             }
             let data = Arc::new(data);
-            made.parcels.extend(sinks.iter().map(|sink| Parcel { sink: *sink, data: Arc::clone(&data), records: count, ticket: Arc::clone(from.ticket) }));
+            made.parcels.extend(sinks.iter().map(|sink| Parcel {
+                sink: *sink,
+                data: Arc::clone(&data),
+                records: count,
+                ticket: Arc::clone(from.ticket),
+            }));
         }
         next
     }
@@ -227,7 +246,17 @@ impl Lane {
 
 impl Made<'_> {
     #[allow(clippy::too_many_arguments)]
-    fn letter(&mut self, pipeline: &PipelineGraph, step: Option<&StepGraph>, reason: &str, cause: &str, record: &[u8], json: bool, from: &From<'_>, row: u32) {
+    fn letter(
+        &mut self,
+        pipeline: &PipelineGraph,
+        step: Option<&StepGraph>,
+        reason: &str,
+        cause: &str,
+        record: &[u8],
+        json: bool,
+        from: &From<'_>,
+        row: u32,
+    ) {
         let letter = DeadLetter {
             pipeline: &pipeline.name,
             step: step.map(|s| s.name.as_str()),
@@ -246,12 +275,25 @@ impl Made<'_> {
             return;
         }
         let data = Arc::new(std::mem::take(&mut self.letters));
-        self.parcels.extend(pipeline.dead_letters.iter().map(|sink| Parcel { sink: *sink, data: Arc::clone(&data), records: self.letter_count, ticket: Arc::clone(ticket) }));
+        self.parcels.extend(pipeline.dead_letters.iter().map(|sink| Parcel {
+            sink: *sink,
+            data: Arc::clone(&data),
+            records: self.letter_count,
+            ticket: Arc::clone(ticket),
+        }));
     }
 }
 
 /// Takes the batch through one step. `Some`: the host is to halt, for this reason.
-fn run_step(pipeline: &PipelineGraph, step: &StepGraph, runner: &mut Runner, batch: &mut Batch, faults: &mut Vec<Fault>, from: &From<'_>, made: &mut Made<'_>) -> Option<String> {
+fn run_step(
+    pipeline: &PipelineGraph,
+    step: &StepGraph,
+    runner: &mut Runner,
+    batch: &mut Batch,
+    faults: &mut Vec<Fault>,
+    from: &From<'_>,
+    made: &mut Made<'_>,
+) -> Option<String> {
     batch.prepare(&step.columns, faults);
     contract_faults(pipeline, step, batch, faults, from, made);
     let rows = batch.live().len() as u32;
@@ -280,7 +322,16 @@ fn run_step(pipeline: &PipelineGraph, step: &StepGraph, runner: &mut Runner, bat
                 for (row, failure) in &failing {
                     let Some(&row) = batch.live().get(*row as usize) else { continue };
                     pipeline.count_dead(failure.cause.name(), 1);
-                    made.letter(pipeline, Some(step), &failure.reason, failure.cause.name(), batch.records().get(row as usize), true, from, row);
+                    made.letter(
+                        pipeline,
+                        Some(step),
+                        &failure.reason,
+                        failure.cause.name(),
+                        batch.records().get(row as usize),
+                        true,
+                        from,
+                        row,
+                    );
                 }
                 dead.extend(failing.iter().map(|(row, _)| *row));
             }
@@ -309,7 +360,14 @@ fn run_step(pipeline: &PipelineGraph, step: &StepGraph, runner: &mut Runner, bat
 }
 
 /// Rows whose changes by earlier steps do not fit them.
-fn contract_faults(pipeline: &PipelineGraph, step: &StepGraph, batch: &Batch, faults: &mut Vec<Fault>, from: &From<'_>, made: &mut Made<'_>) {
+fn contract_faults(
+    pipeline: &PipelineGraph,
+    step: &StepGraph,
+    batch: &Batch,
+    faults: &mut Vec<Fault>,
+    from: &From<'_>,
+    made: &mut Made<'_>,
+) {
     for fault in faults.drain(..) {
         pipeline.count_dead("contract", 1);
         made.letter(pipeline, Some(step), &fault.reason, "contract", batch.records().get(fault.row as usize), true, from, fault.row);

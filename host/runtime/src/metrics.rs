@@ -108,19 +108,34 @@ impl Collector for LiveCollector {
             }
         }
         let mut dropped = ConstCounter::new(0u64);
-        let mut family = encoder.encode_descriptor("tamis_plugin_log_lines_dropped", "Log lines of plugins beyond their rate", None, dropped.metric_type())?;
+        let mut family = encoder.encode_descriptor(
+            "tamis_plugin_log_lines_dropped",
+            "Log lines of plugins beyond their rate",
+            None,
+            dropped.metric_type(),
+        )?;
         for plugin in &live.plugins {
             dropped = ConstCounter::new(plugin.log_lines_dropped());
             dropped.encode(family.encode_family(&[("plugin", plugin.name())])?)?;
         }
         let mut lag = ConstGauge::new(0.0f64);
-        let mut family = encoder.encode_descriptor("tamis_ack_lag", "Age of the oldest records that are not yet delivered", Some(&Unit::Seconds), lag.metric_type())?;
+        let mut family = encoder.encode_descriptor(
+            "tamis_ack_lag",
+            "Age of the oldest records that are not yet delivered",
+            Some(&Unit::Seconds),
+            lag.metric_type(),
+        )?;
         for (source, flight) in &live.flights {
             lag = ConstGauge::new(flight.lag().as_secs_f64());
             lag.encode(family.encode_family(&[("source", source.as_str())])?)?;
         }
         let mut held = ConstGauge::new(0i64);
-        let mut family = encoder.encode_descriptor("tamis_source_held_records", "Records handed over and not yet delivered, dropped on purpose or dead-lettered", None, held.metric_type())?;
+        let mut family = encoder.encode_descriptor(
+            "tamis_source_held_records",
+            "Records handed over and not yet delivered, dropped on purpose or dead-lettered",
+            None,
+            held.metric_type(),
+        )?;
         for (source, flight) in &live.flights {
             held = ConstGauge::new(i64::try_from(flight.under_way()).unwrap_or(i64::MAX));
             held.encode(family.encode_family(&[("source", source.as_str())])?)?;
@@ -164,7 +179,11 @@ impl Metrics {
         };
         registry.register("tamis_source_records", "Records read", metrics.source_records.clone());
         registry.register("tamis_source_bytes", "Bytes read", metrics.source_bytes.clone());
-        registry.register("tamis_pipeline_records", "Records by what became of them: in = out + dropped + rejected + held", metrics.pipeline_records.clone());
+        registry.register(
+            "tamis_pipeline_records",
+            "Records by what became of them: in = out + dropped + rejected + held",
+            metrics.pipeline_records.clone(),
+        );
         registry.register("tamis_step_records_in", "Records shown to the step", metrics.step_in.clone());
         registry.register("tamis_step_records_out", "Records passed on by the step", metrics.step_out.clone());
         registry.register("tamis_step_records_dropped", "Records dropped by the step on purpose", metrics.step_dropped.clone());
@@ -172,8 +191,16 @@ impl Metrics {
         registry.register("tamis_step_traps", "Failed calls of the step's plugin", metrics.step_traps.clone());
         registry.register("tamis_step_seconds", "Time of a batch in the step", metrics.step_seconds.clone());
         registry.register("tamis_step_busy_seconds", "Time spent in the step", metrics.step_busy.clone());
-        registry.register("tamis_step_memory_bytes", "Memory of the step's plugin instance on the lane that ran last", metrics.step_memory.clone());
-        registry.register("tamis_step_breaker_open", "1 while the step's plugin is not called because it keeps failing", metrics.step_breaker.clone());
+        registry.register(
+            "tamis_step_memory_bytes",
+            "Memory of the step's plugin instance on the lane that ran last",
+            metrics.step_memory.clone(),
+        );
+        registry.register(
+            "tamis_step_breaker_open",
+            "1 while the step's plugin is not called because it keeps failing",
+            metrics.step_breaker.clone(),
+        );
         registry.register("tamis_sink_records", "Records that a sink was given", metrics.sink_records.clone());
         registry.register("tamis_sink_bytes", "Bytes written", metrics.sink_bytes.clone());
         registry.register("tamis_sink_retries", "Writes tried again", metrics.sink_retries.clone());

@@ -28,7 +28,8 @@ pub(crate) struct SinkCounts {
 
 impl SinkCounts {
     pub(crate) fn new(name: &str, metrics: &Metrics) -> Arc<Self> {
-        let result = |result: &str| metrics.sink_records.get_or_create(&SinkResultLabels { sink: name.into(), result: result.into() }).clone();
+        let result =
+            |result: &str| metrics.sink_records.get_or_create(&SinkResultLabels { sink: name.into(), result: result.into() }).clone();
         let labels = SinkLabels { sink: name.into() };
         Arc::new(Self {
             delivered: result("delivered"),
@@ -72,7 +73,7 @@ impl SinkThread {
                 }
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     // Whoever read has gone, as `head` does: nobody is left to deliver to.
-                    self.stop.now();
+                    self.stop.reader_gone();
                     break;
                 }
                 Err(error) => {

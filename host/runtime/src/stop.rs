@@ -1,6 +1,6 @@
 //! How far a stop has got.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Shared by everything that runs: whether to go on, to drain, or to end at once.
@@ -11,6 +11,7 @@ pub struct Stop(Arc<Shared>);
 struct Shared {
     level: AtomicU8,
     reason: Mutex<Option<String>>,
+    reader_gone: AtomicBool,
 }
 
 impl Stop {
@@ -38,6 +39,17 @@ impl Stop {
     /// Whether everything is to end.
     pub fn is_now(&self) -> bool {
         self.0.level.load(Ordering::Relaxed) > 1
+    }
+
+    /// Ends everything because whoever read standard output has had enough, as `head` has.
+    pub fn reader_gone(&self) {
+        self.0.reader_gone.store(true, Ordering::SeqCst);
+        self.now();
+    }
+
+    /// Whether the end came because nobody reads standard output any more.
+    pub fn is_reader_gone(&self) -> bool {
+        self.0.reader_gone.load(Ordering::SeqCst)
     }
 
     /// Why the host halted itself.

@@ -28,7 +28,8 @@ impl Tools {
     /// Builds a sandbox that suits the configuration. Compiled plugins are cached under the data directory when `cache` says so.
     pub fn new(config: &Config, cache: bool) -> Self {
         let limits = config.plugins.values().map(|p| &p.value.limits);
-        let steps: usize = config.pipelines.values().map(|p| p.value.steps.iter().filter(|s| matches!(s.value.kind, StepKind::Plugin(_))).count()).sum();
+        let steps: usize =
+            config.pipelines.values().map(|p| p.value.steps.iter().filter(|s| matches!(s.value.kind, StepKind::Plugin(_))).count()).sum();
         let defaults = SandboxOptions::default();
         let options = SandboxOptions {
             cache_dir: cache.then(|| config.settings.data_dir.join("cache")),
@@ -39,7 +40,11 @@ impl Tools {
             ..defaults
         };
         // A configuration without plugins pays for no sandbox.
-        let sandbox = if config.plugins.is_empty() { Err("no plugin is configured".into()) } else { Sandbox::new(options).map_err(|e| e.to_string()) };
+        let sandbox = if config.plugins.is_empty() {
+            Err("no plugin is configured".into())
+        } else {
+            Sandbox::new(options).map_err(|e| e.to_string())
+        };
         Self { sandbox, plugins: BTreeMap::new(), programs: HashMap::new() }
     }
 }
@@ -65,12 +70,19 @@ impl Toolbox for Tools {
         let path = &plugin.component_path;
         let sandbox = self.sandbox.as_ref().map_err(|e| component(e.clone(), None))?;
         let size = std::fs::metadata(path).map_err(|error| {
-            component(format!("cannot read the component `{}`: {error}", plugin.component.value.shown()), Some("the path is relative to the folder of the configuration file; build the reference plugins with `make plugins`"))
+            component(
+                format!("cannot read the component `{}`: {error}", plugin.component.value.shown()),
+                Some("the path is relative to the folder of the configuration file; build the reference plugins with `make plugins`"),
+            )
         })?;
         if size.len() > plugin.limits.component.0 {
-            return Err(component(format!("the component has {} bytes, more than its limit of {}", size.len(), plugin.limits.component.0), Some("build it smaller or raise `limits.component`")));
+            return Err(component(
+                format!("the component has {} bytes, more than its limit of {}", size.len(), plugin.limits.component.0),
+                Some("build it smaller or raise `limits.component`"),
+            ));
         }
-        let wasm = std::fs::read(path).map_err(|error| component(format!("cannot read the component `{}`: {error}", plugin.component.value.shown()), None))?;
+        let wasm = std::fs::read(path)
+            .map_err(|error| component(format!("cannot read the component `{}`: {error}", plugin.component.value.shown()), None))?;
         let loaded = sandbox.load(name, &wasm, &limits(plugin)).map_err(|error| {
             let message = error.to_string();
             let prefix = format!("plugin `{name}`");
@@ -78,7 +90,11 @@ impl Toolbox for Tools {
             component(message, None)
         })?;
         let config: Arc<str> = plugin.config.to_string().into();
-        let signature = loaded.signature(&config).map_err(|failure| Problem { in_configuration: true, message: format!("its `init` failed: {failure}"), help: Some(format!("look at plugins.{name}.config and the plugin's documentation")) })?;
+        let signature = loaded.signature(&config).map_err(|failure| Problem {
+            in_configuration: true,
+            message: format!("its `init` failed: {failure}"),
+            help: Some(format!("look at plugins.{name}.config and the plugin's documentation")),
+        })?;
         let planned = PluginPlan {
             component: plugin.component.value.shown().into(),
             digest: loaded.digest().into(),
@@ -95,7 +111,9 @@ impl Toolbox for Tools {
         let compiled = match kind {
             StepKind::Vrl(source) => compile_vrl(&source.value),
             StepKind::Filter(source) => compile_filter(&source.value),
-            StepKind::Route(cases) => compile_route(&cases.iter().map(|(output, condition)| (output.value.clone(), condition.value.clone())).collect::<Vec<_>>()),
+            StepKind::Route(cases) => {
+                compile_route(&cases.iter().map(|(output, condition)| (output.value.clone(), condition.value.clone())).collect::<Vec<_>>())
+            }
             StepKind::Plugin(_) => return (None, Vec::new()),
         };
         match compiled {

@@ -129,7 +129,8 @@ fn check_var(values: &VarValues, count: usize) -> Result<(), String> {
 }
 
 fn check_json(values: &VarValues, column: &Column, count: usize, whole_record: bool) -> Result<(), String> {
-    tamis_record::check_json(values, |i| column.is_present(i)).map_err(|(i, malformed)| format!("value {i} is not one JSON value on one line: {malformed}"))?;
+    tamis_record::check_json(values, |i| column.is_present(i))
+        .map_err(|(i, malformed)| format!("value {i} is not one JSON value on one line: {malformed}"))?;
     if !whole_record {
         return Ok(());
     }

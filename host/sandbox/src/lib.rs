@@ -43,5 +43,5 @@ pub use instance::Instance;
 pub use limits::{Limits, SandboxOptions, WASM_STACK_BYTES};
 pub use plugin::Plugin;
 pub use signature::{FIELDS_MAX, OUTPUT_NAME_MAX};
-pub use tamis_record::Signature;
 pub use step::{Clock, PART_DEADLINE_MIN, PARTS_BYTES_FACTOR, Step, StepResult};
+pub use tamis_record::Signature;

@@ -8,7 +8,6 @@ use crate::failure::{Cause, Failure};
 use crate::imports::{self, Needs};
 use crate::instance::Instance;
 use crate::limits::Limits;
-use tamis_record::Signature;
 use crate::state::{State, Usage};
 use crate::trap;
 use crate::wasi::EmptyWasi;
@@ -16,6 +15,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tamis_record::Signature;
 use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 

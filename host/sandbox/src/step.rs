@@ -5,11 +5,11 @@ use crate::breaker::Breaker;
 use crate::failure::{Cause, Failure};
 use crate::instance::Instance;
 use crate::plugin::Plugin;
-use tamis_record::Signature;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tamis_record::Signature;
 use tamis_record::{Column, Outcome};
 
 /// Shortest deadline of a part of a batch.

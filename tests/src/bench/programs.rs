@@ -46,6 +46,7 @@ fn children_ticks() -> Result<u64> {
 
 fn peak_mib(status: &Path) -> f64 {
     let text = std::fs::read_to_string(status).unwrap_or_default();
-    let kib = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|v| v.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
+    let kib =
+        text.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|v| v.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
     kib.unwrap_or(0.0) / 1024.0
 }

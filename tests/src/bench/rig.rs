@@ -140,7 +140,12 @@ pub fn native<P: BatchPlugin>(config: &Value) -> Result<StepSpec> {
     let fields = |list: Vec<tamis_plugin::Field>| {
         list.into_iter().map(|f| Ok(tamis_record::Field { path: f.path.parse()?, kind: kind(f.kind) })).collect::<Result<Vec<_>>>()
     };
-    let signature = Signature { reads: fields(signature.reads)?, writes: fields(signature.writes)?, outputs: signature.outputs, drops: signature.drops };
+    let signature = Signature {
+        reads: fields(signature.reads)?,
+        writes: fields(signature.writes)?,
+        outputs: signature.outputs,
+        drops: signature.drops,
+    };
     let work = move |rows: u32, columns: &[&Column]| {
         let columns: Vec<tamis_plugin::Column<'_>> = columns.iter().map(|c| view(c)).collect();
         let outcome = plugin.process(&tamis_plugin::Batch { rows, columns: &columns }).unwrap_or_else(|e| panic!("{e}"));

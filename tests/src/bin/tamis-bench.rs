@@ -14,8 +14,20 @@ const BATCHES: usize = 24;
 
 /// Text fields that every record has, and a few that most have: what the identity plugin reads.
 const FIELDS: [&str; 14] = [
-    "ApiOwner", "AppliOwner", "ApiName", "destination.url.path", "ApiVersion", "SourceAppel", "Origine", "APIMStatus", "CORRELATION_ID",
-    "ApplicationName", "destination.http.method", "destination.name", "userAgent", "message",
+    "ApiOwner",
+    "AppliOwner",
+    "ApiName",
+    "destination.url.path",
+    "ApiVersion",
+    "SourceAppel",
+    "Origine",
+    "APIMStatus",
+    "CORRELATION_ID",
+    "ApplicationName",
+    "destination.http.method",
+    "destination.name",
+    "userAgent",
+    "message",
 ];
 
 fn main() -> Result<()> {
@@ -34,7 +46,11 @@ fn main() -> Result<()> {
         whole(&root, if quick { 1 } else { 5 }, &mut tell)?;
     }
     let missed = rows.iter().filter(|r| r.met() == Some(false)).count();
-    println!("\n{} of {} goals met", rows.iter().filter(|r| r.met().is_some()).count() - missed, rows.iter().filter(|r| r.met().is_some()).count());
+    println!(
+        "\n{} of {} goals met",
+        rows.iter().filter(|r| r.met().is_some()).count() - missed,
+        rows.iter().filter(|r| r.met().is_some()).count()
+    );
     Ok(())
 }
 
@@ -65,16 +81,32 @@ fn inside(root: &Path, count: usize, tell: &mut dyn FnMut(Row)) -> Result<()> {
     let mut rigs = [four()?, four_native()?];
     let times = rounds(count, &[&plain, &plain], &mut rigs);
     assert_eq!(rigs[0].outputs(), rigs[1].outputs(), "sandboxed and native disagree");
-    tell(Row { name: "(a) four plugins: sandboxed / the same compiled in".into(), value: ratio(&times, 0, 1), unit: "×", goal: Some(("<=", 1.25)) });
+    tell(Row {
+        name: "(a) four plugins: sandboxed / the same compiled in".into(),
+        value: ratio(&times, 0, 1),
+        unit: "×",
+        goal: Some(("<=", 1.25)),
+    });
     let steps = median(times[0].iter().zip(&times[1]).map(|(a, b)| a.1 / b.1).collect());
     tell(Row { name: "    of which inside the steps alone".into(), value: steps, unit: "×", goal: None });
-    tell(Row { name: "    the whole, sandboxed, from memory to memory".into(), value: median(times[0].iter().map(|t| t.0).collect()), unit: "ns", goal: None });
+    tell(Row {
+        name: "    the whole, sandboxed, from memory to memory".into(),
+        value: median(times[0].iter().map(|t| t.0).collect()),
+        unit: "ns",
+        goal: None,
+    });
 
-    let identity = |n: usize| sandboxed(&sandbox, &components, "identity", &json!({ "reads": FIELDS[..n] })).and_then(|s| Rig::new(vec![s]));
+    let identity =
+        |n: usize| sandboxed(&sandbox, &components, "identity", &json!({ "reads": FIELDS[..n] })).and_then(|s| Rig::new(vec![s]));
     let mut rigs = [Rig::new(vec![])?, identity(0)?, identity(3)?, identity(14)?];
     let times = rounds(count, &[&plain, &plain, &plain, &plain], &mut rigs);
     let above = |n: usize| median(times[n].iter().zip(&times[0]).map(|(a, b)| a.0 - b.0).collect());
-    tell(Row { name: "(b) no step at all: validate and copy".into(), value: median(times[0].iter().map(|t| t.0).collect()), unit: "ns", goal: None });
+    tell(Row {
+        name: "(b) no step at all: validate and copy".into(),
+        value: median(times[0].iter().map(|t| t.0).collect()),
+        unit: "ns",
+        goal: None,
+    });
     for (n, fields, goal) in [(1, 0, None), (2, 3, Some(("<=", 40.0))), (3, 14, None)] {
         tell(Row { name: format!("    identity of {fields} fields above it, a record"), value: above(n), unit: "ns", goal });
     }
@@ -82,7 +114,12 @@ fn inside(root: &Path, count: usize, tell: &mut dyn FnMut(Row)) -> Result<()> {
     let wide = batches(BATCHES, widen);
     let mut rigs = [four()?, four()?];
     let times = rounds(count, &[&wide, &plain], &mut rigs);
-    tell(Row { name: "(c) records of twice the width, unread fields".into(), value: ratio(&times, 0, 1), unit: "×", goal: Some(("<=", 1.3)) });
+    tell(Row {
+        name: "(c) records of twice the width, unread fields".into(),
+        value: ratio(&times, 0, 1),
+        unit: "×",
+        goal: Some(("<=", 1.3)),
+    });
 
     let tenants = serde_json::to_string(&configs["tenant"]["owners"])?;
     let tenant_program = format!("owners = {tenants}\n.tenant = get!(owners, [downcase(string!(.ApiOwner))])");
@@ -90,7 +127,11 @@ fn inside(root: &Path, count: usize, tell: &mut dyn FnMut(Row)) -> Result<()> {
     let pairs: [(&str, &str, Vrl<'_>); 3] = [
         ("drop", "filter", Vrl::Filter(".destination.http.method != \"OPTIONS\"")),
         ("tenant", "vrl", Vrl::Program(&tenant_program)),
-        ("route", "route", Vrl::Route(&[("throttle", ".ErrorCode >= 900800 && .ErrorCode < 900900"), ("errors", ".HTTP_ReturnCode >= 400")])),
+        (
+            "route",
+            "route",
+            Vrl::Route(&[("throttle", ".ErrorCode >= 900800 && .ErrorCode < 900900"), ("errors", ".HTTP_ReturnCode >= 400")]),
+        ),
     ];
     for (plugin, name, program) in &pairs {
         let mut rigs = [Rig::new(vec![])?, Rig::new(vec![vrl(program)?])?, one(plugin)?];
@@ -154,11 +195,33 @@ fn whole(root: &Path, count: usize, tell: &mut dyn FnMut(Row)) -> Result<()> {
         one.push(tamis("1", &input)?);
         serde.push(other("serde_gateway")?);
     }
-    let pairs = |a: &[programs::Cost], b: &[programs::Cost], f: fn(&programs::Cost) -> f64| median(a.iter().zip(b).map(|(a, b)| f(a) / f(b)).collect());
-    tell(Row { name: "(d) 1,000,000 records file to files, time with 1 lane / 2 lanes".into(), value: pairs(&one, &two, |c| c.wall), unit: "×", goal: Some((">=", 1.7)) });
-    tell(Row { name: "(e) the same, CPU time: tamis / plain serde_json loop".into(), value: pairs(&two, &serde, |c| c.cpu), unit: "×", goal: Some(("<=", 0.5)) });
-    tell(Row { name: "    CPU time: tamis / by hand, no framework and no sandbox".into(), value: pairs(&two, &hand, |c| c.cpu), unit: "×", goal: Some(("<=", 2.0)) });
-    tell(Row { name: "    peak memory with 2 lanes".into(), value: two.iter().map(|c| c.memory).fold(0.0, f64::max), unit: "MiB", goal: Some(("<=", 96.0)) });
+    let pairs = |a: &[programs::Cost], b: &[programs::Cost], f: fn(&programs::Cost) -> f64| {
+        median(a.iter().zip(b).map(|(a, b)| f(a) / f(b)).collect())
+    };
+    tell(Row {
+        name: "(d) 1,000,000 records file to files, time with 1 lane / 2 lanes".into(),
+        value: pairs(&one, &two, |c| c.wall),
+        unit: "×",
+        goal: Some((">=", 1.7)),
+    });
+    tell(Row {
+        name: "(e) the same, CPU time: tamis / plain serde_json loop".into(),
+        value: pairs(&two, &serde, |c| c.cpu),
+        unit: "×",
+        goal: Some(("<=", 0.5)),
+    });
+    tell(Row {
+        name: "    CPU time: tamis / by hand, no framework and no sandbox".into(),
+        value: pairs(&two, &hand, |c| c.cpu),
+        unit: "×",
+        goal: Some(("<=", 2.0)),
+    });
+    tell(Row {
+        name: "    peak memory with 2 lanes".into(),
+        value: two.iter().map(|c| c.memory).fold(0.0, f64::max),
+        unit: "MiB",
+        goal: Some(("<=", 96.0)),
+    });
     let first = folder.join("one.ndjson");
     let text = std::fs::read(&input)?;
     let end = text.iter().position(|b| *b == b'\n').map_or(text.len(), |at| at + 1);

@@ -112,7 +112,9 @@ pub fn parse_metrics(text: &str) -> Result<BTreeMap<String, MetricFamily>, Strin
         let bad = |why: &str| format!("{why}: {line}");
         if let Some(comment) = line.strip_prefix("# ") {
             let mut words = comment.splitn(3, ' ');
-            let (Some(what), Some(name), Some(rest)) = (words.next(), words.next(), words.next()) else { return Err(bad("a comment of three parts was expected")) };
+            let (Some(what), Some(name), Some(rest)) = (words.next(), words.next(), words.next()) else {
+                return Err(bad("a comment of three parts was expected"));
+            };
             if !is_name(name) {
                 return Err(bad("not a name"));
             }

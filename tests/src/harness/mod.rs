@@ -25,7 +25,8 @@ use std::process::{Command, Stdio};
 /// When there is none.
 pub fn tamis() -> PathBuf {
     let path = std::env::var_os("TAMIS_BIN").map_or_else(|| root().join("target/release/tamis"), PathBuf::from);
-    path.canonicalize().unwrap_or_else(|error| panic!("`{}` cannot be run ({error}): `cargo build --release -p tamis-cli` makes it", path.display()))
+    path.canonicalize()
+        .unwrap_or_else(|error| panic!("`{}` cannot be run ({error}): `cargo build --release -p tamis-cli` makes it", path.display()))
 }
 
 /// A built plugin, `hostile` included: in `TAMIS_GUESTS`, or the workspace's `target/plugins`.

@@ -32,7 +32,15 @@ impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let out = String::from_utf8_lossy(&self.out);
         let clip = |text: &str| text.chars().take(4_000).collect::<String>();
-        write!(f, "exit {:?}, signal {:?}, {:?}\n--- standard output\n{}\n--- standard error\n{}", self.code, self.signal, self.took, clip(&out), clip(&self.err))
+        write!(
+            f,
+            "exit {:?}, signal {:?}, {:?}\n--- standard output\n{}\n--- standard error\n{}",
+            self.code,
+            self.signal,
+            self.took,
+            clip(&out),
+            clip(&self.err)
+        )
     }
 }
 

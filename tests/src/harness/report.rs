@@ -110,7 +110,8 @@ impl Letter {
             Err(error) => {
                 let (start, rest) = line.split_once(",\"failure\":").unwrap_or_else(|| panic!("not a dead letter ({error}): {line:.200}"));
                 assert!(start.starts_with("{\"record\":"), "{start:.200}");
-                serde_json::from_str(&format!("{{\"record\":null,\"failure\":{rest}")).unwrap_or_else(|error| panic!("not a dead letter ({error}): {rest:.200}"))
+                serde_json::from_str(&format!("{{\"record\":null,\"failure\":{rest}"))
+                    .unwrap_or_else(|error| panic!("not a dead letter ({error}): {rest:.200}"))
             }
         };
         let keys: Vec<&String> = value.as_object().expect("an object").keys().collect();

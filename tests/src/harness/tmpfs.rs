@@ -14,7 +14,12 @@ impl Tmpfs {
     /// mounting is not permitted.
     pub fn mount(path: &Path, options: &str) -> Option<Self> {
         std::fs::create_dir_all(path).expect("a folder");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tamis-tests"]).arg(path).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "tamis-tests"])
+            .arg(path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self { path: path.into() });
         }
