@@ -70,6 +70,24 @@ struct Made<'a> {
     letter_count: u64,
 }
 
+/// The records of one output while they are encoded.
+#[derive(Default)]
+struct Outgoing {
+    data: Vec<u8>,
+    /// Where each record stands in `data` and which row it was, when another pipeline reads the output.
+    rows: Vec<(u32, u32)>,
+    origins: Vec<u32>,
+    count: u64,
+}
+
+/// Records for another pipeline, by its number.
+struct Onward {
+    pipeline: usize,
+    records: Arc<Records>,
+    /// The row each record was.
+    origins: Vec<u32>,
+}
+
 impl Lane {
     /// A lane with its instances made, so that the first frame does not wait for them.
     pub(crate) fn new(graph: Arc<Graph>, stop: Stop, samples: Arc<Samples>, depth_max: u32) -> Result<Self, Failure> {
@@ -172,53 +190,51 @@ impl Lane {
         pipeline.time(&pipeline.counts.encode_ns, started);
         made.post_letters(pipeline, from.ticket);
         let Made { parcels, .. } = made;
-        for (reader, records, origins) in next {
+        for Onward { pipeline, records, origins } in next {
             let offset = |row: u32| origins.get(row as usize).map_or(0, |row| (from.offset)(*row));
             let from = From { source: from.source, stream: from.stream, ticket: from.ticket, pool: from.pool, offset: &offset };
-            self.pipeline(graph, reader, Arc::clone(&records), &from, Made { parcels, letters: Vec::new(), letter_count: 0 });
-            self.pipelines[reader].batch.release();
+            self.pipeline(graph, pipeline, records, &from, Made { parcels, letters: Vec::new(), letter_count: 0 });
+            self.pipelines[pipeline].batch.release();
         }
     }
 
-    /// Encodes the live rows by output. Gives what other pipelines read, with the row each record was.
-    fn encode(&mut self, graph: &Graph, number: usize, from: &From<'_>, made: &mut Made<'_>) -> Vec<(usize, Arc<Records>, Vec<u32>)> {
+    /// Encodes the live rows by output. Gives what other pipelines read.
+    fn encode(&mut self, graph: &Graph, number: usize, from: &From<'_>, made: &mut Made<'_>) -> Vec<Onward> {
         let pipeline = &graph.pipelines[number];
         let batch = &mut self.pipelines[number].batch;
         let records = Arc::clone(batch.records());
-        let mut buffers: Vec<(Vec<u8>, Vec<(u32, u32)>, Vec<u32>, u64)> =
-            pipeline.outputs.iter().map(|_| (Vec::new(), Vec::new(), Vec::new(), 0)).collect();
-        let live = batch.live().to_vec();
+        let mut outgoing: Vec<Outgoing> = pipeline.outputs.iter().map(|_| Outgoing::default()).collect();
         let sampling = self.samples.open();
-        for row in live {
+        for i in 0..batch.live().len() {
+            let row = batch.live()[i];
             let way = pipeline.lead(batch.way(row));
-            let Some(output) = pipeline.outputs.get(way) else { continue };
+            let (Some(output), Some(out)) = (pipeline.outputs.get(way), outgoing.get_mut(way)) else { continue };
             let Lead::To { pipelines, .. } = &output.lead else {
-                buffers[way].3 += 1;
+                out.count += 1;
                 continue;
             };
-            let (out, rows, origins, count) = &mut buffers[way];
-            if out.capacity() == 0 {
-                *out = from.pool.take();
-                out.reserve(records.text.len() / 4);
+            if out.data.capacity() == 0 {
+                out.data = from.pool.take();
+                out.data.reserve(records.text.len() / 4);
             }
-            let begin = out.len();
-            if let Err(conflict) = batch.encode(row, out) {
+            let begin = out.data.len();
+            if let Err(conflict) = batch.encode(row, &mut out.data) {
                 pipeline.count_dead("contract", 1);
                 made.letter(pipeline, None, &conflict.to_string(), "contract", records.get(row as usize), true, from, row);
                 continue;
             }
             if sampling {
-                self.samples.show(&pipeline.name, &output.name, records.get(row as usize), &out[begin..]);
+                self.samples.show(&pipeline.name, &output.name, records.get(row as usize), out.data.get(begin..).unwrap_or_default());
             }
             if !pipelines.is_empty() {
-                rows.push((begin as u32, out.len() as u32));
-                origins.push(row);
+                out.rows.push((begin as u32, out.data.len() as u32));
+                out.origins.push(row);
             }
-            out.push(b'\n');
-            *count += 1;
+            out.data.push(b'\n');
+            out.count += 1;
         }
         let mut next = Vec::new();
-        for (output, (data, rows, origins, count)) in pipeline.outputs.iter().zip(buffers) {
+        for (output, Outgoing { data, rows, origins, count }) in pipeline.outputs.iter().zip(outgoing) {
             if count == 0 {
                 continue;
             }
@@ -230,7 +246,11 @@ impl Lane {
             pipeline.counts.out.inc_by(count);
             if !pipelines.is_empty() {
                 let records = Arc::new(Records { text: data.clone(), rows });
-                next.extend(pipelines.iter().map(|reader| (*reader, Arc::clone(&records), origins.clone())));
+                next.extend(pipelines.iter().map(|pipeline| Onward {
+                    pipeline: *pipeline,
+                    records: Arc::clone(&records),
+                    origins: origins.clone(),
+                }));
             }
             let data = Arc::new(data);
             made.parcels.extend(sinks.iter().map(|sink| Parcel {
