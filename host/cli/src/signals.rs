@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first drains, the second ends at once.
+//! SIGTERM and SIGINT: the first drains, the second ends at once. SIGHUP changes nothing yet, and above all it does not end the host.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,8 +9,13 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) async fn watch(stop: Stop, interrupted: Arc<AtomicBool>) -> std::io::Result<()> {
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
+    let mut hup = signal(SignalKind::hangup())?;
     loop {
         let name = tokio::select! {
+            _ = hup.recv() => {
+                tracing::warn!("SIGHUP: this host does not reload while it runs; restart it to take up a changed configuration");
+                continue;
+            }
             _ = term.recv() => "SIGTERM",
             _ = int.recv() => {
                 interrupted.store(true, Ordering::SeqCst);

@@ -39,8 +39,15 @@ pub(crate) fn check(name: &str, plugin: &Located<Plugin>, signature: &Signature,
             let names: Vec<String> = lacking.iter().map(|o| format!("`{o}`")).collect();
             asks.push(format!("to send records to {}", names.join(", ")));
         }
-        let all: Vec<&str> = outputs.iter().map(|o| o.value.as_str()).chain(lacking.iter().map(|o| o.as_str())).collect();
+        let all: Vec<String> = outputs.iter().map(|o| o.value.as_str()).chain(lacking.iter().map(|o| o.as_str())).map(scalar).collect();
         cure.push(format!("outputs: [{}]", all.join(", ")));
+        for granted in outputs.iter().filter(|g| !signature.outputs.contains(&g.value)) {
+            findings.push(
+                Diagnostic::warning(codes::GRANT_NOT_USED, format!("plugin `{name}` does not ask to send records to `{}`", granted.value))
+                    .at(&granted.place)
+                    .help("take the grant away: a plugin should be able to do no more than it needs"),
+            );
+        }
     }
     if !asks.is_empty() {
         findings.push(
@@ -51,20 +58,28 @@ pub(crate) fn check(name: &str, plugin: &Located<Plugin>, signature: &Signature,
     }
 }
 
+/// The fields that no grant covers, each path once.
 fn lacking<'a>(fields: &'a [Field], granted: &[Located<Path>]) -> Vec<&'a Field> {
-    let mut lacking: Vec<&Field> = fields.iter().filter(|f| !granted.iter().any(|g| g.value.covers(&f.path))).collect();
-    lacking.dedup_by(|a, b| a.path == b.path);
+    let mut lacking: Vec<&Field> = Vec::new();
+    for field in fields.iter().filter(|f| !granted.iter().any(|g| g.value.covers(&f.path))) {
+        if !lacking.iter().any(|f| f.path == field.path) {
+            lacking.push(field);
+        }
+    }
     lacking
 }
 
 /// A path as YAML takes it in a list.
 fn quoted(path: &Path) -> String {
-    let text = path.to_string();
-    if text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
-        || (text.contains('.') && text.len() > 1 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')))
-    {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "''"))
-    }
+    scalar(&path.to_string())
+}
+
+/// A text as YAML takes it in a list: in quotes unless it can be nothing but text.
+fn scalar(text: &str) -> String {
+    // YAML 1.1 and 1.2 readers differ on these; quoted they are text for all.
+    const OTHER_THAN_TEXT: [&str; 10] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan"];
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && !OTHER_THAN_TEXT.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if plain { text.into() } else { format!("'{}'", text.replace('\'', "''")) }
 }

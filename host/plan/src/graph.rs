@@ -19,7 +19,7 @@ fn picture(plan: &Plan) -> (Vec<(String, String, Shape)>, Vec<Edge>) {
         let steps: Vec<String> = if pipeline.steps.is_empty() {
             vec![id("pipeline", &pipeline.name)]
         } else {
-            pipeline.steps.iter().map(|s| id("step", &format!("{}_{}", pipeline.name, s.name))).collect()
+            pipeline.steps.iter().map(|s| step_id(&pipeline.name, &s.name)).collect()
         };
         if pipeline.steps.is_empty() {
             nodes.push((steps[0].clone(), pipeline.name.clone(), Shape::Step));
@@ -46,7 +46,7 @@ fn picture(plan: &Plan) -> (Vec<(String, String, Shape)>, Vec<Edge>) {
                 let to = match target {
                     Target::Sink(name) => id("sink", name),
                     Target::Pipeline(name) => plan.pipeline(name).map_or_else(String::new, |p| match p.steps.first() {
-                        Some(step) => id("step", &format!("{}_{}", p.name, step.name)),
+                        Some(step) => step_id(&p.name, &step.name),
                         None => id("pipeline", &p.name),
                     }),
                 };
@@ -70,9 +70,22 @@ enum Shape {
     Plugin,
 }
 
+/// A name both languages take for a node. No two names give the same one: `a-b` and `a_b` are two nodes.
 fn id(kind: &str, name: &str) -> String {
-    let safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    format!("{kind}_{safe}")
+    let mut id = format!("{kind}_");
+    for c in name.chars() {
+        match c {
+            _ if c.is_ascii_alphanumeric() => id.push(c),
+            '_' => id.push_str("_u"),
+            '-' => id.push_str("_d"),
+            _ => id.push_str(&format!("_x{:x}_", u32::from(c))),
+        }
+    }
+    id
+}
+
+fn step_id(pipeline: &str, step: &str) -> String {
+    format!("{}_{}", id("step", pipeline), id("", step))
 }
 
 fn does(step: &StepPlan) -> String {
@@ -90,10 +103,16 @@ fn does(step: &StepPlan) -> String {
     parts.join("\n")
 }
 
+/// A label, line by line, with what drives a terminal made visible and the language's own signs escaped.
+fn lines(label: &str, line_break: &str, escape: impl Fn(char) -> String) -> String {
+    let line = |line: &str| tamis_config::escaped(line).chars().map(&escape).collect::<String>();
+    label.split('\n').map(line).collect::<Vec<_>>().join(line_break)
+}
+
 /// Graphviz.
 pub fn to_dot(plan: &Plan) -> String {
     let (nodes, edges) = picture(plan);
-    let text = |s: &str| s.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let text = |s: &str| lines(s, "\\n", |c| if matches!(c, '"' | '\\') { format!("\\{c}") } else { c.into() });
     let mut out = String::from("digraph tamis {\n  rankdir=LR;\n  node [fontname=\"sans-serif\"];\n");
     for (id, label, shape) in nodes {
         let style = match shape {
@@ -113,7 +132,14 @@ pub fn to_dot(plan: &Plan) -> String {
 /// Mermaid, as Markdown viewers draw it.
 pub fn to_mermaid(plan: &Plan) -> String {
     let (nodes, edges) = picture(plan);
-    let text = |s: &str| s.replace('"', "#quot;").replace('\n', "<br/>");
+    // Between quotes Mermaid reads entities, HTML and, behind a backtick, Markdown; a plugin chooses the names of its fields.
+    let text = |s: &str| {
+        let entity = |c: char| match c {
+            '"' | '#' | '<' | '>' | '&' | '`' | '\\' | ';' => format!("#{};", u32::from(c)),
+            _ => c.into(),
+        };
+        lines(s, "<br/>", entity)
+    };
     let mut out = String::from("flowchart LR\n");
     for (id, label, shape) in nodes {
         let (open, close) = match shape {

@@ -5,10 +5,12 @@
 //! declares is asked of a [`Toolbox`].
 
 pub mod codes;
+mod ends;
 mod grants;
 mod graph;
 mod lineage;
 pub mod model;
+mod order;
 mod resolve;
 mod types;
 

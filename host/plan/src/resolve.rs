@@ -1,9 +1,9 @@
 //! From a configuration to a plan: names, outputs, order; the other modules check what the steps do.
 
 use crate::model::{Mode, OUTPUTS_MAX, Origin, OutputPlan, PipelinePlan, Plan, PluginPlan, STEPS_MAX, SourcePlan, StepPlan, Target, Way};
-use crate::{codes, grants, types};
+use crate::{codes, ends, grants, order, types};
 use std::collections::{BTreeMap, BTreeSet};
-use tamis_config::{Config, Diagnostic, Diagnostics, Located, OnFailure, Pipeline, Plugin, Sink, Source, Step, StepKind, nearest};
+use tamis_config::{Config, Diagnostic, Diagnostics, Located, OnFailure, Pipeline, Plugin, Step, StepKind, nearest};
 use tamis_record::Signature;
 
 /// What a plugin or program is asked through. The host's own loads components and compiles VRL; tests answer from tables.
@@ -47,7 +47,7 @@ pub struct ProgramProblem {
 pub fn plan(config: &Config, toolbox: &mut dyn Toolbox, findings: &mut Diagnostics) -> Option<Plan> {
     let mut resolver = Resolver { config, findings, plan: Plan::default() };
     resolver.ends();
-    let order = resolver.order();
+    let order = order::order(config, resolver.findings);
     resolver.plugins(toolbox);
     for name in order {
         let Some(pipeline) = config.pipelines.get(&name) else { continue };
@@ -66,100 +66,22 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// Sources and sinks, and what two of them may not share.
+    /// Sources and sinks as the plan shows them.
     fn ends(&mut self) {
-        let config = self.config;
-        if config.pipelines.is_empty() {
+        if self.config.pipelines.is_empty() {
             self.findings.push(
                 Diagnostic::error(codes::NOTHING_TO_RUN, "there is no pipeline")
                     .help("add one under `pipelines:`, with `from`, `steps` and `to`"),
             );
         }
-        let mut stdin: Option<&Located<Source>> = None;
-        for (name, source) in &config.sources {
-            if matches!(source.value, Source::Stdin(_)) {
-                if let Some(first) = stdin {
-                    self.findings.push(
-                        Diagnostic::error(codes::SHARED_END, "two sources read standard input")
-                            .at(&source.place)
-                            .related(&first.place, "the first one is here")
-                            .help("use one source in several pipelines: `from` may name it again"),
-                    );
-                }
-                stdin = Some(source);
-            }
+        for (name, source) in &self.config.sources {
             let fields = source.value.fields().map(|fields| fields.iter().map(|f| f.value.to_string()).collect());
             self.plan.sources.insert(name.clone(), SourcePlan { kind: source.value.type_name().into(), fields });
         }
-        let mut files: BTreeMap<&str, &Located<Sink>> = BTreeMap::new();
-        for (name, sink) in &config.sinks {
-            if let Sink::File(file) = &sink.value {
-                if let Some(first) = files.insert(file.path.as_str(), sink) {
-                    self.findings.push(
-                        Diagnostic::error(codes::SHARED_END, format!("two sinks write the file `{}`", file.path.shown()))
-                            .at(&sink.place)
-                            .related(&first.place, "the first one is here")
-                            .help("use one sink twice: several outputs may name it"),
-                    );
-                }
-                for (source_name, source) in &config.sources {
-                    if let Source::File(reader) = &source.value
-                        && reads(reader, file.path.as_str())
-                    {
-                        self.findings.push(
-                            Diagnostic::error(
-                                codes::CYCLE,
-                                format!("sink `{name}` writes a file that source `{source_name}` reads: records would go round for ever"),
-                            )
-                            .at(&sink.place)
-                            .related(&source.place, "the source is here")
-                            .help("write elsewhere, or leave the file out with the source's `exclude`"),
-                        );
-                    }
-                }
-            }
+        for (name, sink) in &self.config.sinks {
             self.plan.sinks.insert(name.clone(), sink.value.type_name().into());
         }
-    }
-
-    /// The pipelines in an order in which each comes after those that feed it; says where they go round in a circle.
-    fn order(&mut self) -> Vec<String> {
-        let mut order = Vec::new();
-        let mut left: Vec<&String> = self.config.pipelines.keys().collect();
-        while !left.is_empty() {
-            let (ready, waiting): (Vec<&String>, Vec<&String>) = left.iter().copied().partition(|name| {
-                self.feeders(name).iter().all(|feeder| order.contains(feeder) || !self.config.pipelines.contains_key(feeder))
-            });
-            if ready.is_empty() {
-                let names: Vec<&str> = waiting.iter().map(|n| n.as_str()).collect();
-                for name in &waiting {
-                    if let Some(pipeline) = self.config.pipelines.get(*name)
-                        && self.feeders(name).iter().any(|f| names.contains(&f.as_str()))
-                    {
-                        self.findings.push(
-                            Diagnostic::error(
-                                codes::CYCLE,
-                                format!("pipeline `{name}` is fed by what it feeds itself: {}", names.join(" → ")),
-                            )
-                            .at(&pipeline.place)
-                            .help("take one of the pipelines out of the others' `from`"),
-                        );
-                    }
-                }
-                break;
-            }
-            order.extend(ready.into_iter().cloned());
-            left = waiting;
-        }
-        order
-    }
-
-    fn feeders(&self, name: &str) -> Vec<String> {
-        let from = self.config.pipelines.get(name).map(|p| p.value.from.as_slice()).unwrap_or_default();
-        from.iter()
-            .filter(|f| !self.config.sources.contains_key(&f.value))
-            .map(|f| f.value.split_once('.').map_or(f.value.as_str(), |(p, _)| p).to_string())
-            .collect()
+        ends::check(self.config, self.findings);
     }
 
     fn plugins(&mut self, toolbox: &mut dyn Toolbox) {
@@ -192,7 +114,15 @@ impl Resolver<'_> {
 
     fn pipeline(&mut self, name: &str, located: &Located<Pipeline>, toolbox: &mut dyn Toolbox) {
         let pipeline = &located.value;
-        let from = pipeline.from.iter().filter_map(|reference| self.origin(reference)).collect();
+        // Named twice is meant once: `[main, main.default]` must not double the records.
+        let mut from: Vec<Origin> = Vec::new();
+        for reference in &pipeline.from {
+            if let Some(origin) = self.origin(reference)
+                && !from.contains(&origin)
+            {
+                from.push(origin);
+            }
+        }
         let mut outputs: Vec<String> = vec!["default".into()];
         outputs.extend(pipeline.to.keys().filter(|key| *key != "default").cloned());
         let mut steps: Vec<StepPlan> = Vec::new();
@@ -244,7 +174,12 @@ impl Resolver<'_> {
         }
         let outputs =
             outputs.into_iter().map(|output| self.output(name, located, output, &sent, steps.len() == pipeline.steps.len())).collect();
-        let dead_letters = pipeline.dead_letters.iter().filter(|sink| self.sink(sink)).map(|s| s.value.clone()).collect();
+        let mut dead_letters: Vec<String> = Vec::new();
+        for sink in &pipeline.dead_letters {
+            if self.sink(sink) && !dead_letters.contains(&sink.value) {
+                dead_letters.push(sink.value.clone());
+            }
+        }
         self.plan.pipelines.push(PipelinePlan { name: name.into(), from, steps, outputs, dead_letters });
     }
 
@@ -257,7 +192,10 @@ impl Resolver<'_> {
         if let Some(feeder) = config.pipelines.get(name) {
             let declared = feeder.value.to.contains_key(output)
                 || output == "default"
-                || self.plan.pipeline(name).is_none_or(|p| p.outputs.iter().any(|o| o.name == output));
+                // Of a step that could not be planned nobody knows what it sends; its own error is enough.
+                || self.plan.pipeline(name).is_none_or(|p| {
+                    p.steps.len() < feeder.value.steps.len() || p.outputs.iter().any(|o| o.name == output)
+                });
             if !declared {
                 let known =
                     self.plan.pipeline(name).map(|p| p.outputs.iter().map(|o| o.name.clone()).collect::<Vec<_>>()).unwrap_or_default();
@@ -420,13 +358,6 @@ impl Resolver<'_> {
             }
         }
     }
-}
-
-fn reads(source: &tamis_config::FileSource, path: &str) -> bool {
-    let normal = |p: &str| p.strip_prefix("./").unwrap_or(p).to_string();
-    let matches =
-        |patterns: &[tamis_config::Text]| patterns.iter().any(|p| glob::Pattern::new(&normal(p)).is_ok_and(|g| g.matches(&normal(path))));
-    matches(&source.paths) && !matches(&source.exclude)
 }
 
 fn unknown(what: &str, name: &str, reference: &Located<String>, known: &[&str]) -> Diagnostic {

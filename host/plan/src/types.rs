@@ -2,38 +2,66 @@
 
 use crate::codes;
 use crate::model::{Origin, PipelinePlan, Plan, StepPlan};
+use std::collections::BTreeMap;
 use tamis_config::{Config, Diagnostic, Diagnostics};
 use tamis_record::{Kind, Path, Relation};
 
 pub(crate) fn check(config: &Config, plan: &Plan, findings: &mut Diagnostics) {
+    // Pipelines stand behind those that feed them.
+    let mut leaving: BTreeMap<&str, Known> = BTreeMap::new();
     for pipeline in &plan.pipelines {
-        let provided = provided(config, pipeline);
+        let mut known = arriving(config, pipeline, &leaving);
+        // A step that could not be planned may write anything; its own error is enough.
+        let complete = config.pipelines.get(&pipeline.name).is_some_and(|p| p.value.steps.len() == pipeline.steps.len());
         for (i, step) in pipeline.steps.iter().enumerate() {
             let (before, after) = (&pipeline.steps[..i], &pipeline.steps[i + 1..]);
-            reads(pipeline, step, before, after, provided.as_deref(), findings);
+            if complete {
+                reads(pipeline, step, before, after, &known, findings);
+            }
             writers(pipeline, step, before, findings);
         }
+        known.written.extend(pipeline.steps.iter().flat_map(|s| &s.signature.writes).map(|w| w.path.clone()));
+        if !complete {
+            known.fields = None;
+        }
+        leaving.insert(&pipeline.name, known);
     }
 }
 
-/// The fields that the pipeline's sources say their records hold; `None` when one of them does not say.
-fn provided(config: &Config, pipeline: &PipelinePlan) -> Option<Vec<Path>> {
-    let mut all = Vec::new();
+/// What is known of the records at some point.
+struct Known {
+    /// The fields that the sources say their records hold; `None` when one of them does not say.
+    fields: Option<Vec<Path>>,
+    /// The fields that pipelines on the way write.
+    written: Vec<Path>,
+}
+
+fn arriving(config: &Config, pipeline: &PipelinePlan, leaving: &BTreeMap<&str, Known>) -> Known {
+    // A name that refers to nothing leaves open what would have come from there.
+    let refers = |name: &str| config.sources.contains_key(name) || config.pipelines.contains_key(name.split('.').next().unwrap_or(name));
+    let all_known = config.pipelines.get(&pipeline.name).is_some_and(|p| p.value.from.iter().all(|f| refers(&f.value)));
+    let mut fields = all_known.then(Vec::new);
+    let mut written = Vec::new();
     for origin in &pipeline.from {
-        let Origin::Source(name) = origin else { return None };
-        all.extend(config.sources.get(name)?.value.fields()?.iter().map(|f| f.value.clone()));
+        let more = match origin {
+            Origin::Source(name) => {
+                let declared = config.sources.get(name).and_then(|s| s.value.fields());
+                declared.map(|declared| declared.iter().map(|f| f.value.clone()).collect())
+            }
+            Origin::Pipeline { name, .. } => leaving.get(name.as_str()).and_then(|known| {
+                written.extend(known.written.iter().cloned());
+                known.fields.clone()
+            }),
+        };
+        fields = fields.zip(more).map(|(mut all, more): (Vec<Path>, Vec<Path>)| {
+            all.extend(more);
+            all
+        });
     }
-    Some(all)
+    Known { fields, written }
 }
 
-fn reads(
-    pipeline: &PipelinePlan,
-    step: &StepPlan,
-    before: &[StepPlan],
-    after: &[StepPlan],
-    provided: Option<&[Path]>,
-    findings: &mut Diagnostics,
-) {
+fn reads(pipeline: &PipelinePlan, step: &StepPlan, before: &[StepPlan], after: &[StepPlan], arriving: &Known, findings: &mut Diagnostics) {
     for field in &step.signature.reads {
         let written_as: Vec<(&str, Kind)> = before
             .iter()
@@ -48,14 +76,19 @@ fn reads(
                     .help("a value of another kind counts as absent: change one of the two plugins, or convert the field between them with a `vrl` step"),
             );
         }
-        // A step that writes what it reads looks whether something is there; the source may well not provide it.
         let related = |path: &Path| path.relation(&field.path) != Relation::Apart;
-        if field.path.is_root() || before.iter().any(|s| s.signature.writes.iter().any(|w| related(&w.path))) {
+        let mut written = before.iter().flat_map(|s| &s.signature.writes).map(|w| &w.path).chain(&arriving.written);
+        if field.path.is_root() || written.any(related) {
             continue;
         }
-        let later = after.iter().find(|s| s.signature.writes.iter().any(|w| w.path == field.path));
-        let unknown = provided.is_some_and(|provided| !provided.iter().any(related));
-        if !unknown && (later.is_none() || provided.is_some() || step.signature.writes.iter().any(|w| w.path == field.path)) {
+        let writes = |s: &StepPlan| s.signature.writes.iter().any(|w| w.path == field.path);
+        // Who looks at a field before writing it changes what is there already: that one does not bring it.
+        let later = after.iter().find(|s| writes(s) && !s.signature.reads.iter().any(|r| r.path.covers(&field.path)));
+        let missing = match &arriving.fields {
+            Some(fields) => !fields.iter().any(related),
+            None => later.is_some() && !writes(step),
+        };
+        if !missing {
             continue;
         }
         let help = match later {
@@ -82,14 +115,15 @@ fn writers(pipeline: &PipelinePlan, step: &StepPlan, before: &[StepPlan], findin
     for field in &step.signature.writes {
         // Who reads a field before changing it works on what the other left: a redactor behind an enricher is no conflict.
         let looks = step.signature.reads.iter().any(|r| r.path.covers(&field.path));
-        let other = before.iter().find(|s| s.signature.writes.iter().any(|w| w.path == field.path));
-        if let (Some(other), false) = (other, looks) {
+        // A write of the parent takes the child with it; a write of the child leaves the rest of the parent.
+        let other = before.iter().find_map(|s| s.signature.writes.iter().find(|w| field.path.covers(&w.path)).map(|w| (s, &w.path)));
+        if let (Some((other, path)), false) = (other, looks) {
             findings.push(
                 Diagnostic::warning(
                     codes::TWO_WRITERS,
                     format!(
-                        "steps `{}` and `{}` of pipeline `{}` both write `{}`: the later one wins",
-                        other.name, step.name, pipeline.name, field.path
+                        "steps `{}` and `{}` of pipeline `{}` both write `{path}`: the later one wins",
+                        other.name, step.name, pipeline.name
                     ),
                 )
                 .at(&step.place)

@@ -52,11 +52,26 @@ fn a_demo_without_end_stops() {
     for rate in ["unlimited", "5"] {
         let site = Site::new();
         site.config(&format!("sources: {{ in: {{ type: demo, rate: {rate} }} }}\npipelines: {{ main: {{ from: [in], to: [out] }} }}\nsinks: {{ out: {{ type: file, path: out.ndjson }} }}"));
-        let live = site.start(["run", "--once", "--report", "0", "--output", "json"]);
+        let live = site.start(["run", "--report", "0", "--output", "json"]);
         eventually("some records", || site.path("out.ndjson").metadata().is_ok_and(|m| m.len() > 0));
         live.signal("TERM");
         let run = live.wait();
         assert_eq!(run.code, Some(0), "{run}");
+        assert_eq!(run.report().conserved().flow("main").out as usize, site.lines("out.ndjson").len());
+    }
+}
+
+#[test]
+fn a_run_to_the_end_that_did_not_get_there_says_so() {
+    for (signal, code) in [("TERM", 4), ("INT", 130)] {
+        let site = Site::new();
+        site.config("sources: { in: { type: demo, rate: 50 } }\npipelines: { main: { from: [in], to: [out] } }\nsinks: { out: { type: file, path: out.ndjson } }");
+        let live = site.start(["run", "--once", "--report", "0", "--output", "json"]);
+        eventually("some records", || site.path("out.ndjson").metadata().is_ok_and(|m| m.len() > 0));
+        live.signal(signal);
+        let run = live.wait();
+        assert_eq!(run.code, Some(code), "{run}");
+        assert!(run.err.contains("before the end of the input"), "{run}");
         assert_eq!(run.report().conserved().flow("main").out as usize, site.lines("out.ndjson").len());
     }
 }

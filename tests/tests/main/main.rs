@@ -10,6 +10,7 @@ mod cache;
 mod canary;
 mod check;
 mod commands;
+mod evasion;
 mod exits;
 mod failure;
 mod files;

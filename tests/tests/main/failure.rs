@@ -96,16 +96,13 @@ sinks: {{ out: {{ type: file, path: out.ndjson }}, failed: {{ type: file, path: 
     }
 }
 
-/// The guest may write the whole record: nothing of it is left, and it passes.
+/// Nothing would be left of a record that the step may write as a whole.
 #[test]
-fn blank_of_a_whole_record() {
+fn blank_of_a_whole_record_is_refused() {
     each("blank", |site, run| {
-        assert_eq!(run.code, Some(0), "{run}");
-        assert_eq!(counts(&run.report().conserved()), (3, 3, 0, 0), "{run}");
-        let lines = site.lines("out.ndjson");
-        assert_eq!((lines[0].as_str(), lines[2].as_str()), (BEFORE, AFTER));
-        assert_eq!(lines[1], "{}");
-        assert_eq!(site.lines("failed.ndjson"), [""; 0]);
+        assert_eq!(run.code, Some(2), "{run}");
+        assert!(run.err.contains("E217") && run.err.contains("use `drop`"), "{run}");
+        assert_eq!((site.lines("out.ndjson").len(), site.lines("failed.ndjson").len()), (0, 0));
     });
 }
 

@@ -1,0 +1,97 @@
+//! Sources and sinks: what two of them may not share.
+
+use crate::codes;
+use std::collections::BTreeMap;
+use tamis_config::{Config, Diagnostic, Diagnostics, FileSource, Located, Sink, Source, Text};
+
+/// Reports standard input read twice, a file written twice, and a file that is written and read.
+pub(crate) fn check(config: &Config, findings: &mut Diagnostics) {
+    let mut stdin: Option<&Located<Source>> = None;
+    for source in config.sources.values().filter(|source| matches!(source.value, Source::Stdin(_))) {
+        let first = *stdin.get_or_insert(source);
+        if !std::ptr::eq(first, source) {
+            findings.push(
+                Diagnostic::error(codes::SHARED_END, "two sources read standard input")
+                    .at(&source.place)
+                    .related(&first.place, "the first one is here")
+                    .help("use one source in several pipelines: `from` may name it again"),
+            );
+        }
+    }
+    let mut files: BTreeMap<String, &Located<Sink>> = BTreeMap::new();
+    for (name, sink) in &config.sinks {
+        let Sink::File(file) = &sink.value else { continue };
+        let first = *files.entry(plain(file.path.as_str())).or_insert(sink);
+        if !std::ptr::eq(first, sink) {
+            findings.push(
+                Diagnostic::error(codes::SHARED_END, format!("two sinks write the file `{}`", file.path.shown()))
+                    .at(&sink.place)
+                    .related(&first.place, "the first one is here")
+                    .help("use one sink twice: several outputs may name it"),
+            );
+        }
+        for (source_name, source) in &config.sources {
+            if let Source::File(reader) = &source.value
+                && reads(reader, file.path.as_str())
+            {
+                findings.push(
+                    Diagnostic::error(
+                        codes::CYCLE,
+                        format!("sink `{name}` writes a file that source `{source_name}` reads: records would go round for ever"),
+                    )
+                    .at(&sink.place)
+                    .related(&source.place, "the source is here")
+                    .help("write elsewhere, or leave the file out with the source's `exclude`"),
+                );
+            }
+        }
+    }
+}
+
+fn reads(source: &FileSource, path: &str) -> bool {
+    let path = plain(path);
+    // As the source walks folders: `*` and `?` stay within one folder, `**` does not.
+    let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+    let matches = |patterns: &[Text]| {
+        patterns.iter().any(|p| glob::Pattern::new(&plain(p)).is_ok_and(|pattern| pattern.matches_with(&path, options)))
+    };
+    matches(&source.paths) && !matches(&source.exclude)
+}
+
+/// A path without what makes no difference: `./`, doubled slashes, a folder and its `..`. By the text alone: symbolic links
+/// are not followed, since the plan looks at no file.
+fn plain(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != ".." && !last.contains(['*', '?', '['])) => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    format!("{}{}", if path.starts_with('/') { "/" } else { "" }, parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn paths_that_mean_the_same_are_the_same() {
+        for (path, expected) in [
+            ("out.ndjson", "out.ndjson"),
+            ("./out.ndjson", "out.ndjson"),
+            ("a//./b", "a/b"),
+            ("a/../b", "b"),
+            ("../a", "../a"),
+            ("../../a", "../../a"),
+            ("*/../a", "*/../a"),
+            ("/var/../log/x", "/log/x"),
+            ("/", "/"),
+        ] {
+            assert_eq!(plain(path), expected, "{path}");
+        }
+    }
+}

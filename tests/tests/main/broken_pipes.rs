@@ -1,0 +1,90 @@
+//! Readers that go away: a sink's, and those of what the commands print.
+
+use std::process::Stdio;
+use tamis_tests::harness::{Live, Site, eventually, pipe_through};
+
+const TO_STDOUT: &str = "
+sources: { in: { type: demo, rate: unlimited } }
+pipelines: { main: { from: [in], to: [out] } }
+sinks: { out: { type: stdout } }";
+
+#[test]
+fn the_standard_output_sink_ends_with_its_reader() {
+    let site = Site::new();
+    site.config(TO_STDOUT);
+    let run = pipe_through(site.command(["run"]), 4096);
+    // As with any filter: whoever read has had enough.
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(!run.err.contains("internal fault"), "{run}");
+    assert!(run.out.starts_with(b"{\""), "{run}");
+}
+
+#[test]
+fn commands_end_quietly_with_the_reader_of_their_output() {
+    let site = Site::new();
+    site.config(TO_STDOUT);
+    for arguments in [&["schema"][..], &["completions", "bash"], &["explain"], &["explain", "--output", "json"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = site.command(arguments);
+        command.stdout(Stdio::from(writer));
+        let run = Live::start(command).wait();
+        assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{arguments:?}: {run}");
+    }
+}
+
+#[test]
+fn a_reader_of_standard_error_that_went_away_changes_no_exit_code() {
+    let site = Site::new();
+    site.config("suorces: {}");
+    for (arguments, code) in [(&["check"][..], 2), (&["run"], 2), (&["explain"], 2), (&["explain", "--output", "json"], 2)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = site.command(arguments);
+        command.stderr(Stdio::from(writer));
+        let run = Live::start(command).wait();
+        assert_eq!(run.code, Some(code), "{arguments:?}: {run}");
+    }
+}
+
+/// A sink that is not the one whose reader went: what it did not get is not called success.
+#[test]
+fn another_sink_is_served_or_the_loss_is_told() {
+    const COUNT: usize = 50_000;
+    let site = Site::with(
+        "
+sources: { in: { type: file, paths: [input.ndjson] } }
+pipelines: { main: { from: [in], to: [screen, archive] } }
+sinks: { screen: { type: stdout }, archive: { type: file, path: archive.ndjson } }",
+        (0..COUNT).map(|n| format!("{{\"n\":{n}}}\n")).collect::<String>(),
+    );
+    let run = pipe_through(site.command(["run", "--once"]), 1024);
+    let archived = site.lines("archive.ndjson").len();
+    assert!(run.code == Some(4) || archived == COUNT, "{archived} of {COUNT} records are archived: {run}");
+}
+
+/// The host's log is read by a program that may die; the records go on.
+#[test]
+fn a_host_outlives_the_reader_of_its_log() {
+    let site = Site::with(
+        "
+sources: { in: { type: file, paths: ['*.ndjson'] } }
+plugins: { h: { component: PLUGIN(hostile), grant: { read: [message], write: [.] }, config: log-flood poison } }
+pipelines: { main: { from: [in], steps: [ { plugin: h } ], to: { default: [out], errors: [out] } } }
+sinks: { out: { type: file, path: out/records } }",
+        "{\"message\":\"quiet\"}\n",
+    );
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = site.command(["run"]);
+    command.stderr(Stdio::from(writer));
+    let mut live = Live::start(command);
+    eventually("the first record", || site.lines("out/records").len() == 1);
+    drop(reader);
+    site.write("second.ndjson", "{\"message\":\"poison\"}\n");
+    eventually("the second record", || site.lines("out/records").len() == 2 || !live.runs());
+    site.write("third.ndjson", "{\"message\":\"poison\"}\n");
+    eventually("the third record", || site.lines("out/records").len() == 3 || !live.runs());
+    assert!(live.runs(), "it died of its log");
+    live.signal("TERM");
+    assert_eq!(live.wait().code, Some(0));
+}
