@@ -43,7 +43,13 @@ pub fn router(state: State) -> Router {
 
 /// Refuses requests that name another host: a page in a browser that was led to the loopback address does so.
 async fn own_host(headers: HeaderMap, request: extract::Request, next: Next) -> Response {
-    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let mut hosts = headers.get_all(header::HOST).iter();
+    // A second name, or one that is no text, is one that is not ours.
+    let host = match (hosts.next().map(|h| h.to_str()), hosts.next()) {
+        (None, None) => "",
+        (Some(Ok(host)), None) => host,
+        _ => "?",
+    };
     let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.chars().all(|c| c.is_ascii_digit()) { name } else { host });
     let loopback = name.is_empty()
         || name == "localhost"

@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Check) -> anyhow::Result<Exit> {
             serde_json::json!({ "sound": sound, "errors": findings.error_count(), "warnings": findings.warning_count(), "findings": findings.to_json() })
         )?;
     } else {
-        eprint!("{}", findings.render(screen::colour_on_stderr()));
+        screen::tell(&findings.render(screen::colour_on_stderr()));
         match &planned {
             Some(planned) => {
                 let plan = &planned.plan;
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Check) -> anyhow::Result<Exit> {
                 ];
                 writeln!(out, "sound: {}{warnings}", parts.join(", "))?;
             }
-            None => eprintln!("not sound: {}", findings.summary()),
+            None => screen::tell(&format!("not sound: {}", findings.summary())),
         }
     }
     Ok(if sound { Exit::Success } else { Exit::BadConfiguration })

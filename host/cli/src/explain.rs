@@ -2,7 +2,7 @@
 
 use crate::arguments::{Arguments, Explain, Output};
 use crate::exit::Exit;
-use crate::plan;
+use crate::{plan, screen};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use tamis_plan::{Mode, Origin, Plan, Target, Way, lineage};
@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Explain) -> anyhow::Result<Exit>
         let path = match field.parse() {
             Ok(path) => path,
             Err(error) => {
-                eprintln!("tamis: {error}");
+                screen::tell(&format!("tamis: {error}"));
                 return Ok(Exit::BadConfiguration);
             }
         };

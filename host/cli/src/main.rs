@@ -42,7 +42,7 @@ fn main() -> std::process::ExitCode {
             Exit::Success.into()
         }
         Err(error) => {
-            eprintln!("tamis: {error:#}");
+            screen::tell(&format!("tamis: {error:#}"));
             Exit::NotStarted.into()
         }
     }

@@ -33,8 +33,8 @@ pub(crate) fn show(arguments: &Arguments, findings: &Diagnostics) {
         return;
     }
     if arguments.output == Output::Json {
-        eprintln!("{}", findings.to_json());
+        screen::tell(&findings.to_json().to_string());
     } else {
-        eprint!("{}", findings.render(screen::colour_on_stderr()));
+        screen::tell(&findings.render(screen::colour_on_stderr()));
     }
 }

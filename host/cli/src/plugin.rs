@@ -2,6 +2,7 @@
 
 use crate::arguments::{Arguments, Output, Plugin, PluginBuild, PluginVerb};
 use crate::exit::Exit;
+use crate::screen;
 use std::io::Write;
 
 pub(crate) fn run(arguments: &Arguments, verb: &Plugin) -> anyhow::Result<Exit> {
@@ -11,10 +12,10 @@ pub(crate) fn run(arguments: &Arguments, verb: &Plugin) -> anyhow::Result<Exit> 
 }
 
 fn build(arguments: &Arguments, verb: &PluginBuild) -> anyhow::Result<Exit> {
-    let built = match tamis_authoring::build(&verb.folders, &verb.out, &mut |message: &str| eprintln!("{message}")) {
+    let built = match tamis_authoring::build(&verb.folders, &verb.out, &mut |message: &str| screen::tell(message)) {
         Ok(built) => built,
         Err(error) => {
-            eprintln!("tamis: {error}");
+            screen::tell(&format!("tamis: {error}"));
             return Ok(Exit::Failure);
         }
     };

@@ -4,7 +4,7 @@ use crate::arguments::{Arguments, Output, Run};
 use crate::exit::Exit;
 use crate::plan::{self, Planned};
 use crate::progress::Bar;
-use crate::{report, signals};
+use crate::{report, screen, signals};
 use anyhow::Context as _;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +16,8 @@ use tamis_runtime::{Ended, Engine, Metrics, StartOptions, Stop};
 
 /// How often the end and the time-out are looked for.
 const LOOK: Duration = Duration::from_millis(5);
+/// How long threads may take to end when everything is to end now.
+const GRACE: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     let (planned, findings) = plan::plan(&verb.configuration, true);
@@ -55,13 +57,14 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
         io.spawn(tamis_admin::serve(listener, tamis_admin::State { plan: Arc::new(plan), metrics, stop: stop.clone(), summary }));
     }
     let bar = Bar::new(progress, verb.once);
-    await_end(&engine, &stop, config.settings.shutdown_timeout, bar.as_ref());
+    let abandon = await_end(&engine, &stop, config.settings.shutdown_timeout, bar.as_ref());
     if let Some(bar) = bar {
         bar.finish();
     }
     let engine = engine.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let ended = engine.context("the host ended twice; this is a bug")?.wait();
-    io.shutdown_background();
+    let ended = engine.context("the host ended twice; this is a bug")?.wait(abandon);
+    // Gives the admin API the time to take its socket away.
+    io.shutdown_timeout(Duration::from_millis(500));
     if stop.is_reader_gone() {
         return Ok(Exit::Success);
     }
@@ -81,16 +84,20 @@ async fn listen(settings: &Settings) -> Result<Option<Listener>, AdminError> {
     }
 }
 
-/// Waits until everything has ended; ends it when draining takes longer than it may.
-fn await_end(engine: &Mutex<Option<Engine>>, stop: &Stop, shutdown_timeout: Duration, bar: Option<&Bar>) {
+/// Waits until everything has ended; ends it when draining takes longer than it may. Gives whether something did not end even then.
+fn await_end(engine: &Mutex<Option<Engine>>, stop: &Stop, shutdown_timeout: Duration, bar: Option<&Bar>) -> bool {
     let mut draining: Option<Instant> = None;
+    let mut ending: Option<Instant> = None;
     loop {
         if engine.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(Engine::is_finished) {
-            return;
+            return false;
         }
         std::thread::sleep(LOOK);
         if let Some(bar) = bar {
             bar.update();
+        }
+        if stop.is_now() && ending.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+            return true;
         }
         if stop.is_draining() && !stop.is_now() {
             let since = *draining.get_or_insert_with(Instant::now);
@@ -130,7 +137,7 @@ fn finish(arguments: &Arguments, verb: &Run, ended: &Ended, interrupted: bool) -
         return Ok(Exit::Undelivered);
     }
     if let Some(error) = ended.source_errors.first() {
-        eprintln!("tamis: {error}");
+        screen::tell(&format!("tamis: {error}"));
         return Ok(Exit::NotStarted);
     }
     Ok(if interrupted { Exit::Interrupted } else { Exit::Success })

@@ -179,11 +179,12 @@ impl Engine {
             opened.push((name.clone(), sink));
         }
         let mut outlets = Vec::new();
+        let only = config.sinks.len() == 1;
         for (name, sink) in opened {
             let (outlet, parcels) = crossbeam_channel::bounded(PARCELS_MAX);
             let counts = SinkCounts::new(&name, &self.metrics);
             self.sink_counts.push(Arc::clone(&counts));
-            let thread = SinkThread { name, sink, counts, stop: self.stop.clone(), pool: Arc::clone(pool) };
+            let thread = SinkThread { name, sink, counts, stop: self.stop.clone(), pool: Arc::clone(pool), only, gone: false };
             self.sinks.push(thread.spawn(parcels)?);
             outlets.push(outlet);
         }
@@ -285,10 +286,11 @@ impl Engine {
         self.lanes.iter().all(JoinHandle::is_finished) && self.sinks.iter().all(JoinHandle::is_finished)
     }
 
-    /// Waits for the end.
-    pub fn wait(self) -> Ended {
+    /// Waits for the end; or, with `abandon`, takes the counts as they are and leaves threads that do not end (a write into
+    /// a pipe that nobody reads) to the end of the process.
+    pub fn wait(self, abandon: bool) -> Ended {
         let Self { graph, stop, samples, flights, sink_counts, plugins, source_errors, lanes, sinks, started, .. } = self;
-        for thread in lanes.into_iter().chain(sinks) {
+        for thread in lanes.into_iter().chain(sinks).filter(|t| !abandon || t.is_finished()) {
             if thread.join().is_err() {
                 stop.halt("a thread of the host panicked; this is a bug".into());
             }

@@ -367,7 +367,13 @@ fn run_step(
                 let blanks = step.blanks(rows.len()).enumerate();
                 outcome.patches.extend(blanks.map(|(field, column)| Patch { field: field as u32, rows: Some(rows.clone()), column }));
             }
-            OnFailure::Halt => return failing.first().map(|(_, failure)| failure.to_string()),
+            // Only the cause: a reason may quote the record, and this one goes to the log.
+            OnFailure::Halt => {
+                return failing.first().map(|(row, failure)| {
+                    let offset = batch.live().get(*row as usize).map_or(0, |row| (from.offset)(*row));
+                    format!("{}, on the record at byte {offset} of `{}`", failure.cause, from.stream)
+                });
+            }
         }
     }
     let applied = batch.apply(&step.writes, &step.ways, &outcome, &dead, faults);

@@ -47,6 +47,10 @@ pub(crate) struct SinkThread {
     pub(crate) counts: Arc<SinkCounts>,
     pub(crate) stop: Stop,
     pub(crate) pool: Arc<Pool>,
+    /// Whether the host delivers to nobody else.
+    pub(crate) only: bool,
+    /// Whether its reader has gone.
+    pub(crate) gone: bool,
 }
 
 impl SinkThread {
@@ -64,7 +68,7 @@ impl SinkThread {
     fn deliver(&mut self, parcel: Parcel) {
         let mut rest = parcel.data.as_slice();
         let mut pause = BACKOFF.0;
-        while !rest.is_empty() {
+        while !rest.is_empty() && !self.gone {
             match self.sink.write(rest) {
                 Ok(written) => {
                     self.counts.bytes.inc_by(written as u64);
@@ -72,9 +76,13 @@ impl SinkThread {
                     pause = BACKOFF.0;
                 }
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    // Whoever read has gone, as `head` does: nobody is left to deliver to.
-                    self.stop.reader_gone();
-                    break;
+                    // Whoever read has gone, as `head` does. Other sinks go on; without any there is nothing left to do.
+                    self.gone = true;
+                    if self.only {
+                        self.stop.reader_gone();
+                    } else {
+                        tracing::error!(sink = self.name, "the reader has gone: what is meant for it is not delivered");
+                    }
                 }
                 Err(error) => {
                     if self.stop.is_now() {

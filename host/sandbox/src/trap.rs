@@ -43,6 +43,12 @@ pub(crate) fn failure(error: &wasmtime::Error, usage: &Usage, deadline: Duration
 fn frames(error: &wasmtime::Error) -> String {
     let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
     // `{:#}` leaves the hashes out.
-    let names: Vec<String> = trace.frames().iter().filter_map(|f| f.func_name()).take(FRAMES_MAX).map(|name| format!("{:#}", rustc_demangle::demangle(name))).collect();
+    let names: Vec<String> = trace
+        .frames()
+        .iter()
+        .filter_map(|f| f.func_name())
+        .take(FRAMES_MAX)
+        .map(|name| format!("{:#}", rustc_demangle::demangle(name)))
+        .collect();
     if names.is_empty() { String::new() } else { format!(" in {}", names.join(" < ")) }
 }

@@ -21,4 +21,5 @@ mod inputs;
 mod json;
 mod memory;
 mod order;
+mod samples;
 mod stop;

@@ -3,8 +3,12 @@
 use super::{OpenError, Sink};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use tamis_record::VarValues;
+
+/// How far back the end of an unfinished last line is looked at.
+const LAST_LINE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// Appends to a file, which is made with its folders when it is missing.
 #[derive(Debug)]
@@ -35,7 +39,9 @@ impl FileSink {
                     let mode = if self.mode == 0o600 { 0o700 } else { 0o755 };
                     DirBuilder::new().recursive(true).mode(mode).create(folder)?;
                 }
-                OpenOptions::new().append(true).create(true).mode(self.mode).open(&self.path)?
+                let mut file = OpenOptions::new().append(true).create(true).mode(self.mode).open(&self.path)?;
+                end_last_line(&mut file, &self.path)?;
+                file
             }
         };
         Ok(self.file.insert(file))
@@ -44,18 +50,55 @@ impl FileSink {
 
 impl Sink for FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            match self.file()?.write(bytes) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
+        write_once(self.file()?, bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.as_mut().map_or(Ok(()), File::flush)
     }
+}
+
+/// One write of as much as the system takes, which is at least a byte.
+pub(super) fn write_once(file: &mut File, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Sees to it that what is appended begins a line. A last line without an end that is JSON gets its end; any other is what
+/// a write left that did not finish (its record was not delivered and comes again): it is cut off.
+fn end_last_line(file: &mut File, path: &Path) -> io::Result<()> {
+    let metadata = file.metadata()?;
+    let length = metadata.len();
+    if !metadata.is_file() || length == 0 {
+        return Ok(());
+    }
+    let reader = File::open(path)?;
+    let mut window = 64 * 1024u64;
+    let (start, tail) = loop {
+        let start = length.saturating_sub(window);
+        let mut tail = vec![0; usize::try_from(length - start).unwrap_or(usize::MAX)];
+        reader.read_exact_at(&mut tail, start)?;
+        match memchr::memrchr(b'\n', &tail) {
+            Some(at) => break (start + at as u64 + 1, tail.split_off(at + 1)),
+            None if start == 0 => break (0, tail),
+            None if window >= LAST_LINE_BYTES_MAX => return Ok(()),
+            None => window *= 2,
+        }
+    };
+    if tail.is_empty() {
+        return Ok(());
+    }
+    let values = VarValues { offsets: vec![0, tail.len() as u32], bytes: tail };
+    if tamis_record::check_json(&values, |_| true).is_ok() {
+        return file.write_all(b"\n");
+    }
+    tracing::warn!("`{}` ended with {} bytes of a record that was not finished: they are cut off", path.display(), length - start);
+    file.set_len(start)
 }
 
 #[cfg(test)]
@@ -72,6 +115,13 @@ mod tests {
             FileSink::open(&path).unwrap().write(b"x\n").unwrap();
         }
         assert_eq!(std::fs::read(&path).unwrap(), b"x\nx\n");
+        for (before, after) in
+            [("{\"a\":1}\n{\"b\":", "{\"a\":1}\ny\n"), ("{\"a\":1}", "{\"a\":1}\ny\n"), ("{\"b", "y\n"), ("", "y\n"), ("1\n", "1\ny\n")]
+        {
+            std::fs::write(&path, before).unwrap();
+            FileSink::open(&path).unwrap().write(b"y\n").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after, "{before:?}");
+        }
         let private = folder.join("private/c.ndjson");
         let mut sink = FileSink::private(&private);
         assert!(!private.exists());

@@ -2,7 +2,9 @@
 
 mod file;
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use tamis_config::Sink as SinkConfig;
 
@@ -32,22 +34,28 @@ pub struct OpenError {
 pub fn open(config: &SinkConfig) -> Result<Box<dyn Sink>, OpenError> {
     Ok(match config {
         SinkConfig::File(file) => Box::new(FileSink::open(file.path.as_path())?),
-        SinkConfig::Stdout(_) => Box::new(Stdout),
+        SinkConfig::Stdout(_) => Box::new(Stdout::open()?),
         SinkConfig::Null(_) => Box::new(Null),
     })
 }
 
-/// Standard output, unbuffered: a batch is one write.
-struct Stdout;
+/// Standard output without the library's line buffer, which would write again what it had written before an error.
+struct Stdout(File);
+
+impl Stdout {
+    fn open() -> Result<Self, OpenError> {
+        let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(|error| OpenError { path: "standard output".into(), error })?;
+        Ok(Self(stdout.into()))
+    }
+}
 
 impl Sink for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::stdout().write_all(bytes)?;
-        Ok(bytes.len())
+        file::write_once(&mut self.0, bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stdout().flush()
+        self.0.flush()
     }
 }
 
