@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Explain) -> anyhow::Result<Exit>
         let lineage = lineage(&planned.plan, &path);
         match arguments.output {
             Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&lineage)?)?,
-            _ => write!(out, "{}", field_text(&lineage)?)?,
+            _ => write!(out, "{}", printable(&field_text(&lineage)?))?,
         }
         return Ok(Exit::Success);
     }
@@ -34,9 +34,14 @@ pub(crate) fn run(arguments: &Arguments, verb: &Explain) -> anyhow::Result<Exit>
         Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&planned.plan)?)?,
         Output::Dot => write!(out, "{}", tamis_plan::to_dot(&planned.plan))?,
         Output::Mermaid => write!(out, "{}", tamis_plan::to_mermaid(&planned.plan))?,
-        Output::Text => write!(out, "{}", text(&planned.plan)?)?,
+        Output::Text => write!(out, "{}", printable(&text(&planned.plan)?))?,
     }
     Ok(Exit::Success)
+}
+
+/// Nothing in a name moves the terminal's cursor.
+fn printable(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", tamis_config::escaped(line))).collect()
 }
 
 fn fields(fields: &[Field]) -> String {

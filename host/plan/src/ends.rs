@@ -52,10 +52,16 @@ fn reads(source: &FileSource, path: &str) -> bool {
     let path = plain(path);
     // As the source walks folders: `*` and `?` stay within one folder, `**` does not.
     let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
-    let matches = |patterns: &[Text]| {
-        patterns.iter().any(|p| glob::Pattern::new(&plain(p)).is_ok_and(|pattern| pattern.matches_with(&path, options)))
+    // And a `**` at the end of `paths` finds folders, no files; in `exclude` it leaves out all below a folder.
+    let finds_files = |pattern: &str| pattern != "**" && !pattern.ends_with("/**");
+    let matches = |patterns: &[Text], below: bool| {
+        patterns
+            .iter()
+            .map(|p| plain(p))
+            .filter(|p| below || finds_files(p))
+            .any(|p| glob::Pattern::new(&p).is_ok_and(|pattern| pattern.matches_with(&path, options)))
     };
-    matches(&source.paths) && !matches(&source.exclude)
+    matches(&source.paths, false) && !matches(&source.exclude, true)
 }
 
 /// A path without what makes no difference: `./`, doubled slashes, a folder and its `..`. By the text alone: symbolic links

@@ -53,7 +53,7 @@ pub(crate) fn check(name: &str, plugin: &Located<Plugin>, signature: &Signature,
         findings.push(
             Diagnostic::error(codes::NOT_GRANTED, format!("plugin `{name}` asks {}: not granted", asks.join(" and ")))
                 .at(&plugin.place)
-                .help(format!("if it may, write under plugins.{name}: grant: {{ {} }}", cure.join(", "))),
+                .help(format!("if it may, write under plugins.{name}: grant: {}", mapping(&cure))),
         );
     }
 }
@@ -67,6 +67,11 @@ fn lacking<'a>(fields: &'a [Field], granted: &[Located<Path>]) -> Vec<&'a Field>
         }
     }
     lacking
+}
+
+/// Entries as a YAML map in one line.
+fn mapping(entries: &[String]) -> String {
+    if entries.is_empty() { "{}".into() } else { format!("{{ {} }}", entries.join(", ")) }
 }
 
 /// A path as YAML takes it in a list.

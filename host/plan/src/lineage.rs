@@ -1,8 +1,8 @@
 //! Who reads and writes a field, and which sinks it reaches.
 
-use crate::model::{Origin, Plan, Target, Way};
+use crate::model::{self, Origin, PipelinePlan, Plan, Target};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tamis_record::{Path, Relation};
 
 /// One step's access to a field.
@@ -29,7 +29,8 @@ pub struct Lineage {
     pub readers: Vec<Access>,
     /// Steps that may change it.
     pub writers: Vec<Access>,
-    /// Sinks that records go to, with the writers on the way: what they write is what arrives.
+    /// Sinks that records go to, with the writers on the way: what they write is what arrives. A sink stands here once for
+    /// each set of writers, so that a way around a redactor is seen.
     pub sinks: Vec<(String, Vec<String>)>,
     /// Plugins that run and cannot see it.
     pub hidden_from: Vec<String>,
@@ -39,14 +40,12 @@ pub struct Lineage {
 pub fn lineage(plan: &Plan, field: &Path) -> Lineage {
     let mut readers = Vec::new();
     let mut writers = Vec::new();
-    let mut sinks: Vec<(String, Vec<String>)> = Vec::new();
+    let mut sinks: BTreeSet<(String, Way)> = BTreeSet::new();
     // Pipelines stand behind those that feed them, so what happened on the way to each is known when it is its turn.
-    let mut before: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut leaving: BTreeMap<&str, BTreeSet<Way>> = BTreeMap::new();
     for pipeline in &plan.pipelines {
-        let feeders =
-            pipeline.from.iter().filter_map(|o| if let Origin::Pipeline { name, .. } = o { before.get(name.as_str()) } else { None });
-        let arriving: Vec<String> = feeders.flatten().cloned().collect();
-        let mut on_the_way = arriving.clone();
+        let arriving = arriving(pipeline, &leaving);
+        let mut here = Way::new();
         for step in &pipeline.steps {
             let plugin = if let crate::Mode::Plugin(name) = &step.mode { Some(name.clone()) } else { None };
             for (fields, list) in [(&step.signature.reads, &mut readers), (&step.signature.writes, &mut writers)] {
@@ -61,37 +60,55 @@ pub fn lineage(plan: &Plan, field: &Path) -> Lineage {
                 }
             }
             if step.signature.writes.iter().any(|f| touches(&f.path, field)) {
-                on_the_way.push(format!("{}/{}", pipeline.name, step.name));
+                here.insert(format!("{}/{}", pipeline.name, step.name));
             }
         }
-        for output in &pipeline.outputs {
-            let Way::To(targets) = &output.way else { continue };
-            for target in targets {
-                let Target::Sink(sink) = target else { continue };
-                match sinks.iter_mut().find(|(name, _)| name == sink) {
-                    Some((_, all)) => all.extend(on_the_way.iter().cloned()),
-                    None => sinks.push((sink.clone(), on_the_way.clone())),
-                }
+        let after: BTreeSet<Way> = arriving.iter().map(|way| way.union(&here).cloned().collect()).collect();
+        let targets =
+            pipeline.outputs.iter().flat_map(|output| if let model::Way::To(targets) = &output.way { targets.as_slice() } else { &[] });
+        for target in targets {
+            if let Target::Sink(sink) = target {
+                sinks.extend(after.iter().map(|way| (sink.clone(), way.clone())));
             }
         }
         // A dead letter holds the record as it came to the pipeline.
         let own = [format!("dead letters of {} in the data directory", pipeline.name)];
         let dead_letters = if pipeline.dead_letters.is_empty() { own.as_slice() } else { &pipeline.dead_letters };
         for sink in dead_letters {
-            match sinks.iter_mut().find(|(name, _)| name == sink) {
-                Some((_, all)) => all.extend(arriving.iter().cloned()),
-                None => sinks.push((sink.clone(), arriving.clone())),
-            }
+            sinks.extend(arriving.iter().map(|way| (sink.clone(), way.clone())));
         }
-        before.insert(&pipeline.name, on_the_way);
+        leaving.insert(&pipeline.name, after);
     }
-    for (_, writers) in &mut sinks {
-        writers.sort();
-        writers.dedup();
-    }
-    sinks.sort();
+    let sinks = sinks.into_iter().map(|(sink, way)| (sink, way.into_iter().collect())).collect();
     let hidden_from = plan.plugins.keys().filter(|name| !readers.iter().any(|r| r.plugin.as_ref() == Some(name))).cloned().collect();
     Lineage { field: field.to_string(), readers, writers, sinks, hidden_from }
+}
+
+/// The steps that may have changed the field on one way through the pipelines, as `pipeline/step`.
+type Way = BTreeSet<String>;
+
+/// Ways kept for a pipeline: their number doubles with each fork and join. Those with the fewest writers stay, since they
+/// are what one asks after.
+const WAYS_MAX: usize = 64;
+
+/// The different ways by which records come to a pipeline.
+fn arriving(pipeline: &PipelinePlan, leaving: &BTreeMap<&str, BTreeSet<Way>>) -> BTreeSet<Way> {
+    let mut ways: BTreeSet<Way> = BTreeSet::new();
+    for origin in &pipeline.from {
+        match origin {
+            Origin::Source(_) => {
+                ways.insert(Way::new());
+            }
+            Origin::Pipeline { name, .. } => ways.extend(leaving.get(name.as_str()).into_iter().flatten().cloned()),
+        }
+    }
+    if ways.len() <= WAYS_MAX {
+        return ways;
+    }
+    let mut ways: Vec<Way> = ways.into_iter().collect();
+    ways.sort_by_key(BTreeSet::len);
+    ways.truncate(WAYS_MAX);
+    ways.into_iter().collect()
 }
 
 /// Whether what is at one path holds, or is held by, what is at the other. Elements of one list are told apart here.

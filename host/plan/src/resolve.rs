@@ -202,14 +202,24 @@ impl Resolver<'_> {
                 self.findings.push(
                     Diagnostic::error(codes::UNKNOWN_NAME, format!("pipeline `{name}` has no output `{output}`"))
                         .at(&reference.place)
-                        .help(format!("its outputs are: {}", known.join(", "))),
+                        .help(match nearest(output, known.iter().map(String::as_str)) {
+                            Some(near) => format!("did you mean `{name}.{near}`?"),
+                            None => format!("its outputs are: {}", known.join(", ")),
+                        }),
                 );
                 return None;
             }
             return Some(Origin::Pipeline { name: name.into(), output: output.into() });
         }
         let known: Vec<&str> = config.sources.keys().chain(config.pipelines.keys()).map(String::as_str).collect();
-        self.findings.push(unknown("source or pipeline", &reference.value, reference, &known));
+        let mut finding = unknown("source or pipeline", &reference.value, reference, &known);
+        // Of `pipeline.output` the part that is wrong is the pipeline.
+        if reference.value.contains('.')
+            && let Some(near) = nearest(name, config.pipelines.keys().map(String::as_str))
+        {
+            finding = finding.help(format!("did you mean `{near}.{output}`?"));
+        }
+        self.findings.push(finding);
         None
     }
 

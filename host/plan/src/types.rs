@@ -2,7 +2,7 @@
 
 use crate::codes;
 use crate::model::{Origin, PipelinePlan, Plan, StepPlan};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tamis_config::{Config, Diagnostic, Diagnostics};
 use tamis_record::{Kind, Path, Relation};
 
@@ -28,20 +28,20 @@ pub(crate) fn check(config: &Config, plan: &Plan, findings: &mut Diagnostics) {
     }
 }
 
-/// What is known of the records at some point.
+/// What is known of the records at some point. Sets: with each fork and join of pipelines a list would double.
 struct Known {
     /// The fields that the sources say their records hold; `None` when one of them does not say.
-    fields: Option<Vec<Path>>,
+    fields: Option<BTreeSet<Path>>,
     /// The fields that pipelines on the way write.
-    written: Vec<Path>,
+    written: BTreeSet<Path>,
 }
 
 fn arriving(config: &Config, pipeline: &PipelinePlan, leaving: &BTreeMap<&str, Known>) -> Known {
     // A name that refers to nothing leaves open what would have come from there.
     let refers = |name: &str| config.sources.contains_key(name) || config.pipelines.contains_key(name.split('.').next().unwrap_or(name));
     let all_known = config.pipelines.get(&pipeline.name).is_some_and(|p| p.value.from.iter().all(|f| refers(&f.value)));
-    let mut fields = all_known.then(Vec::new);
-    let mut written = Vec::new();
+    let mut fields = all_known.then(BTreeSet::new);
+    let mut written = BTreeSet::new();
     for origin in &pipeline.from {
         let more = match origin {
             Origin::Source(name) => {
@@ -53,7 +53,7 @@ fn arriving(config: &Config, pipeline: &PipelinePlan, leaving: &BTreeMap<&str, K
                 known.fields.clone()
             }),
         };
-        fields = fields.zip(more).map(|(mut all, more): (Vec<Path>, Vec<Path>)| {
+        fields = fields.zip(more).map(|(mut all, more): (BTreeSet<Path>, BTreeSet<Path>)| {
             all.extend(more);
             all
         });

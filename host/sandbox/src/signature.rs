@@ -11,7 +11,7 @@ pub const FIELDS_MAX: usize = 256;
 pub const OUTPUT_NAME_MAX: usize = 64;
 
 /// Checks what `init` answered: at most [`FIELDS_MAX`] fields to read and to write, each written path once, at most
-/// [`OUTPUTS_MAX`] outputs, each once, `[A-Za-z_][A-Za-z0-9_.-]{0,63}`.
+/// [`OUTPUTS_MAX`] outputs, each once, `[A-Za-z_][A-Za-z0-9_-]{0,63}`.
 pub(crate) fn from_contract(raw: contract::Signature) -> Result<Signature, Failure> {
     let reads = fields("reads", raw.reads)?;
     let writes = fields("writes", raw.writes)?;
@@ -28,7 +28,7 @@ pub(crate) fn from_contract(raw: contract::Signature) -> Result<Signature, Failu
     for name in &raw.outputs {
         if !is_output_name(name) {
             return Err(Failure::contract(format!(
-                "signature: `{}` is not the name of an output; a letter or `_`, then up to 63 letters, digits, `_`, `.` or `-` were expected",
+                "signature: `{}` is not the name of an output; a letter or `_`, then up to 63 letters, digits, `_` or `-` were expected",
                 printable(name, 80)
             )));
         }
@@ -58,7 +58,7 @@ fn is_output_name(name: &str) -> bool {
     let mut chars = name.chars();
     name.len() <= OUTPUT_NAME_MAX
         && chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+        && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 #[cfg(test)]
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_sound_signature_passes() {
-        let signature = from_contract(raw(&["a", "a", "."], &["b", "b.c"], &["errors", "_x.y-z"])).unwrap();
+        let signature = from_contract(raw(&["a", "a", "."], &["b", "b.c"], &["errors", "_x-z"])).unwrap();
         assert_eq!((signature.reads.len(), signature.writes.len(), signature.outputs.len()), (3, 2, 2));
     }
 

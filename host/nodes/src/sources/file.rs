@@ -90,13 +90,20 @@ impl Reader {
     }
 }
 
+/// `./a` is `a`.
+fn plain(path: &str) -> &str {
+    path.trim_start_matches("./")
+}
+
 /// The files there are now, each once, in the order of their names.
 fn matching(source: &FileSource) -> Vec<PathBuf> {
     let found = |patterns: &[Text]| -> Vec<PathBuf> {
         patterns.iter().filter_map(|p| glob::glob(p).ok()).flatten().filter_map(Result::ok).filter(|p| p.is_file()).collect()
     };
-    let excluded = found(&source.exclude);
-    let mut paths: Vec<PathBuf> = found(&source.paths).into_iter().filter(|p| !excluded.contains(p)).collect();
+    let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+    let excluded: Vec<glob::Pattern> = source.exclude.iter().filter_map(|p| glob::Pattern::new(plain(p)).ok()).collect();
+    let is_excluded = |path: &PathBuf| excluded.iter().any(|p| p.matches_with(plain(&path.to_string_lossy()), options));
+    let mut paths: Vec<PathBuf> = found(&source.paths).into_iter().filter(|p| !is_excluded(p)).collect();
     paths.sort();
     paths.dedup();
     paths

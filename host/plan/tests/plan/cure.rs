@@ -23,14 +23,14 @@ fn cure(grant: &str, asks: &str) -> String {
 #[test]
 fn what_the_help_says_can_be_pasted() {
     let asks = [
-        r#"{ reads: [ApiOwner text] }"#,
-        r#"{ reads: [. json], writes: [. json] }"#,
-        r#"{ writes: ['tags[0] text', 'a."b c" text', '"it''s" text', '"" text', '"x: y" text', '"#no" text'] }"#,
-        r#"{ reads: ['null', 'true', 'No', '123', '1.5', '-', '-a', '@timestamp', '~', 'é', '*a', '&a', '!a', 'a:b', '{a}', 'a,b'] }"#,
-        r#"{ reads: ['"a\"b"', '"a\\b"', '"a\nb"', '"\u{1b}[31m"'] }"#,
-        r#"{ reads: [a text, a json, b, a integer], writes: [a text] }"#,
-        r#"{ drops: true }"#,
-        r#"{ reads: [a], drops: true, outputs: [errors, no, default] }"#,
+        "{ reads: [ApiOwner text] }",
+        "{ reads: [. json], writes: [. json] }",
+        r##"{ writes: ['tags[0] text', 'a."b c" text', '"it''s" text', '"" text', '"x: y" text', '"#no" text'] }"##,
+        r##"{ reads: ['null', 'true', 'No', '123', '1.5', '-', '-a', '@timestamp', '~', 'é', '*a', '&a', '!a', 'a:b', '{a}', 'a,b'] }"##,
+        r##"{ reads: ['"a\"b"', '"a\\b"', '"a\nb"', '"\u{1b}[31m"'] }"##,
+        "{ reads: [a text, a json, b, a integer], writes: [a text] }",
+        "{ drops: true }",
+        "{ reads: [a], drops: true, outputs: [errors, no, default] }",
     ];
     let grants = [
         "grant: {}",

@@ -71,3 +71,24 @@ fn a_long_circle_is_found() {
     assert_eq!(findings.error_count(), 300);
     assert!(findings.iter().all(|f| f.code == "E202"));
 }
+
+#[test]
+fn lineage_of_many_forks_ends() {
+    // Thirty forks that join again: a billion ways.
+    let mut text = String::from(
+        "version: 1\nsources: { in: { type: stdin } }\nsinks: { out: { type: stdout } }\npipelines:\n  p0: { from: [in], to: [out] }\n",
+    );
+    for n in 1..=30 {
+        for side in ["l", "r"] {
+            text.push_str(&format!("  {side}{n}: {{ from: [p{}], steps: [ {{ vrl: write a text }} ] }}\n", n - 1));
+        }
+        text.push_str(&format!("  p{n}: {{ from: [l{n}, r{n}], to: [out] }}\n"));
+    }
+    let (plan, findings) = planned("forks.yaml", &text);
+    let plan = plan.unwrap_or_else(|| panic!("{}", findings.render(false)));
+    let lineage = tamis_plan::lineage(&plan, &"a".parse().expect("a field path"));
+    assert_eq!(lineage.writers.len(), 60);
+    let to_out: Vec<usize> = lineage.sinks.iter().filter(|(sink, _)| sink == "out").map(|(_, writers)| writers.len()).collect();
+    assert_eq!((to_out.iter().min(), to_out.iter().max()), (Some(&0), Some(&30)));
+    assert!(to_out.len() <= 31 * 64, "{}", to_out.len());
+}

@@ -29,6 +29,10 @@ fn a_sink_that_feeds_a_source_is_found_whatever_the_spelling() {
         ("'*.log'", "./out.log", "out.log", false),
         ("'*.log'", "'out*'", "./out.log", false),
         ("'*.log'", "other.log", "out.log", true),
+        ("'**/*.log'", "'out/**/*'", "out/x.log", false),
+        // A `**` at the end leaves out all below a folder, and as a path to read it finds folders only.
+        ("'**/*.log'", "'out/**'", "out/x.log", false),
+        ("'out/**'", "", "out/x.log", false),
         // The sink's path is a name, no pattern.
         ("in.log", "", "'*.log'", false),
     ] {
