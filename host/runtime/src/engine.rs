@@ -9,7 +9,7 @@ use crate::sample::Samples;
 use crate::sequence::Sequence;
 use crate::sinks::{SinkCounts, SinkThread};
 use crate::sources::{Gate, counters};
-use crate::stop::Stop;
+use crate::stop::{HaltOnPanic, Stop};
 use crate::tools::Tools;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -208,6 +208,7 @@ impl Engine {
             let (frames, exit, pool, stop, left) =
                 (frames.clone(), Arc::clone(&exit), Arc::clone(pool), self.stop.clone(), Arc::clone(&self.sources_left));
             let thread = std::thread::Builder::new().name(format!("lane {number}")).stack_size(LANE_STACK_BYTES).spawn(move || {
+                let _guard = HaltOnPanic(stop.clone());
                 loop {
                     let boarded = match frames.recv_timeout(LOOK) {
                         Ok(boarded) => boarded,
@@ -266,6 +267,7 @@ impl Engine {
             let (left, errors, stop) = (Arc::clone(&self.sources_left), Arc::clone(&self.source_errors), self.stop.clone());
             left.fetch_add(usize::from(waited_for), Ordering::SeqCst);
             std::thread::Builder::new().name(format!("source {name}")).spawn(move || {
+                let _guard = HaltOnPanic(stop.clone());
                 if let Err(error) = tamis_nodes::sources::run(&source, run, &mut gate) {
                     if !matches!(error, SourceError::NoFile { .. }) || once {
                         tracing::error!(source = name, "{error}");

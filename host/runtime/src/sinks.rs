@@ -3,7 +3,7 @@
 use crate::lane::Parcel;
 use crate::metrics::{Metrics, SinkLabels, SinkResultLabels};
 use crate::pool::Pool;
-use crate::stop::Stop;
+use crate::stop::{HaltOnPanic, Stop};
 use crossbeam_channel::Receiver;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -56,6 +56,7 @@ pub(crate) struct SinkThread {
 impl SinkThread {
     pub(crate) fn spawn(mut self, parcels: Receiver<Parcel>) -> io::Result<JoinHandle<()>> {
         std::thread::Builder::new().name(format!("sink {}", self.name)).spawn(move || {
+            let _guard = HaltOnPanic(self.stop.clone());
             while let Ok(parcel) = parcels.recv() {
                 self.deliver(parcel);
             }

@@ -14,6 +14,17 @@ struct Shared {
     reader_gone: AtomicBool,
 }
 
+/// Held by each of the host's threads: a panic in one of them ends the host, for others would wait for it for ever.
+pub(crate) struct HaltOnPanic(pub(crate) Stop);
+
+impl Drop for HaltOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.halt("a thread of the host panicked; this is a bug".into());
+        }
+    }
+}
+
 impl Stop {
     /// Sources end; what they handed over is delivered.
     pub fn drain(&self) {
