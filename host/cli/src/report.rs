@@ -91,10 +91,7 @@ fn grouped(number: u64) -> String {
 
 /// Both texts free of control characters; on a terminal, what differs is coloured.
 fn highlighted(before: &str, after: &str) -> (String, String) {
-    let clean = |text: &str| {
-        text.chars().flat_map(|c| if c.is_control() { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect::<String>()
-    };
-    let (before, after) = (clean(before), clean(after));
+    let (before, after) = (tamis_config::escaped(before), tamis_config::escaped(after));
     if !screen::colour_on_stdout() {
         return (before, after);
     }

@@ -10,6 +10,8 @@ pub(crate) async fn watch(stop: Stop, interrupted: Arc<AtomicBool>) -> std::io::
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     let mut hup = signal(SignalKind::hangup())?;
+    // SIGXFSZ (25), a file beyond `ulimit -f`: with a handler the write fails instead, and is tried again like any other.
+    let _file_size = signal(SignalKind::from_raw(25))?;
     loop {
         let name = tokio::select! {
             _ = hup.recv() => {

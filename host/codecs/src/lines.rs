@@ -21,9 +21,11 @@ pub struct LinesOptions {
 #[derive(Debug)]
 pub struct Lines {
     options: LinesOptions,
-    /// Read and not yet framed.
+    /// Read and not yet framed, from `begin` on; up to `full` there are whole lines (0: none).
     carry: Vec<u8>,
-    /// Where `carry` begins in the stream.
+    begin: usize,
+    full: usize,
+    /// Where `carry[begin]` stands in the stream.
     at: u64,
     /// Mean bytes of a line so far, to read about as much as a frame takes.
     mean: usize,
@@ -36,7 +38,7 @@ pub struct Lines {
 impl Lines {
     /// Begins at byte `at` of a stream.
     pub fn new(options: LinesOptions, at: u64) -> Self {
-        Self { options, carry: Vec::new(), at, mean: 0, passed: 0, too_long: None }
+        Self { options, carry: Vec::new(), begin: 0, full: 0, at, mean: 0, passed: 0, too_long: None }
     }
 
     /// Where the first byte that was not framed stands in the stream.
@@ -48,64 +50,55 @@ impl Lines {
     /// follows the last line feed is kept for [`Lines::finish`].
     pub fn read(&mut self, input: &mut impl Read, mut buffer: Vec<u8>) -> io::Result<Option<Frame>> {
         loop {
-            buffer.clear();
-            let wanted = self.wanted();
-            buffer.reserve(wanted.max(self.carry.len()) + 64);
-            buffer.append(&mut self.carry);
-            let room = wanted.saturating_sub(buffer.len()).max(64 * 1024);
-            let begin = buffer.len();
-            let read = match input.by_ref().take(room as u64).read_to_end(&mut buffer) {
-                Ok(read) => read,
-                Err(error) => {
-                    // What came before the error is not lost: a reader may go on after it.
-                    self.carry = buffer;
-                    return Err(error);
+            if self.full > 0 {
+                if let Some(frame) = self.cut(&mut buffer) {
+                    return Ok(Some(frame));
                 }
-            };
-            if read == 0 {
-                // A whole line may have been carried because the frame before it was full.
-                if memchr::memchr(b'\n', buffer.get(..begin).unwrap_or_default()).is_none() {
-                    self.carry = buffer;
-                    return Ok(None);
-                }
+                continue;
             }
-            match self.cut(buffer) {
-                Ok(frame) => return Ok(Some(frame)),
-                Err(unused) => buffer = unused,
+            self.compact();
+            let begin = self.carry.len();
+            // At least as much again as is there of one long line, so that it is looked at a bounded number of times.
+            let room = self.wanted().saturating_sub(begin).max(64 * 1024).max(begin);
+            // What came before an error is not lost: a reader may go on after it.
+            let result = input.by_ref().take(room as u64).read_to_end(&mut self.carry);
+            self.look(begin);
+            if result? == 0 {
+                return Ok(None);
             }
         }
     }
 
-    /// Reads once from a stream that may block and frames the whole lines that are there.
+    /// Reads once from a stream that may block and frames the whole lines that are there. A frame without records means
+    /// that there were none yet.
     pub fn read_some(&mut self, input: &mut impl Read, mut buffer: Vec<u8>) -> io::Result<Option<Frame>> {
-        buffer.clear();
-        buffer.append(&mut self.carry);
-        let begin = buffer.len();
-        if memchr::memchr(b'\n', &buffer).is_none() {
-            buffer.resize(begin + 64 * 1024, 0);
+        if self.full == 0 {
+            self.compact();
+            let begin = self.carry.len();
+            self.carry.resize(begin + (64 * 1024).max(begin), 0);
             let read = loop {
-                match input.read(buffer.get_mut(begin..).unwrap_or_default()) {
+                match input.read(self.carry.get_mut(begin..).unwrap_or_default()) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     other => break other,
                 }
             };
-            buffer.truncate(begin + *read.as_ref().unwrap_or(&0));
+            self.carry.truncate(begin + *read.as_ref().unwrap_or(&0));
+            self.look(begin);
             if read? == 0 {
-                self.carry = buffer;
                 return Ok(None);
             }
         }
-        Ok(Some(self.cut(buffer).unwrap_or_default()))
+        Ok(Some(self.cut(&mut buffer).unwrap_or_default()))
     }
 
     /// At the stream's end: what follows the last line feed is a record too.
     pub fn finish(&mut self) -> Option<Frame> {
-        if self.carry.is_empty() && self.too_long.is_none() {
+        if self.begin >= self.carry.len() && self.too_long.is_none() {
             return None;
         }
-        let mut last = std::mem::take(&mut self.carry);
-        last.push(b'\n');
-        let mut frame = self.cut(last).ok()?;
+        self.carry.push(b'\n');
+        self.full = self.carry.len();
+        let mut frame = self.cut(&mut Vec::new())?;
         frame.bytes = frame.bytes.saturating_sub(1);
         self.at = self.at.saturating_sub(1);
         (frame.count() > 0).then_some(frame)
@@ -118,62 +111,95 @@ impl Lines {
         (self.mean * self.options.records_max + 1024).min(self.options.frame_bytes)
     }
 
-    /// Makes a frame of the whole lines in `text` and carries the rest. `Err` gives back the memory: there was none.
-    fn cut(&mut self, mut text: Vec<u8>) -> Result<Frame, Vec<u8>> {
+    /// Moves what is carried to the front of its memory, which is then free behind it. Called when less than a line is left.
+    fn compact(&mut self) {
+        self.carry.drain(..self.begin);
+        self.begin = 0;
+    }
+
+    /// Notes where the last whole line ends, after bytes were added at `from`. What cannot become a record is let go.
+    fn look(&mut self, from: usize) {
+        match memchr::memrchr(b'\n', self.carry.get(from..).unwrap_or_default()) {
+            Some(at) => self.full = from + at + 1,
+            None => self.let_go(),
+        }
+    }
+
+    /// Lets go of a line's beginning when it is too long already: its end is waited for, its bytes are not needed.
+    fn let_go(&mut self) {
+        let rest = self.carry.len() - self.begin;
+        if let Some((_, length)) = &mut self.too_long {
+            *length += rest as u64;
+        } else if rest > self.options.record_bytes_max {
+            self.too_long = Some((self.reject(self.begin, self.carry.len()), rest as u64));
+        } else {
+            return;
+        }
+        self.at += rest as u64;
+        self.passed += rest as u64;
+        self.carry.clear();
+        self.begin = 0;
+    }
+
+    /// Makes a frame of whole lines that are carried, at most as many as a frame takes, in `buffer`. `None`: they were all empty.
+    fn cut(&mut self, buffer: &mut Vec<u8>) -> Option<Frame> {
         let mut frame = Frame { base: self.at, ..Frame::default() };
-        let mut from = 0;
-        for end in memchr::memchr_iter(b'\n', &text) {
+        let (begin, mut from) = (self.begin, self.begin);
+        for end in memchr::memchr_iter(b'\n', self.carry.get(begin..self.full).unwrap_or_default()) {
+            let end = begin + end;
             if let Some((mut rejected, length)) = self.too_long.take() {
-                let length = length + end as u64;
-                rejected.reason = too_long(length, self.options.record_bytes_max);
+                rejected.reason = too_long(length + (end - from) as u64, self.options.record_bytes_max);
                 frame.rejected.push(rejected);
             } else {
-                let to = if end > from && text.get(end - 1) == Some(&b'\r') { end - 1 } else { end };
+                let to = if end > from && self.carry.get(end - 1) == Some(&b'\r') { end - 1 } else { end };
                 if to - from > self.options.record_bytes_max {
-                    frame.rejected.push(self.reject(&text, from, to));
+                    frame.rejected.push(self.reject(from, to));
                 } else if to > from {
-                    frame.records.rows.push((from as u32, to as u32));
+                    frame.records.rows.push(((from - begin) as u32, (to - begin) as u32));
                 }
             }
             from = end + 1;
-            if frame.records.rows.len() >= self.options.records_max {
+            if frame.records.rows.len() >= self.options.records_max || from - begin >= self.options.frame_bytes {
                 break;
             }
         }
-        let rest = text.len() - from;
-        if frame.records.rows.len() < self.options.records_max {
-            // The rest is part of one line.
-            if let Some((_, length)) = &mut self.too_long {
-                *length += rest as u64;
-                from = text.len();
-            } else if rest > self.options.record_bytes_max {
-                self.too_long = Some((self.reject(&text, from, text.len()), rest as u64));
-                from = text.len();
-            }
+        let bytes = (from - begin) as u64;
+        self.at += bytes;
+        buffer.clear();
+        if begin == 0 && self.carry.len() - from <= from / 2 {
+            // Most of what is carried is this frame: it takes the memory, and the rest is copied.
+            std::mem::swap(buffer, &mut self.carry);
+            self.carry.extend_from_slice(buffer.get(from..).unwrap_or_default());
+            buffer.truncate(from);
+            self.full = self.full.saturating_sub(from);
+        } else {
+            buffer.extend_from_slice(self.carry.get(begin..from).unwrap_or_default());
+            self.begin = from;
+            self.full = if from >= self.full { 0 } else { self.full };
         }
-        if from == 0 {
-            self.carry = text;
-            return Err(Vec::new());
+        if self.full == 0 {
+            self.let_go();
         }
-        self.carry.clear();
-        self.carry.extend_from_slice(text.get(from..).unwrap_or_default());
-        self.at += from as u64;
-        text.truncate(from);
         if frame.count() == 0 {
-            self.passed += from as u64;
-            return Err(text);
+            self.passed += bytes;
+            return None;
         }
-        if let Some(mean) = from.checked_div(frame.records.rows.len()) {
+        if let Some(mean) = (from - begin).checked_div(frame.records.rows.len()) {
             self.mean = if self.mean == 0 { mean } else { (self.mean * 7 + mean) / 8 };
         }
-        frame.bytes = from as u64 + std::mem::take(&mut self.passed);
-        frame.records.text = text;
-        Ok(frame)
+        frame.bytes = bytes + std::mem::take(&mut self.passed);
+        frame.records.text = std::mem::take(buffer);
+        Some(frame)
     }
 
-    fn reject(&self, text: &[u8], from: usize, to: usize) -> Rejected {
-        let bytes = text.get(from..to.min(from + KEPT_OF_TOO_LONG)).unwrap_or_default().to_vec();
-        Rejected { bytes, offset: self.at + from as u64, reason: too_long((to - from) as u64, self.options.record_bytes_max) }
+    /// What is kept of a record that is too long, at `from..to` of what is carried.
+    fn reject(&self, from: usize, to: usize) -> Rejected {
+        let bytes = self.carry.get(from..to.min(from + KEPT_OF_TOO_LONG)).unwrap_or_default().to_vec();
+        Rejected {
+            bytes,
+            offset: self.at + (from - self.begin) as u64,
+            reason: too_long((to - from) as u64, self.options.record_bytes_max),
+        }
     }
 }
 
@@ -251,6 +277,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn small_frames_and_long_lines_take_linear_time() {
+        let started = std::time::Instant::now();
+        let input = b"0123456789012345678901234567\n".repeat(300_000);
+        assert_eq!(all(&input, LinesOptions { record_bytes_max: 1000, records_max: 64, frame_bytes: 1 << 20 }, false).0.len(), 300_000);
+        let mut long = vec![b'x'; 48 << 20];
+        long.push(b'\n');
+        for some in [false, true] {
+            assert_eq!(all(&long, LinesOptions { record_bytes_max: 64 << 20, records_max: 1024, frame_bytes: 1 << 20 }, some).0.len(), 1);
+        }
+        // Half a second here; what took quadratic time took minutes.
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 
     #[test]

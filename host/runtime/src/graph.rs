@@ -34,6 +34,7 @@ pub(crate) struct PipelineGraph {
     pub(crate) fields: Arc<Fields>,
     pub(crate) steps: Vec<StepGraph>,
     pub(crate) outputs: Vec<OutputGraph>,
+    pub(crate) streams: Vec<StreamGraph>,
     pub(crate) dead_letters: Vec<usize>,
     pub(crate) counts: PipelineCounts,
 }
@@ -59,9 +60,17 @@ pub(crate) struct OutputGraph {
 }
 
 pub(crate) enum Lead {
-    To { sinks: Vec<usize>, pipelines: Vec<usize> },
+    /// Into these streams.
+    To(Vec<usize>),
     Dropped,
     Default,
+}
+
+/// What several sinks and pipelines are given alike: the records of one set of outputs, in their order.
+pub(crate) struct StreamGraph {
+    outputs: Vec<usize>,
+    pub(crate) sinks: Vec<usize>,
+    pub(crate) pipelines: Vec<usize>,
 }
 
 pub(crate) struct StepGraph {
@@ -132,26 +141,13 @@ impl PipelineGraph {
             steps.push(StepGraph::build(plan, &pipeline.name, number, step, tools, metrics, &mut fields)?);
         }
         let sink = |name: &String| sinks.iter().position(|s| s == name).ok_or_else(|| BuildError(format!("no sink `{name}`")));
+        let streams = streams(plan, pipeline, sink)?;
         let mut outputs = Vec::new();
-        for output in &pipeline.outputs {
+        for (number, output) in pipeline.outputs.iter().enumerate() {
             let lead = match &output.way {
                 Way::Dropped => Lead::Dropped,
                 Way::Default => Lead::Default,
-                Way::To(targets) => {
-                    let (mut to_sinks, mut to_pipelines) = (Vec::new(), Vec::new());
-                    for target in targets {
-                        match target {
-                            Target::Sink(name) => to_sinks.push(sink(name)?),
-                            Target::Pipeline(name) => to_pipelines.push(
-                                plan.pipelines
-                                    .iter()
-                                    .position(|p| p.name == *name)
-                                    .ok_or_else(|| BuildError(format!("no pipeline `{name}`")))?,
-                            ),
-                        }
-                    }
-                    Lead::To { sinks: to_sinks, pipelines: to_pipelines }
-                }
+                Way::To(_) => Lead::To(streams.iter().enumerate().filter(|(_, s)| s.outputs.contains(&number)).map(|(i, _)| i).collect()),
             };
             outputs.push(OutputGraph { name: output.name.clone(), lead, records: AtomicU64::new(0) });
         }
@@ -171,7 +167,7 @@ impl PipelineGraph {
             scan_ns: AtomicU64::new(0),
             encode_ns: AtomicU64::new(0),
         };
-        Ok(Self { name: pipeline.name.clone(), fields: Arc::new(fields), steps, outputs, dead_letters, counts })
+        Ok(Self { name: pipeline.name.clone(), fields: Arc::new(fields), steps, outputs, streams, dead_letters, counts })
     }
 
     /// Where the records of an output go: its own lead, or the default output's.
@@ -192,6 +188,41 @@ impl PipelineGraph {
     pub(crate) fn time(&self, which: &AtomicU64, since: std::time::Instant) {
         which.fetch_add(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
+}
+
+/// Groups what the outputs lead to by the set of outputs that lead there: a sink of two outputs gets their records in the
+/// order in which they came, and each record is encoded once for all who get the same.
+fn streams(
+    plan: &Plan,
+    pipeline: &PipelinePlan,
+    sink: impl Fn(&String) -> Result<usize, BuildError>,
+) -> Result<Vec<StreamGraph>, BuildError> {
+    let mut targets: Vec<(&Target, Vec<usize>)> = Vec::new();
+    for (number, output) in pipeline.outputs.iter().enumerate() {
+        let Way::To(all) = &output.way else { continue };
+        for target in all {
+            match targets.iter_mut().find(|(t, _)| *t == target) {
+                Some((_, outputs)) => outputs.push(number),
+                None => targets.push((target, vec![number])),
+            }
+        }
+    }
+    let mut streams: Vec<StreamGraph> = Vec::new();
+    for (target, outputs) in targets {
+        let at = streams.iter().position(|s| s.outputs == outputs).unwrap_or_else(|| {
+            streams.push(StreamGraph { outputs, sinks: Vec::new(), pipelines: Vec::new() });
+            streams.len() - 1
+        });
+        let Some(stream) = streams.get_mut(at) else { continue };
+        match target {
+            Target::Sink(name) => stream.sinks.push(sink(name)?),
+            Target::Pipeline(name) => {
+                let reader = plan.pipelines.iter().position(|p| p.name == *name);
+                stream.pipelines.push(reader.ok_or_else(|| BuildError(format!("no pipeline `{name}`")))?);
+            }
+        }
+    }
+    Ok(streams)
 }
 
 impl StepGraph {

@@ -1,6 +1,6 @@
 //! A lane: one thread that takes a frame through all steps of all pipelines that read its source, to encoded output.
 
-use crate::graph::{Graph, Lead, PipelineGraph, StepGraph, Work};
+use crate::graph::{Graph, Lead, PipelineGraph, StepGraph, StreamGraph, Work};
 use crate::pool::Pool;
 use crate::sample::Samples;
 use crate::stop::Stop;
@@ -70,7 +70,7 @@ struct Made<'a> {
     letter_count: u64,
 }
 
-/// The records of one output while they are encoded.
+/// The records of one stream while they are encoded.
 #[derive(Default)]
 struct Outgoing {
     data: Vec<u8>,
@@ -198,27 +198,25 @@ impl Lane {
         }
     }
 
-    /// Encodes the live rows by output. Gives what other pipelines read.
+    /// Encodes the live rows, each once for all who get it. Gives what other pipelines read.
     fn encode(&mut self, graph: &Graph, number: usize, from: &From<'_>, made: &mut Made<'_>) -> Vec<Onward> {
         let pipeline = &graph.pipelines[number];
         let batch = &mut self.pipelines[number].batch;
         let records = Arc::clone(batch.records());
-        let mut outgoing: Vec<Outgoing> = pipeline.outputs.iter().map(|_| Outgoing::default()).collect();
+        let mut outgoing: Vec<Outgoing> = pipeline.streams.iter().map(|_| Outgoing::default()).collect();
+        let mut counts = vec![0u64; pipeline.outputs.len()];
         let sampling = self.samples.open();
         for i in 0..batch.live().len() {
             let row = batch.live()[i];
             let way = pipeline.lead(batch.way(row));
-            let (Some(output), Some(out)) = (pipeline.outputs.get(way), outgoing.get_mut(way)) else { continue };
-            let Lead::To { pipelines, .. } = &output.lead else {
-                out.count += 1;
-                continue;
-            };
-            if out.data.capacity() == 0 {
-                out.data = from.pool.take();
-                out.data.reserve(records.text.len() / 4);
-            }
+            let (Some(output), Some(count)) = (pipeline.outputs.get(way), counts.get_mut(way)) else { continue };
+            *count += 1;
+            let Lead::To(streams) = &output.lead else { continue };
+            let Some((&first, others)) = streams.split_first() else { continue };
+            let out = outgoing[first].ready(from.pool, &records);
             let begin = out.data.len();
             if let Err(conflict) = batch.encode(row, &mut out.data) {
+                *count -= 1;
                 pipeline.count_dead("contract", 1);
                 made.letter(pipeline, None, &conflict.to_string(), "contract", records.get(row as usize), true, from, row);
                 continue;
@@ -226,34 +224,37 @@ impl Lane {
             if sampling {
                 self.samples.show(&pipeline.name, &output.name, records.get(row as usize), out.data.get(begin..).unwrap_or_default());
             }
-            if !pipelines.is_empty() {
-                out.rows.push((begin as u32, out.data.len() as u32));
-                out.origins.push(row);
+            for &stream in others {
+                // Streams are numbered upwards in each output, so the first stands before the others.
+                let (head, tail) = outgoing.split_at_mut(stream);
+                let (Some(encoded), Some(out)) = (head[first].data.get(begin..), tail.first_mut()) else { continue };
+                let out = out.ready(from.pool, &records);
+                let begin = out.data.len();
+                out.data.extend_from_slice(encoded);
+                out.end(begin, row, &pipeline.streams[stream]);
             }
-            out.data.push(b'\n');
-            out.count += 1;
+            outgoing[first].end(begin, row, &pipeline.streams[first]);
+        }
+        for (output, count) in pipeline.outputs.iter().zip(counts) {
+            output.records.fetch_add(count, Ordering::Relaxed);
+            let total = if matches!(output.lead, Lead::To(_)) { &pipeline.counts.out } else { &pipeline.counts.dropped };
+            total.inc_by(count);
         }
         let mut next = Vec::new();
-        for (output, Outgoing { data, rows, origins, count }) in pipeline.outputs.iter().zip(outgoing) {
+        for (stream, Outgoing { data, rows, origins, count }) in pipeline.streams.iter().zip(outgoing) {
             if count == 0 {
                 continue;
             }
-            output.records.fetch_add(count, Ordering::Relaxed);
-            let Lead::To { sinks, pipelines } = &output.lead else {
-                pipeline.counts.dropped.inc_by(count);
-                continue;
-            };
-            pipeline.counts.out.inc_by(count);
-            if !pipelines.is_empty() {
+            if !stream.pipelines.is_empty() {
                 let records = Arc::new(Records { text: data.clone(), rows });
-                next.extend(pipelines.iter().map(|pipeline| Onward {
+                next.extend(stream.pipelines.iter().map(|pipeline| Onward {
                     pipeline: *pipeline,
                     records: Arc::clone(&records),
                     origins: origins.clone(),
                 }));
             }
             let data = Arc::new(data);
-            made.parcels.extend(sinks.iter().map(|sink| Parcel {
+            made.parcels.extend(stream.sinks.iter().map(|sink| Parcel {
                 sink: *sink,
                 data: Arc::clone(&data),
                 records: count,
@@ -261,6 +262,27 @@ impl Lane {
             }));
         }
         next
+    }
+}
+
+impl Outgoing {
+    /// Has memory to write to.
+    fn ready(&mut self, pool: &Pool, records: &Records) -> &mut Self {
+        if self.data.capacity() == 0 {
+            self.data = pool.take();
+            self.data.reserve(records.text.len() / 4);
+        }
+        self
+    }
+
+    /// Ends the record that was written from `begin` on.
+    fn end(&mut self, begin: usize, row: u32, stream: &StreamGraph) {
+        if !stream.pipelines.is_empty() {
+            self.rows.push((begin as u32, self.data.len() as u32));
+            self.origins.push(row);
+        }
+        self.data.push(b'\n');
+        self.count += 1;
     }
 }
 

@@ -1,6 +1,7 @@
 //! The plan's toolbox for real: components are loaded into the sandbox, programs compiled. What was loaded for the plan is what runs.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 use std::sync::Arc;
 use tamis_config::{Config, Plugin as PluginConfig, StepKind};
 use tamis_nodes::steps::{CompileError, Program, compile_filter, compile_route, compile_vrl};
@@ -81,8 +82,13 @@ impl Toolbox for Tools {
                 Some("build it smaller or raise `limits.component`"),
             ));
         }
-        let wasm = std::fs::read(path)
-            .map_err(|error| component(format!("cannot read the component `{}`: {error}", plugin.component.value.shown()), None))?;
+        // Not `fs::read`: a device such as `/dev/zero` has no size and no end.
+        let read = std::fs::File::open(path).and_then(|file| {
+            let mut wasm = Vec::new();
+            file.take(plugin.limits.component.0 + 1).read_to_end(&mut wasm).map(|_| wasm)
+        });
+        let wasm =
+            read.map_err(|error| component(format!("cannot read the component `{}`: {error}", plugin.component.value.shown()), None))?;
         let loaded = sandbox.load(name, &wasm, &limits(plugin)).map_err(|error| {
             let message = error.to_string();
             let prefix = format!("plugin `{name}`");

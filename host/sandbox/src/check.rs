@@ -3,7 +3,7 @@
 //! Runs once over every list and allocates one bit a row, and that only for rejects.
 
 use crate::failure::{Failure, REASON_BYTES_MAX, printable};
-use tamis_record::{Column, DROP, Field, KEEP, Outcome, Patch, Reject, Values, VarValues};
+use tamis_record::{Column, DROP, Field, OUTPUTS_MAX, Outcome, Patch, Reject, Values, VarValues};
 
 /// What the signature allows.
 pub(crate) struct Allowed<'a> {
@@ -43,9 +43,11 @@ fn check_verdicts(verdicts: &[u8], rows: u32, allowed: &Allowed<'_>) -> Result<(
     if verdicts.len() != rows as usize {
         return Err(lie(format!("{} verdicts for {rows} rows", verdicts.len())));
     }
-    let valid = |v: u8| v == KEEP || usize::from(v) <= allowed.outputs || (v == DROP && allowed.drops);
-    // With 255 outputs impossible (OUTPUTS_MAX is 254), `DROP` never counts as an output.
-    if verdicts.iter().all(|&v| valid(v)) {
+    let outputs = allowed.outputs.min(OUTPUTS_MAX) as u8;
+    let valid = |v: u8| (v <= outputs) | ((v == DROP) & allowed.drops);
+    // `KEEP` is 0 and with at most OUTPUTS_MAX outputs `DROP` never counts as one.
+    // Without a way out of the loop it runs in vectors.
+    if verdicts.iter().fold(true, |sound, &v| sound & valid(v)) {
         return Ok(());
     }
     let (row, verdict) = verdicts.iter().enumerate().find(|(_, v)| !valid(**v)).map_or((0, 0), |(i, v)| (i, *v));
@@ -58,7 +60,10 @@ fn check_verdicts(verdicts: &[u8], rows: u32, allowed: &Allowed<'_>) -> Result<(
 
 fn check_patch(patch: &Patch, field: &Field, rows: u32) -> Result<(), String> {
     if let Some(indexes) = &patch.rows {
-        if let Some(pair) = indexes.windows(2).find(|w| matches!(w, [a, b] if a >= b)) {
+        let following = indexes.get(1..).unwrap_or_default();
+        if any(indexes, following, |a, b| a >= b)
+            && let Some(pair) = indexes.windows(2).find(|w| matches!(w, [a, b] if a >= b))
+        {
             return Err(format!("rows {pair:?} are not strictly ascending"));
         }
         if let Some(last) = indexes.last().filter(|last| **last >= rows) {
@@ -100,6 +105,12 @@ fn check_patch(patch: &Patch, field: &Field, rows: u32) -> Result<(), String> {
     }
 }
 
+/// Whether a pair of entries in the same place satisfies `test`. Looks at all of them, which a vector does faster than a loop
+/// that may end early; where the pair stands is asked only when there is one.
+fn any(these: &[u32], those: &[u32], test: impl Fn(u32, u32) -> bool) -> bool {
+    these.iter().zip(those).fold(false, |found, (a, b)| found | test(*a, *b))
+}
+
 /// Offsets from 0, ascending, to the end of the bytes; every value UTF-8 by itself.
 fn check_var(values: &VarValues, count: usize) -> Result<(), String> {
     let VarValues { offsets, bytes } = values;
@@ -109,7 +120,10 @@ fn check_var(values: &VarValues, count: usize) -> Result<(), String> {
     if offsets.first() != Some(&0) {
         return Err(format!("the first offset is {}, 0 was expected", offsets.first().unwrap_or(&0)));
     }
-    if let Some(at) = offsets.windows(2).position(|w| matches!(w, [a, b] if a > b)) {
+    let following = offsets.get(1..).unwrap_or_default();
+    if any(offsets, following, |a, b| a > b)
+        && let Some(at) = offsets.windows(2).position(|w| matches!(w, [a, b] if a > b))
+    {
         return Err(format!("offset {} is smaller than the one before it", at + 1));
     }
     let end = offsets.last().map_or(0, |o| *o as usize);

@@ -3,9 +3,12 @@
 use super::{OpenError, Sink};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use tamis_record::VarValues;
+
+/// `O_NONBLOCK` of Linux on x86-64 and ARM: opening a pipe without a reader is an error, a full one is tried again later.
+const NONBLOCK: i32 = 0o4000;
 
 /// How far back the end of an unfinished last line is looked at.
 const LAST_LINE_BYTES_MAX: u64 = 128 * 1024 * 1024;
@@ -39,7 +42,10 @@ impl FileSink {
                     let mode = if self.mode == 0o600 { 0o700 } else { 0o755 };
                     DirBuilder::new().recursive(true).mode(mode).create(folder)?;
                 }
-                let mut file = OpenOptions::new().append(true).create(true).mode(self.mode).open(&self.path)?;
+                // A pipe that nobody reads would hold the host up for ever, before it even looks at signals.
+                let pipe = self.path.metadata().is_ok_and(|m| m.file_type().is_fifo());
+                let flags = if pipe { NONBLOCK } else { 0 };
+                let mut file = OpenOptions::new().append(true).create(true).mode(self.mode).custom_flags(flags).open(&self.path)?;
                 end_last_line(&mut file, &self.path)?;
                 file
             }

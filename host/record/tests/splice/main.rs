@@ -1,6 +1,6 @@
 //! `encode(load(text), patches)` equals «parse, edit, serialise», for arbitrary JSON, paths and sequences of patches.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, unreachable_pub)]
 
 #[allow(dead_code)]
 mod oracle;
