@@ -219,8 +219,11 @@ mod tests {
         LinesOptions { record_bytes_max: 100_000, records_max: 4, frame_bytes: 200_000 }
     }
 
+    /// Offset and text of each record.
+    type Found = Vec<(u64, Vec<u8>)>;
+
     /// Everything in a stream: records with their offsets, and what was rejected.
-    fn all(input: &[u8], options: LinesOptions, some: bool) -> (Vec<(u64, Vec<u8>)>, Vec<(u64, String)>) {
+    fn all(input: &[u8], options: LinesOptions, some: bool) -> (Found, Vec<(u64, String)>) {
         let mut lines = Lines::new(options, 0);
         let (mut records, mut rejected, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut rest = input;

@@ -2,8 +2,6 @@
 //! Written for clarity alone; it shares no code with the crate. Numbers and strings are compared as they are spelled
 //! after unescaping (strings as UTF-16, so that a lone surrogate is a value of its own).
 
-
-
 use tamis_record::{Path, Segment};
 
 #[derive(Debug, Clone, PartialEq)]
