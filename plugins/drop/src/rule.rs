@@ -113,10 +113,29 @@ pub enum Test {
     Range(f64, f64),
 }
 
+/// A set of lengths, the longest ones as one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lengths(u64);
+
+impl Lengths {
+    fn add(&mut self, length: usize) {
+        self.0 |= 1 << length.min(63);
+    }
+
+    /// Whether a text of `length` bytes can be one of those that the set was made of.
+    #[inline]
+    #[must_use]
+    pub fn has(self, length: u32) -> bool {
+        self.0 >> length.min(63) & 1 == 1
+    }
+}
+
 /// The values of `equals` and `in` by kind.
 #[derive(Debug, Clone, Default)]
 pub struct OneOf {
     texts: Vec<Box<[u8]>>,
+    /// Those of `texts`.
+    lengths: Lengths,
     numbers: Vec<Number>,
     booleans: Vec<bool>,
 }
@@ -124,7 +143,10 @@ pub struct OneOf {
 impl OneOf {
     fn add(&mut self, value: &Value) -> Result<(), String> {
         match value {
-            Value::String(text) => self.texts.push(text.as_bytes().into()),
+            Value::String(text) => {
+                self.lengths.add(text.len());
+                self.texts.push(text.as_bytes().into());
+            }
             Value::Bool(boolean) => self.booleans.push(*boolean),
             Value::Number(number) => {
                 let number = Number::parse(number.to_string().as_bytes());
@@ -190,6 +212,15 @@ impl Test {
             Self::OneOf(values) if values.numbers.is_empty() && values.booleans.is_empty() => Kind::Text,
             Self::Prefix(_) => Kind::Text,
             _ => Kind::Json,
+        }
+    }
+
+    /// The lengths that text must have to pass; `None` where the length says nothing.
+    #[must_use]
+    pub fn lengths(&self) -> Option<Lengths> {
+        match self {
+            Self::OneOf(values) => Some(values.lengths),
+            _ => None,
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Engine {
     names: Names,
     jwt: jwt::Scratch,
     decoded: Vec<u8>,
+    /// Of the names, and of the schemes, in the text at hand.
+    refusals: [named::Refusals; 2],
     found: Vec<Found>,
     candidates: Vec<u32>,
     /// Those of a decoded view.
@@ -44,6 +46,7 @@ impl Engine {
             names: Names::new(names.iter().map(String::as_str)),
             jwt: jwt::Scratch::default(),
             decoded: Vec::new(),
+            refusals: Default::default(),
             found: Vec::new(),
             candidates: Vec::new(),
             decoded_candidates: Vec::new(),
@@ -157,6 +160,8 @@ impl Engine {
     #[inline]
     fn scan(&mut self, text: &[u8], candidates: &[u32], base: usize) -> bool {
         let mut encoded = false;
+        self.jwt.begin();
+        self.refusals = Default::default();
         // The prescan saw the neighbouring value before the first byte.
         if candidates.first().is_none_or(|&first| first as usize != base) && text.first().is_some_and(u8::is_ascii_alphanumeric) {
             self.look(text, 0, &mut encoded);
@@ -223,7 +228,10 @@ impl Engine {
                 }
             }
             b'>' => {
-                if let Some(range) = named::find_element(text, at, &self.names) {
+                let [refusals, _] = &mut self.refusals;
+                if self.policy.action(Kind::Named).is_some()
+                    && let Some(range) = named::find_element(text, at, &self.names, refusals)
+                {
                     self.add(Kind::Named, text, range.start, range.end);
                 }
             }
@@ -248,7 +256,12 @@ impl Engine {
     }
 
     fn look_named(&mut self, text: &[u8], at: usize) -> bool {
-        let found = named::find(text, at, &self.names);
+        // A detector that is off would read the same text again and again, since what it finds is not passed over.
+        if self.policy.action(Kind::Named).is_none() {
+            return false;
+        }
+        let [refusals, _] = &mut self.refusals;
+        let found = named::find(text, at, &self.names, refusals);
         if let Some(range) = &found {
             self.add(Kind::Named, text, range.start, range.end);
         }
@@ -269,13 +282,16 @@ impl Engine {
 
     fn look_letter(&mut self, text: &[u8], at: usize, byte: u8) {
         let previous = detect::byte_before(text, at);
+        let [_, refusals] = &mut self.refusals;
         if byte == b'y'
             && previous == Some(b'e')
+            && self.policy.action(Kind::Jwt).is_some()
             && let Some(range) = jwt::find(text, at - 1, &mut self.jwt)
         {
             self.add(Kind::Jwt, text, range.start, range.end);
         } else if matches!(byte, b'b' | b'B')
-            && let Some(range) = bearer::find(text, at, &mut self.decoded)
+            && self.policy.action(Kind::Bearer).is_some()
+            && let Some(range) = bearer::find(text, at, &mut self.decoded, refusals)
         {
             self.add(Kind::Bearer, text, range.start, range.end);
         } else if matches!(byte, b'a' | b'A' | b'b' | b'B')

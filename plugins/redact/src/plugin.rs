@@ -1,7 +1,7 @@
 //! The plugin: columns in, patches out.
 
 use tamis_plugin::contract::types::{Column as Returned, Values as ReturnedValues, VarValues as ReturnedVarValues};
-use tamis_plugin::{Batch, BatchPlugin, Column, Field, Kind as ValueKind, Outcome, Patch, Reject, Signature, Values, VarValues, metrics};
+use tamis_plugin::{Batch, BatchPlugin, Column, Field, Kind as ValueKind, Outcome, Patch, Reject, Signature, Values, metrics};
 
 use crate::config::{Config, FieldKind};
 use crate::engine::{Engine, Role, is_phone_name};
@@ -99,13 +99,30 @@ impl Redact {
         prescan::candidates(values.bytes, &mut candidates);
         let mut patches = Patches::default();
         let mut marked = Marked { candidates: &candidates, passed: 0 };
-        for row in 0..rows {
+        let starts = values.offsets.get(..rows as usize).unwrap_or_default();
+        let ends = values.offsets.get(1..).unwrap_or_default();
+        if ends.len() < starts.len() || starts.len() < rows as usize {
+            return Err(format!("expected {rows} values of `{}`, found {} offsets", field.path, values.offsets.len()));
+        }
+        let only_marked = self.looks_at_marked_only(field, column, (values.bytes, starts, ends));
+        let mut next = 0;
+        loop {
+            if only_marked {
+                next = first_beyond(ends, next, marked.next());
+            }
+            let Some((&start, &end)) = starts.get(next).zip(ends.get(next)) else {
+                break;
+            };
+            let (row, start, end) = (next as u32, start as usize, end as usize);
+            next += 1;
             if !column.is_present(row as usize) {
                 continue;
             }
-            let (start, value) = value_of(&values, row)
+            let value = values
+                .bytes
+                .get(start..end)
                 .ok_or_else(|| format!("expected a value of `{}` in row {row}, found offsets beyond the column", field.path))?;
-            let within = marked.within(start, start + value.len());
+            let within = marked.within(start, end);
             if value.len() > self.value_bytes_max {
                 rejects.push(Reject {
                     row,
@@ -129,6 +146,21 @@ impl Redact {
         Ok(patches)
     }
 
+    /// Whether values without a candidate can be passed over. The host shows JSON, so a value that begins with a quote is a
+    /// string, and one without a candidate holds nothing to redact. A row that is not present has no bytes of its own: the
+    /// first byte looked at is the next value's.
+    fn looks_at_marked_only(&self, field: &ReadField, column: &Column<'_>, (bytes, starts, ends): (&[u8], &[u32], &[u32])) -> bool {
+        let longest = starts.iter().zip(ends).fold(0, |longest, (start, end)| end.saturating_sub(*start).max(longest));
+        field.kind == FieldKind::Json
+            && field.role.secret.is_none()
+            && !field.role.account
+            && longest as usize <= self.value_bytes_max
+            && starts.iter().enumerate().all(|(row, &start)| match bytes.get(start as usize) {
+                Some(first) => *first == b'"',
+                None => !column.is_present(row),
+            })
+    }
+
     #[inline]
     fn text(&mut self, row: u32, value: &[u8], (candidates, base): (&[u32], usize), role: Role, patches: &mut Patches) {
         if self.engine.inspect(value, candidates, base, role) {
@@ -147,14 +179,21 @@ impl Redact {
         role: Role,
         patches: &mut Patches,
     ) -> Result<(), crate::json::reader::NotJson> {
-        // A plain string without candidates, as most are.
-        if candidates.is_empty()
-            && role.secret.is_none()
-            && !role.account
-            && value.first() == Some(&b'"')
-            && prescan::plain_end(value, 1) + 1 == value.len()
-            && value.last() == Some(&b'"')
+        // A string without escapes, as most are, is its own text.
+        if let [b'"', inner @ .., b'"'] = value
+            && prescan::plain_end(inner, 0) == inner.len()
         {
+            if self.engine.inspect(inner, candidates, base + 1, role) {
+                let removed = self.engine.removes_all(inner.len());
+                if removed {
+                    self.engine.rewrite(inner, &mut patches.bytes);
+                } else {
+                    patches.bytes.push(b'"');
+                    self.engine.rewrite(inner, &mut patches.bytes);
+                    patches.bytes.push(b'"');
+                }
+                patches.push(row, removed);
+            }
             return Ok(());
         }
         match self.walker.redact(&mut self.engine, value, (candidates, base), role, &mut patches.bytes)? {
@@ -166,6 +205,19 @@ impl Redact {
     }
 }
 
+/// The first of `ends`, which ascend, from `from` on that is greater than `at`; how many there are if none is.
+#[inline]
+fn first_beyond(ends: &[u32], from: usize, at: usize) -> usize {
+    let mut row = from;
+    while ends.get(row + 3).is_some_and(|&end| end as usize <= at) {
+        row += 4;
+    }
+    while ends.get(row).is_some_and(|&end| end as usize <= at) {
+        row += 1;
+    }
+    row
+}
+
 /// The candidates of a column, taken value by value.
 struct Marked<'a> {
     candidates: &'a [u32],
@@ -173,6 +225,12 @@ struct Marked<'a> {
 }
 
 impl<'a> Marked<'a> {
+    /// The next one; the largest number behind the last.
+    #[inline]
+    fn next(&self) -> usize {
+        self.candidates.get(self.passed).map_or(usize::MAX, |&at| at as usize)
+    }
+
     /// Those from `start` to before `end`; values come in order.
     #[inline]
     fn within(&mut self, start: usize, end: usize) -> &'a [u32] {
@@ -187,13 +245,6 @@ impl<'a> Marked<'a> {
         self.passed = to;
         self.candidates.get(from..to).unwrap_or_default()
     }
-}
-
-#[inline]
-fn value_of<'a>(values: &VarValues<'a>, row: u32) -> Option<(usize, &'a [u8])> {
-    let start = *values.offsets.get(row as usize)? as usize;
-    let end = *values.offsets.get(row as usize + 1)? as usize;
-    Some((start, values.bytes.get(start..end)?))
 }
 
 /// The last part of a field's path.

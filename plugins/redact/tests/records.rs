@@ -4,7 +4,7 @@ mod support;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{Became, json, plugin, text};
+use support::{Became, json, plugin, run, text};
 use tamis_plugin::testing;
 
 const RECORD: &str = r#"{"fields":["."],"key":"0123456789abcdef","accounts":{"fields":["event.userName"]}}"#;
@@ -52,6 +52,37 @@ fn members_strings_and_numbers_are_redacted_wherever_they_stand() {
     ] {
         assert_eq!(json(&mut plugin(RECORD), same), Became::Untouched, "{same}");
     }
+}
+
+#[test]
+fn values_of_a_column_are_redacted_as_each_alone() {
+    let texts = [
+        r#""v1/orders/12""#,
+        r#""""#,
+        r#""to jean@example.fr""#,
+        r#""page=2""#,
+        r#""jean%40example.fr""#,
+        r#""jean\u0040example.fr""#,
+        r#""4111111111111111""#,
+        r#""access_token=j0rV8IimoIGMUv6jOO642oI76SoLxpBA""#,
+        r#""a value without anything to look at that is longer than a block of sixty-four bytes""#,
+    ];
+    let others = ["4111111111111111", "200", "null", r#"{"a":"jean@example.fr"}"#, "true"];
+    let config = r#"{"fields":["x"],"detectors":{"email":{"mode":"remove"}}}"#;
+    let mut random = fastrand::Rng::with_seed(7);
+    for round in 0..400 {
+        // Text only, or now and then something else among it.
+        let values: Vec<&str> = (0..random.usize(1..40))
+            .map(|_| match round % 2 == 1 && random.u8(0..8) == 0 {
+                true => others[random.usize(..others.len())],
+                false => texts[random.usize(..texts.len())],
+            })
+            .collect();
+        let alone: Vec<Became> = values.iter().map(|value| json(&mut plugin(config), value)).collect();
+        assert_eq!(run(&mut plugin(config), true, &values), alone, "{values:?}");
+    }
+    assert_eq!(json(&mut plugin(config), texts[2]), Became::Text(r#""to ""#.to_owned()));
+    assert_eq!(json(&mut plugin(config), r#""jean@example.fr""#), Became::Removed);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::secret_value::Refusals;
 use super::{is_before, run_end};
 use crate::base64::decode;
 
@@ -12,9 +13,10 @@ const BLANKS_MAX: usize = 4;
 const MIXED_MIN: usize = 8;
 const LETTERS_MIN: usize = 20;
 
-/// The credentials after the scheme whose `b` is at `at`; the scheme itself stays. `decoded` is scratch space.
+/// The credentials after the scheme whose `b` is at `at`; the scheme itself stays. `decoded` is scratch space; `refusals` are
+/// those of the same text.
 #[must_use]
-pub fn find(text: &[u8], at: usize, decoded: &mut Vec<u8>) -> Option<Range<usize>> {
+pub fn find(text: &[u8], at: usize, decoded: &mut Vec<u8>, refusals: &mut Refusals) -> Option<Range<usize>> {
     if is_before(text, at, |byte| byte.is_ascii_alphanumeric()) {
         return None;
     }
@@ -35,7 +37,7 @@ pub fn find(text: &[u8], at: usize, decoded: &mut Vec<u8>) -> Option<Range<usize
         true => is_token(token),
         false => is_credentials(token, decoded),
     };
-    valid.then_some(start..end)
+    refusals.take(&(start..end), valid).then_some(start..end)
 }
 
 /// The end of a `token68` (RFC 9110, 11.2) at `start`; dots at the end belong to the sentence.
@@ -74,7 +76,8 @@ mod tests {
 
     fn found(text: &str) -> Option<&str> {
         let mut decoded = Vec::new();
-        (0..text.len()).find_map(|at| find(text.as_bytes(), at, &mut decoded)).and_then(|range| text.get(range))
+        let mut refusals = Refusals::default();
+        (0..text.len()).find_map(|at| find(text.as_bytes(), at, &mut decoded, &mut refusals)).and_then(|range| text.get(range))
     }
 
     #[test]

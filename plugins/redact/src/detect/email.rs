@@ -31,6 +31,11 @@ pub fn find(text: &[u8], at: usize) -> Option<Range<usize>> {
 /// The account around the `@` at `at` whose tenant is one of `tenants`.
 #[must_use]
 pub fn find_account(text: &[u8], at: usize, tenants: &[String]) -> Option<Range<usize>> {
+    // Hardly any text gets past this.
+    let begins = |known: &String| text.get(at + 1..at + 1 + known.len()).is_some_and(|found| found.eq_ignore_ascii_case(known.as_bytes()));
+    if !tenants.iter().any(begins) {
+        return None;
+    }
     let end = run_end(text, at + 1, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
     let tenant = text.get(at + 1..end)?;
     let tenant = tenant.strip_suffix(b".").unwrap_or(tenant);

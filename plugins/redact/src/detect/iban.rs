@@ -103,7 +103,7 @@ const LENGTHS: [(&[u8; 2], u8); 89] = [
 pub fn find(text: &[u8], at: usize) -> Option<Range<usize>> {
     let country = [byte(text, at)?.to_ascii_uppercase(), byte(text, at + 1)?.to_ascii_uppercase()];
     if !(is(text, at + 2, |byte| byte.is_ascii_digit()) && is(text, at + 3, |byte| byte.is_ascii_digit()))
-        || is_before(text, at, |byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        || is_before(text, at, |byte| byte.is_ascii_alphanumeric())
     {
         return None;
     }
@@ -115,7 +115,7 @@ pub fn find(text: &[u8], at: usize) -> Option<Range<usize>> {
         }
         Some(_) => grouped(text, at, length)?,
     };
-    let goes_on = is(text, end, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let goes_on = is(text, end, |byte| byte.is_ascii_alphanumeric());
     let number = text.get(at..end)?;
     (!goes_on && !is_hexadecimal(country, number) && remainder(number) == Some(1)).then_some(at..end)
 }
@@ -209,7 +209,6 @@ mod tests {
             "FR76300060000112345678901890", // one too many
             "XX7630006000011234567890189",  // no such country
             "AFR7630006000011234567890189",
-            "_FR7630006000011234567890189",
             "Fr7630006000011234567890189",
             "FR76 3000 6000 0112-3456 7890 189",
             "ad74db4333c13c444f33db12", // a hash that passes mod 97

@@ -32,15 +32,13 @@ pub fn find_v4(text: &[u8], at: usize) -> Option<(Range<usize>, IpAddr)> {
     }
     let before = match byte_before(text, at) {
         Some(byte) => {
-            byte.is_ascii_alphanumeric()
-                || matches!(byte, b'.' | b'_')
-                || (byte == b'-' && is_before(text, at - 1, |byte| byte.is_ascii_alphanumeric()))
+            byte.is_ascii_alphanumeric() || byte == b'.' || (byte == b'-' && is_before(text, at - 1, |byte| byte.is_ascii_alphanumeric()))
         }
         None => false,
     };
     let after = match byte(text, position) {
         Some(b'.') => is(text, position + 1, |byte| byte.is_ascii_alphanumeric()),
-        Some(byte) => byte.is_ascii_alphanumeric() || byte == b'_',
+        Some(byte) => byte.is_ascii_alphanumeric(),
         None => false,
     };
     (!before && !after).then_some((at..position, IpAddr::V4(Ipv4Addr::from(octets))))
@@ -54,8 +52,14 @@ pub fn find_v6(text: &[u8], at: usize) -> Option<(Range<usize>, IpAddr)> {
     if !is(text, at + 1, beside) && !is_before(text, at, |byte| byte == b':') {
         return None;
     }
+    // `:::` is in no address; told early, since a value may consist of nothing else.
+    if is(text, at + 1, |byte| byte == b':') && is_before(text, at, |byte| byte == b':') {
+        return None;
+    }
     let mut start = run_start(text, at, V6_MAX, is_part);
-    let mut end = run_end(text, at, is_part);
+    // Never further than it takes to see that the run is too long.
+    let ahead = text.get(..text.len().min(at + V6_MAX + 3)).unwrap_or(text);
+    let mut end = run_end(ahead, at, is_part);
     if end - start > V6_MAX + 2 {
         return None;
     }
@@ -76,7 +80,7 @@ pub fn find_v6(text: &[u8], at: usize) -> Option<(Range<usize>, IpAddr)> {
     let address: Ipv6Addr = std::str::from_utf8(found).ok()?.parse().ok()?;
     let groups = found.split(|&byte| byte == b':').filter(|group| !group.is_empty()).count();
     let is_name = groups < 4 && !found.iter().any(u8::is_ascii_digit);
-    let joined = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let joined = |byte: u8| byte.is_ascii_alphanumeric();
     if is_name || is_before(text, start, joined) || is(text, end, joined) {
         return None;
     }

@@ -15,6 +15,27 @@ const DECODED_MAX: usize = 64 * 1024;
 pub struct Scratch {
     decoded: Vec<u8>,
     open: Vec<u8>,
+    /// The run of token characters that was examined last.
+    run: Range<usize>,
+    /// How many bytes may still be decoded as headers in that run.
+    budget: usize,
+}
+
+impl Scratch {
+    /// Forgets the text that was looked at: to be called before each other text.
+    pub fn begin(&mut self) {
+        self.run = 0..0;
+        self.budget = 0;
+    }
+
+    /// The end of the run around `at`, which is looked for once a run.
+    fn run_end(&mut self, text: &[u8], at: usize) -> usize {
+        if !self.run.contains(&at) {
+            self.run = at..run_end(text, at, is_any);
+            self.budget = self.run.len() * 4;
+        }
+        self.run.end
+    }
 }
 
 /// The token whose `eyJ` begins at `at`.
@@ -23,8 +44,15 @@ pub fn find(text: &[u8], at: usize, scratch: &mut Scratch) -> Option<Range<usize
     if !text.get(at..)?.starts_with(b"eyJ") {
         return None;
     }
-    let header = at..run_end(text, at, is_any);
-    if byte(text, header.end) != Some(b'.') || header.len() > DECODED_MAX || !is_json(text.get(header.clone())?, Some(b"alg"), scratch) {
+    let header = at..scratch.run_end(text, at);
+    if byte(text, header.end) != Some(b'.') || header.len() > DECODED_MAX {
+        return None;
+    }
+    let Some(left) = scratch.budget.checked_sub(header.len()) else {
+        return unverified(text, at, header.end);
+    };
+    scratch.budget = left;
+    if !is_json(text.get(header.clone())?, Some(b"alg"), scratch) {
         return None;
     }
     let claims_start = header.end + 1;
@@ -49,6 +77,13 @@ pub fn find(text: &[u8], at: usize, scratch: &mut Scratch) -> Option<Range<usize
     encrypted_end(text, claims_start)
         .filter(|_| is_json(text.get(at..claims_start - 1).unwrap_or_default(), Some(b"enc"), scratch))
         .map(|end| at..end)
+}
+
+/// A run with so many beginnings that decoding from each would take quadratic time: what has the shape of a token is taken
+/// for one.
+fn unverified(text: &[u8], at: usize, header_end: usize) -> Option<Range<usize>> {
+    let claims = header_end + 1;
+    text.get(claims..)?.starts_with(b"eyJ").then(|| at..run_end(text, claims, |byte| byte == b'.' || is_any(byte)))
 }
 
 /// The end of the four parts of an encrypted token that follow its header.

@@ -103,8 +103,9 @@ pub(crate) fn separator_before(text: &[u8], at: usize) -> Option<(Separator, usi
 pub(crate) fn continues_before(text: &[u8], at: usize) -> bool {
     match byte_before(text, at) {
         None => false,
-        Some(byte) if byte.is_ascii_alphanumeric() || byte == b'_' => true,
-        Some(b'.' | b'-' | b',') => is_before(text, at - 1, |byte| byte.is_ascii_digit()),
+        Some(byte) if byte.is_ascii_alphanumeric() => true,
+        // A comma is not among them: numbers in a list are more frequent than decimals that look like one.
+        Some(b'.' | b'-') => is_before(text, at - 1, |byte| byte.is_ascii_digit()),
         Some(_) => false,
     }
 }
@@ -114,7 +115,7 @@ pub(crate) fn continues_before(text: &[u8], at: usize) -> bool {
 pub(crate) fn continues_after(text: &[u8], at: usize) -> bool {
     match byte(text, at) {
         None => false,
-        Some(byte) if byte.is_ascii_alphanumeric() || byte == b'_' => true,
+        Some(byte) if byte.is_ascii_alphanumeric() => true,
         Some(b'.' | b'-') => is(text, at + 1, |byte| byte.is_ascii_digit()),
         Some(_) => false,
     }
@@ -124,10 +125,10 @@ pub(crate) fn continues_after(text: &[u8], at: usize) -> bool {
 /// full stop that ends a sentence does not count.
 #[inline]
 pub(crate) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
-    let before = is_before(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    let before = is_before(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
     let after = match byte(text, end) {
         Some(b'.') => is(text, end + 1, |byte| !byte.is_ascii_whitespace()),
-        Some(byte) => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'),
+        Some(byte) => byte.is_ascii_alphanumeric() || byte == b'-',
         None => false,
     };
     !before && !after

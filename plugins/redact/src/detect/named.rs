@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+pub use super::secret_value::Refusals;
 use super::secret_value::{self, Form};
 use super::{byte, byte_before, is_blank, run_end, run_start};
 
@@ -94,6 +95,7 @@ impl Names {
     #[inline]
     #[must_use]
     pub fn strength(&self, name: &[u8]) -> Option<Strength> {
+        let name = name.trim_ascii();
         self.ends_like_one(name, name.len()).then(|| self.known(name)).flatten()
     }
 
@@ -118,13 +120,13 @@ impl Names {
 /// The secret after the `=` or `:` at `at`.
 #[inline]
 #[must_use]
-pub fn find(text: &[u8], at: usize, names: &Names) -> Option<Range<usize>> {
+pub fn find(text: &[u8], at: usize, names: &Names, refusals: &mut Refusals) -> Option<Range<usize>> {
     let end = name_end(text, at);
-    names.ends_like_one(text, end).then(|| find_after(text, end, at, names)).flatten()
+    names.ends_like_one(text, end).then(|| find_after(text, end, at, names, refusals)).flatten()
 }
 
 /// The secret after the separator at `at`, whose name ends at `end`.
-fn find_after(text: &[u8], end: usize, at: usize, names: &Names) -> Option<Range<usize>> {
+fn find_after(text: &[u8], end: usize, at: usize, names: &Names, refusals: &mut Refusals) -> Option<Range<usize>> {
     let name = run_start(text, end, NAME_MAX * 2, is_name)..end;
     let strength = names.known(text.get(name.clone())?)?;
     let separator = byte(text, at)?;
@@ -136,14 +138,14 @@ fn find_after(text: &[u8], end: usize, at: usize, names: &Names) -> Option<Range
         (b'=', Some(b'>')) => start += 1,
         _ => {}
     }
-    let quoted = byte(text, name.end).is_some_and(|byte| matches!(byte, b'"' | b'\'' | b'\\'));
+    let quoted = text.get(name.end..at)?.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'\\'));
     let prose = separator == b':' && !quoted && byte(text, start).is_some_and(is_blank);
-    secret_value::find(text, start, Form { strength, prose })
+    secret_value::find(text, start, Form { strength, prose }, refusals)
 }
 
 /// The secret in the XML element whose opening tag ends in the `>` at `at`.
 #[must_use]
-pub fn find_element(text: &[u8], at: usize, names: &Names) -> Option<Range<usize>> {
+pub fn find_element(text: &[u8], at: usize, names: &Names, refusals: &mut Refusals) -> Option<Range<usize>> {
     let tag = run_start(text, at, TAG_MAX, |byte| !matches!(byte, b'<' | b'>'));
     if byte_before(text, tag) != Some(b'<') || byte_before(text, at) == Some(b'/') {
         return None;
@@ -164,7 +166,8 @@ pub fn find_element(text: &[u8], at: usize, names: &Names) -> Option<Range<usize
         end = memchr::memmem::find(text.get(start..)?, b"]]>").map_or(text.len(), |length| start + length);
     }
     let form = Form { strength, prose: false };
-    secret_value::is_secret(text.get(start..end)?, form).then_some(start..end)
+    let secret = secret_value::is_secret(text.get(start..end)?, form);
+    refusals.take(&(start..end), secret).then_some(start..end)
 }
 
 /// Whether `value`, the whole of what a secret's name stands for, may be one.
@@ -181,7 +184,9 @@ fn name_end(text: &[u8], at: usize) -> usize {
         Some(byte) if is_name(byte) => at,
         _ => {
             let blanks = run_start(text, at, 4, is_blank);
-            run_start(text, blanks, 4, |byte| matches!(byte, b'"' | b'\'' | b']' | b'\\'))
+            let quotes = run_start(text, blanks, 4, |byte| matches!(byte, b'"' | b'\'' | b']' | b'\\'));
+            // `"password ":`
+            run_start(text, quotes, 4, is_blank)
         }
     }
 }
@@ -196,10 +201,11 @@ mod tests {
 
     fn found(text: &str) -> Option<&str> {
         let names = Names::new(["X-Partner-Pass", "pin code"]);
+        let mut refusals = Refusals::default();
         (0..text.len())
             .find_map(|at| match text.as_bytes()[at] {
-                b'=' | b':' => find(text.as_bytes(), at, &names),
-                b'>' => find_element(text.as_bytes(), at, &names),
+                b'=' | b':' => find(text.as_bytes(), at, &names, &mut refusals),
+                b'>' => find_element(text.as_bytes(), at, &names, &mut refusals),
                 _ => None,
             })
             .and_then(|range| text.get(range))
@@ -229,6 +235,10 @@ mod tests {
             ("Cookie: a=b; c=d", "a=b; c=d"),
             ("Cookie: a=b; c=d\nHost: x", "a=b; c=d"),
             ("Cookie = a=b; c=d, NEXT = 2", "a=b; c=d"),
+            ("Cookie: a=b, c=SECRET", "a=b, c=SECRET"),
+            ("Authorization: AWS4-HMAC-SHA256 Credential=a, Signature=f00\nHost: x", "AWS4-HMAC-SHA256 Credential=a, Signature=f00"),
+            ("\"password \":\"x y\"", "x y"),
+            ("\"token\":[\"abc def\",\"g\"]", "abc def\",\"g"),
             ("Set-Cookie: JSESSIONID=1; Path=/|x", "JSESSIONID=1; Path=/"),
             ("code=SplxlOBeZQQYbYS6WxSbIA&state=1", "SplxlOBeZQQYbYS6WxSbIA"),
             ("code=abc123", "abc123"),

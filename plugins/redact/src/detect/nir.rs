@@ -17,7 +17,7 @@ const KEY: usize = 13;
 /// The number whose first digit is at `at`, in one run or separated as on the card (`1 85 05 78 006 084 36`).
 #[must_use]
 pub fn find(text: &[u8], at: usize) -> Option<Range<usize>> {
-    if !matches!(byte(text, at)?, b'1'..=b'4' | b'7' | b'8') {
+    if text.len() < at + LENGTH || !matches!(byte(text, at)?, b'1'..=b'4' | b'7' | b'8') {
         return None;
     }
     let mut number = [0; LENGTH];

@@ -24,8 +24,31 @@ pub(super) struct Form {
     pub(super) prose: bool,
 }
 
+/// How many values that overlap are refused before the next one is taken for a secret.
+const REFUSALS_MAX: usize = 8;
+
+/// Values that were refused in one text. A value that holds the names of others (`token=token=token=…`) would be read again
+/// for each of them, in quadratic time; nobody but an attacker writes that, so it is taken as a secret after a few.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    end: usize,
+    count: usize,
+}
+
+impl Refusals {
+    /// Whether `range` is taken, given whether it looks like a secret.
+    pub(super) fn take(&mut self, range: &Range<usize>, is_secret: bool) -> bool {
+        if is_secret {
+            return true;
+        }
+        self.count = if range.start < self.end { self.count + 1 } else { 0 };
+        self.end = self.end.max(range.end);
+        self.count > REFUSALS_MAX
+    }
+}
+
 /// The secret that follows a separator that ends at `at`.
-pub(super) fn find(text: &[u8], at: usize, form: Form) -> Option<Range<usize>> {
+pub(super) fn find(text: &[u8], at: usize, form: Form, refusals: &mut Refusals) -> Option<Range<usize>> {
     let start = run_end(text, at, is_blank);
     if start - at > BLANKS_MAX {
         return None;
@@ -35,7 +58,9 @@ pub(super) fn find(text: &[u8], at: usize, form: Form) -> Option<Range<usize>> {
         // A quote of nested JSON that is still escaped: the decoded text is looked at as well.
         b'\\' => return None,
         b'[' | b'{' if is(text, start + 1, |byte| matches!(byte, b'"' | b'\'')) => {
-            (strings_of(text, start)?, Form { prose: false, ..form })
+            // Within an array or object of that name everything is secret.
+            let strength = if form.strength == Strength::Weak { Strength::Password } else { form.strength };
+            (strings_of(text, start)?, Form { strength, prose: false })
         }
         b'[' => {
             let inner = start + 1..run_end(text, start + 1, |byte| byte != b']');
@@ -50,7 +75,8 @@ pub(super) fn find(text: &[u8], at: usize, form: Form) -> Option<Range<usize>> {
         _ if form.strength == Strength::Header => (start..header_end(text, start), form),
         _ => (start..word_end(text, start), form),
     };
-    is_secret(text.get(range.clone())?, form).then_some(range)
+    let secret = is_secret(text.get(range.clone())?, form);
+    refusals.take(&range, secret).then_some(range)
 }
 
 /// The end of a quoted value: the next `quote` that is not escaped, or the end of the text.
@@ -107,7 +133,7 @@ fn header_end(text: &[u8], start: usize) -> usize {
             b'\n' | b'\r' | b'|' | b'<' => break,
             b'"' | b'\'' if !quotes => break,
             b'\\' if is_line_escape(text, position) => break,
-            b',' if !quotes && pair_follows(text, position + 1) => break,
+            b',' if !quotes && list_goes_on(text, position + 1) => break,
             b']' | b'}' | b')' if closes(text, position) => break,
             _ => position += 1,
         }
@@ -160,6 +186,16 @@ fn pair_follows(text: &[u8], at: usize) -> bool {
     let end = run_end(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'"' | b'\''));
     let separator = run_end(text, end, is_blank);
     end > start && is(text, separator, |byte| matches!(byte, b'=' | b':'))
+}
+
+/// Whether the next member of a list of headers or properties begins at `at`: `Name: ` or `NAME = `. Without blanks it may be
+/// a part of the header: `Cookie: a=b, c=d`.
+fn list_goes_on(text: &[u8], at: usize) -> bool {
+    let start = run_end(text, at, is_blank);
+    let end = run_end(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    let separator = run_end(text, end, is_blank);
+    let spaced = is(text, separator + 1, is_blank);
+    end > start && spaced && (is(text, separator, |byte| byte == b':') || (separator > end && is(text, separator, |byte| byte == b'=')))
 }
 
 /// Whether the bracket at `at` closes something that was open before the value.

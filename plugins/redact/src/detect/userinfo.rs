@@ -12,10 +12,12 @@ const USERINFO_MAX: usize = 256;
 pub fn find(text: &[u8], at: usize) -> Option<Range<usize>> {
     let start =
         run_start(text, at, USERINFO_MAX, |byte| !byte.is_ascii_whitespace() && !matches!(byte, b'/' | b'@' | b'"' | b'\'' | b'<' | b'>'));
+    if byte_before(text, start) != Some(b'/') || byte_before(text, start - 1) != Some(b'/') {
+        return None;
+    }
     let userinfo = text.get(start..at)?;
-    let slashes = byte_before(text, start) == Some(b'/') && byte_before(text, start - 1) == Some(b'/');
     let colon = memchr::memchr(b':', userinfo)?;
-    (slashes && colon + 1 < userinfo.len()).then_some(start..at)
+    (colon + 1 < userinfo.len()).then_some(start..at)
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ impl Walker {
                     role.secret = secret_above.map(|_| Strength::Password);
                 }
                 Ok(Event::Open) => {
-                    if secret_above.is_none() && role.secret.is_some_and(|secret| secret != Strength::Weak) {
+                    if secret_above.is_none() && role.secret.is_some() {
                         secret_above = Some(depth);
                     }
                     role.secret = secret_above.map(|_| Strength::Password);

@@ -4,14 +4,44 @@
 #[derive(Debug, Clone)]
 pub struct CaselessMap<V> {
     entries: Vec<(Box<[u8]>, V)>,
-    /// Open addressing: an entry's index plus one, 0 for a free slot. A power of two, at most half full.
-    slots: Vec<u32>,
+    /// Open addressing; a power of two, at most half full.
+    slots: Vec<Slot>,
+}
+
+/// Where an entry stands, and enough of its key to tell short keys apart without going there.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    word: u64,
+    length: u32,
+    /// The entry's index plus one; 0 for a free slot.
+    entry: u32,
+}
+
+impl Slot {
+    /// What is compared of `key`: up to [`WORD_BYTES`] all of it in lower case, of a longer one a hash.
+    #[inline(always)]
+    fn of(key: &[u8]) -> Self {
+        let word = match key.first_chunk() {
+            Some(first) if key.len() == WORD_BYTES => lower_case(u64::from_le_bytes(*first)),
+            Some(_) => hash(key),
+            None => lower_case(short(key)),
+        };
+        Self { word, length: key.len() as u32, entry: 0 }
+    }
+
+    /// The place to begin at in a table of `mask + 1` slots.
+    #[inline]
+    fn place(self, mask: usize) -> usize {
+        let product = (self.word ^ u64::from(self.length)).wrapping_mul(MULTIPLIER);
+        // The high bits of a product are the well mixed ones.
+        (product >> 32) as usize & mask
+    }
 }
 
 impl<V> CaselessMap<V> {
     /// Builds the table; of two keys that differ in case only, the later one counts.
     pub fn new<K: AsRef<[u8]>>(entries: impl IntoIterator<Item = (K, V)>) -> Self {
-        let mut map = Self { entries: Vec::new(), slots: vec![0; 2] };
+        let mut map = Self { entries: Vec::new(), slots: vec![Slot::default(); 2] };
         for (key, value) in entries {
             map.insert(key.as_ref(), value);
         }
@@ -27,7 +57,7 @@ impl<V> CaselessMap<V> {
         }
         self.entries.push((key.to_ascii_lowercase().into(), value));
         if self.entries.len() * 2 > self.slots.len() {
-            self.slots = vec![0; self.entries.len().next_power_of_two() * 4];
+            self.slots = vec![Slot::default(); self.entries.len().next_power_of_two() * 4];
             for index in 0..self.entries.len() {
                 self.link(index);
             }
@@ -36,30 +66,35 @@ impl<V> CaselessMap<V> {
         }
     }
 
-    /// Puts an entry's index into the first free slot from its hash on.
+    /// Puts an entry into the first free slot from its key's place on.
     fn link(&mut self, index: usize) {
         let Some((key, _)) = self.entries.get(index) else {
             return;
         };
         let mask = self.slots.len() - 1;
-        let mut at = hash(key) as usize & mask;
-        while self.slots.get(at).is_some_and(|&slot| slot != 0) {
+        let slot = Slot { entry: index as u32 + 1, ..Slot::of(key) };
+        let mut at = slot.place(mask);
+        while self.slots.get(at).is_some_and(|taken| taken.entry != 0) {
             at = (at + 1) & mask;
         }
-        if let Some(slot) = self.slots.get_mut(at) {
-            *slot = index as u32 + 1;
+        if let Some(free) = self.slots.get_mut(at) {
+            *free = slot;
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, key: &[u8]) -> Option<usize> {
         let mask = self.slots.len().wrapping_sub(1);
-        let mut at = hash(key) as usize & mask;
+        let wanted = Slot::of(key);
+        let mut at = wanted.place(mask);
         // A free slot ends the search; at most half of them are taken.
         loop {
-            let index = (*self.slots.get(at)? as usize).checked_sub(1)?;
-            let (found, _) = self.entries.get(index)?;
-            if equals(found, key) {
+            let slot = self.slots.get(at)?;
+            let index = (slot.entry as usize).checked_sub(1)?;
+            if slot.word == wanted.word
+                && slot.length == wanted.length
+                && (key.len() <= WORD_BYTES || self.entries.get(index).is_some_and(|(found, _)| equals(found, key)))
+            {
                 return Some(index);
             }
             at = (at + 1) & mask;
@@ -85,12 +120,16 @@ impl<V> CaselessMap<V> {
     }
 }
 
+/// Bytes that are compared as one word.
+const WORD_BYTES: usize = 8;
+/// An odd number without pattern: 2^64 divided by the golden ratio.
+const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// A multiplicative hash over eight bytes at a time. Setting bit 5 folds the case of letters; that it also folds a few
 /// other characters only makes a collision, since keys are compared in full.
 #[inline]
 fn hash(key: &[u8]) -> u64 {
     const FOLD: u64 = 0x2020_2020_2020_2020;
-    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut hash = key.len() as u64;
     let (words, rest) = key.as_chunks::<8>();
     for word in words.iter().map(|word| u64::from_le_bytes(*word)).chain([short(rest)]) {

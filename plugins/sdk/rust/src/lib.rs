@@ -6,6 +6,7 @@
 //! follow from its configuration, implements [`BatchPlugin`]. [`export!`] makes either the component's entry point, and
 //! [`testing`] runs it natively on JSON records.
 
+mod append;
 pub mod batch;
 mod caseless;
 pub mod config;

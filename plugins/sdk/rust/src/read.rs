@@ -322,6 +322,17 @@ mod tests {
         assert_eq!(read("\"900803\""), Some(900_803));
         assert_eq!(read("\" 503 \""), Some(503));
         assert_eq!(read("-1"), Some(-1));
+        for length in 1..=18 {
+            let digits = &"987654321012345678"[..length];
+            assert_eq!(read(digits), digits.parse().ok(), "{digits}");
+            for place in 0..length {
+                let mut spoilt = digits.as_bytes().to_vec();
+                for byte in [b'/', b':', b'\0', 0xff] {
+                    spoilt[place] = byte;
+                    assert_eq!(Json(&spoilt).integer(), None, "{place} of {length}: {byte}");
+                }
+            }
+        }
         for refused in ["", "\"\"", "-", "\"", "1.5", "2e3", "true", "[1]", "9999999999999999999", "\"12a\""] {
             assert_eq!(read(refused), None, "{refused}");
         }

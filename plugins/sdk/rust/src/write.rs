@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::append::append;
 use crate::contract::types::{Column, Kind, Patch, Values, VarValues};
 
 /// The fields a plugin writes. Derive it: `#[derive(Writes)]`.
@@ -118,13 +119,20 @@ impl Entries {
         self.len += 1;
     }
 
+    #[inline]
     fn push_row(&mut self) {
         if !self.sparse {
-            self.sparse = true;
-            self.rows.clear();
-            self.rows.extend(0..self.len);
+            self.name_rows();
         }
         self.rows.push(self.row);
+    }
+
+    /// Lists the rows so far, which were all.
+    #[cold]
+    fn name_rows(&mut self) {
+        self.sparse = true;
+        self.rows.clear();
+        self.rows.extend(0..self.len);
     }
 
     fn push_presence(&mut self, present: bool) {
@@ -199,7 +207,7 @@ impl VarWriter {
     #[inline]
     fn set(&mut self, value: &[u8]) {
         self.undo();
-        self.bytes.extend_from_slice(value);
+        append(&mut self.bytes, value);
         self.push(true);
     }
 
@@ -251,7 +259,7 @@ impl Buffer<'_> {
     /// Appends text.
     #[inline]
     pub fn push_str(&mut self, text: &str) {
-        self.bytes.extend_from_slice(text.as_bytes());
+        append(self.bytes, text.as_bytes());
     }
 
     /// Appends a character.
@@ -263,7 +271,7 @@ impl Buffer<'_> {
     /// Appends bytes. The value as a whole must be UTF-8: the host checks it and fails the batch otherwise.
     #[inline]
     pub fn push_bytes(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        append(self.bytes, bytes);
     }
 }
 
