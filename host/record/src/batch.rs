@@ -2,53 +2,13 @@
 
 use crate::column::{Column, DROP, KEEP, Outcome, Values};
 use crate::fields::{ColumnId, FieldId, Fields, NO_NODE};
+use crate::malformed::Malformed;
 use crate::marks::{Marks, is_plain};
-use crate::scan::{DEPTH_MAX_DEFAULT, Malformed, Scan, Slot};
+use crate::records::{Fault, Records};
+use crate::scan::{DEPTH_MAX_DEFAULT, Scan, Slot};
 use crate::splice::{Conflict, Edit, Scratch, Splice};
 use crate::{read, write};
 use std::sync::Arc;
-
-/// Bytes the records of one batch may have together, so that 31 bits address them.
-pub const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
-
-/// Records as they came: one text and where each record stands in it, without its line end.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Records {
-    /// The text, at most [`BATCH_BYTES_MAX`] bytes.
-    pub text: Vec<u8>,
-    /// First byte of each record and one behind its last.
-    pub rows: Vec<(u32, u32)>,
-}
-
-impl Records {
-    /// The text of record `row`; empty when there is none.
-    pub fn get(&self, row: usize) -> &[u8] {
-        self.rows.get(row).and_then(|(from, to)| self.text.get(*from as usize..*to as usize)).unwrap_or_default()
-    }
-
-    /// Splits a text at its line feeds; a carriage return before one goes too, and so do empty lines.
-    pub fn from_lines(text: Vec<u8>) -> Self {
-        let mut rows = Vec::new();
-        let mut from = 0;
-        for to in memchr::memchr_iter(b'\n', &text).chain(std::iter::once(text.len())) {
-            let end = if to > from && text.get(to - 1) == Some(&b'\r') { to - 1 } else { to };
-            if end > from {
-                rows.push((from as u32, end as u32));
-            }
-            from = to + 1;
-        }
-        Self { text, rows }
-    }
-}
-
-/// A record that cannot go on, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Row in [`Records`].
-    pub row: u32,
-    /// For the dead letter.
-    pub reason: String,
-}
 
 /// What [`Batch::apply`] did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -533,32 +493,4 @@ impl Batch {
 
 fn fault(row: u32, malformed: Malformed) -> Fault {
     Fault { row, reason: format!("not JSON: {malformed}") }
-}
-
-/// Whether each value is one JSON value on one line, as a step must return them. `Err`: the first value that is not, and why.
-pub fn check_json(values: &crate::VarValues, present: impl Fn(usize) -> bool) -> Result<(), (usize, Malformed)> {
-    let mut marks = Marks::default();
-    let fields = Fields::new();
-    let mut slots = [Slot::ABSENT];
-    let mut overridden = Vec::new();
-    for i in (0..values.len()).filter(|i| present(*i)) {
-        let (Some(&from), Some(&to)) = (values.offsets.get(i), values.offsets.get(i + 1)) else { continue };
-        let text = values.bytes.get(..to as usize).unwrap_or_default();
-        if let Some(at) = memchr::memchr(b'\r', text.get(from as usize..).unwrap_or_default()) {
-            return Err((i, Malformed { at: at as u32, reason: "a raw carriage return" }));
-        }
-        marks.index(text, from as usize, to as usize);
-        let scan = Scan {
-            text,
-            marks: marks.places(),
-            passed: 0,
-            nodes: &fields.nodes,
-            slots: &mut slots,
-            overridden: &mut overridden,
-            depth_max: crate::DEPTH_MAX,
-            at: from as usize,
-        };
-        scan.record().map_err(|malformed| (i, malformed))?;
-    }
-    Ok(())
 }
