@@ -1,10 +1,13 @@
 //! From VRL source to a program whose reach is known, with every refusal the host adds to those of VRL.
 
-use super::diagnostic::{CompileError, check_size, repetitions};
+use super::bounds;
+use super::diagnostic::{CompileError, check_size};
 use super::functions::{Deletion, Deletions, allowed, index_beyond_limit, left_out};
 use tamis_record::INDEX_MAX;
-use vrl::compiler::state::ExternalEnv;
-use vrl::compiler::{CompileConfig, Program, compile_with_external};
+use vrl::compiler::unused_expression_checker::check_for_unused_results;
+use vrl::compiler::{CompileConfig, Compiler, Program, TypeState};
+use vrl::diagnostic::{DiagnosticList, DiagnosticMessage};
+use vrl::parser::parse;
 use vrl::path::PathPrefix;
 
 /// Stack the compiler runs on. It recurses over expressions of up to [`super::NESTING_MAX`] parts, which take under 2 MiB.
@@ -64,13 +67,17 @@ fn compile_here(request: Request<'_>) -> Result<Compiled, Vec<CompileError>> {
     }
     let text = format!("{before}{source}{after}");
     let shift = before.len();
-    let result = compile_with_external(&text, &allowed(), &ExternalEnv::default(), config);
-    let result = result.map_err(|diagnostics| {
+    let problems = |diagnostics: DiagnosticList| {
         let problems = diagnostics.iter().filter(|diagnostic| diagnostic.is_problem());
         problems.map(|diagnostic| explained(source, CompileError::from_vrl(source, shift, diagnostic))).collect::<Vec<_>>()
-    })?;
-    let vrls = result.warnings.iter().map(|diagnostic| CompileError::from_vrl(source, shift, diagnostic));
-    let warnings = vrls.chain(repetitions(source)).collect();
+    };
+    let parsed = parse(&text).map_err(|error| problems(vec![Box::new(error) as Box<dyn DiagnosticMessage>].into()))?;
+    let mut warnings = check_for_unused_results(&parsed);
+    let guarded = bounds::guarded(parsed, source, shift)?;
+    let functions: Vec<_> = allowed().into_iter().chain(bounds::functions()).collect();
+    let result = Compiler::compile(&functions, guarded, &TypeState::default(), config).map_err(problems)?;
+    warnings.extend(result.warnings);
+    let warnings = warnings.iter().map(|diagnostic| CompileError::from_vrl(source, shift, diagnostic)).collect();
     let deletions = result.config.get_custom::<Deletions>().map(|deletions| deletions.0.clone()).unwrap_or_default();
     let errors = refusals(source, &result.program);
     if errors.is_empty() { Ok(Compiled { program: result.program, warnings, deletions, shift }) } else { Err(errors) }

@@ -152,21 +152,3 @@ pub(crate) fn check_size(source: &str) -> Result<(), CompileError> {
     }
     Ok(())
 }
-
-/// Warns of `*` with a field beside it: a text in place of the number would be repeated, and a sender could fill the memory.
-pub(crate) fn repetitions(source: &str) -> Vec<CompileError> {
-    let code: Vec<(usize, char)> = code(source).filter(|(_, c)| !c.is_whitespace()).collect();
-    let in_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | '@' | '.' | '"' | '[' | ']');
-    let mut warnings = Vec::new();
-    for (i, (at, _)) in code.iter().enumerate().filter(|(_, (_, c))| *c == '*') {
-        let field_after = code.get(i + 1).is_some_and(|(_, c)| *c == '.');
-        let before = code.iter().take(i).rev().take_while(|(_, c)| in_path(*c));
-        let field_before = before.last().is_some_and(|(_, c)| *c == '.');
-        if field_after || field_before {
-            let message =
-                "`*` repeats a field that holds a text, up to more memory than there is; convert it first: `to_float!(.field) * 1000`";
-            warnings.push(CompileError::at(source, *at, at + 1, message));
-        }
-    }
-    warnings
-}

@@ -1,5 +1,6 @@
 //! A step of one lane: runs the program on each record of a batch.
 
+use super::bounds;
 use super::compile::Compiled;
 use super::diagnostic::place;
 use super::patch::Patches;
@@ -144,6 +145,7 @@ impl Lane<'_> {
         if !self.runtime.is_empty() {
             self.runtime.clear();
         }
+        bounds::renew();
         let mut left = EXPRESSIONS_MAX;
         let mut control = || {
             left = left.saturating_sub(1);

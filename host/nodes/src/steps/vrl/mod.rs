@@ -4,6 +4,7 @@
 //! one record after the other. The record exists only as the fields the program names: they are parsed when they are first
 //! asked for, and what the program changed is compared with what was there, so a record in which nothing changed costs no patch.
 
+mod bounds;
 mod compile;
 pub(crate) mod condition;
 mod diagnostic;
@@ -20,6 +21,7 @@ mod write;
 #[allow(clippy::unwrap_used)]
 mod tests;
 
+pub use bounds::READ_BYTES_MAX;
 pub use diagnostic::{CompileError, NESTING_MAX, SOURCE_BYTES_MAX};
 pub use functions::LEFT_OUT;
 pub use instance::{EXPRESSIONS_MAX, RECORD_BYTES_MAX, StepInstance};

@@ -55,20 +55,6 @@ fn warns_of_code_without_effect() {
 }
 
 #[test]
-fn warns_of_texts_that_would_be_repeated() {
-    for (source, warnings) in [
-        (".ms = (.s * 1000) ?? 0", 1),
-        (".ms = (2 * .s) ?? 0", 1),
-        (".ms = (.a.\"b c\"[0] * .s) ?? 0", 1),
-        (".ms = to_float!(.s) * 1000.5", 0),
-        (".ms = \"* .a\" # * .b", 0),
-    ] {
-        let program = vrl(source);
-        assert_eq!(program.warnings().filter(|warning| warning.message.contains("repeats")).count(), warnings, "{source}");
-    }
-}
-
-#[test]
 fn sources_have_limits() {
     let many = |start: &str, part: &str, times: usize| format!("{start}{}", part.repeat(times));
     for source in [

@@ -1,5 +1,6 @@
 //! What steps do to records, told by tables.
 
+mod bounds;
 mod compilation;
 mod equivalence;
 
@@ -175,8 +176,8 @@ fn drops_and_rejects() {
             "reject function call error for \"set\" at 1:5: index 99999999999 is beyond 1023",
         ),
         (
-            "for_each(array!(.l)) -> |i, v| { for_each(array!(.l)) -> |j, w| { .x = w } }",
-            &format!("{{\"l\":[{}0]}}", "0,".repeat(3000)),
+            "l = array!(.l)\nfor_each(l) -> |i, v| { for_each([0,1,2,3,4,5,6,7,8,9]) -> |j, w| { for_each([0,1,2,3,4,5,6,7,8,9]) -> |k, x| { .x = 1 } } }",
+            &format!("{{\"l\":[{}0]}}", "0,".repeat(100_000)),
             "reject the program evaluated more than",
         ),
         (
