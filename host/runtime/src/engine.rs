@@ -10,6 +10,7 @@ use crate::sequence::Sequence;
 use crate::sinks::{SinkCounts, SinkThread};
 use crate::sources::{Gate, counters};
 use crate::stop::{HaltOnPanic, Stop};
+use crate::suspects::Suspects;
 use crate::tools::Tools;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -154,8 +155,28 @@ impl Engine {
         let pool = Arc::new(Pool::new(4 * lane_count + 4));
         let outlets = engine.start_sinks(config, &pool)?;
         let frames = crossbeam_channel::bounded(lane_count);
-        engine.start_lanes(ready, &frames.1, outlets, &pool)?;
-        engine.start_sources(config, lane_count, &frames.0, &pool, options.once)?;
+        let aside = crossbeam_channel::bounded(1);
+        let suspects = Arc::new(Suspects::new(engine.graph.sources.len()));
+        let exit = Arc::new(Exit {
+            sequences: engine.graph.sources.iter().map(|_| Sequence::default()).collect(),
+            outlets,
+            counts: engine.sink_counts.clone(),
+            stop: stop.clone(),
+        });
+        for (number, lane) in ready.into_iter().enumerate() {
+            engine.start_lane(format!("lane {number}"), Ready::Now(lane), &frames.1, &exit, &suspects, &pool)?;
+        }
+        // Its instances are made when they are needed, which they hardly ever are.
+        engine.start_lane(
+            "lane aside".into(),
+            Ready::Aside { depth_max: config.settings.json_depth },
+            &aside.1,
+            &exit,
+            &suspects,
+            &pool,
+        )?;
+        drop(exit);
+        engine.start_sources(config, lane_count, (&frames.0, &aside.0), &suspects, &pool, options.once)?;
         Ok(engine)
     }
 
@@ -191,48 +212,65 @@ impl Engine {
         Ok(outlets)
     }
 
-    fn start_lanes(
+    fn start_lane(
         &mut self,
-        ready: Vec<Lane>,
+        name: String,
+        ready: Ready,
         frames: &Receiver<Boarded>,
-        outlets: Vec<Sender<Parcel>>,
+        exit: &Arc<Exit>,
+        suspects: &Arc<Suspects>,
         pool: &Arc<Pool>,
     ) -> Result<(), StartError> {
-        let exit = Arc::new(Exit {
-            sequences: self.graph.sources.iter().map(|_| Sequence::default()).collect(),
-            outlets,
-            counts: self.sink_counts.clone(),
-            stop: self.stop.clone(),
-        });
-        for (number, mut lane) in ready.into_iter().enumerate() {
-            let (frames, exit, pool, stop, left) =
-                (frames.clone(), Arc::clone(&exit), Arc::clone(pool), self.stop.clone(), Arc::clone(&self.sources_left));
-            let thread = std::thread::Builder::new().name(format!("lane {number}")).stack_size(LANE_STACK_BYTES).spawn(move || {
-                let _guard = HaltOnPanic(stop.clone());
-                loop {
-                    let boarded = match frames.recv_timeout(LOOK) {
-                        Ok(boarded) => boarded,
-                        Err(RecvTimeoutError::Disconnected) => break,
-                        // A source may be stuck in a read that does not end, such as one of standard input.
-                        Err(RecvTimeoutError::Timeout) if stop.is_now() || (stop.is_draining() && left.load(Ordering::SeqCst) == 0) => {
-                            break;
-                        }
-                        Err(RecvTimeoutError::Timeout) => continue,
-                    };
-                    if stop.is_now() {
-                        boarded.ticket.give_up();
-                        continue;
-                    }
-                    let (source, number) = (boarded.source, boarded.ticket.number());
-                    let (parcels, memory) = lane.run(boarded, &pool);
-                    if let Some(memory) = memory {
-                        pool.give(memory);
-                    }
-                    exit.take(source, number, parcels);
+        let (frames, exit, pool, suspects) = (frames.clone(), Arc::clone(exit), Arc::clone(pool), Arc::clone(suspects));
+        let (stop, left, graph, samples) =
+            (self.stop.clone(), Arc::clone(&self.sources_left), Arc::clone(&self.graph), Arc::clone(&self.samples));
+        let thread = std::thread::Builder::new().name(name).stack_size(LANE_STACK_BYTES).spawn(move || {
+            let _guard = HaltOnPanic(stop.clone());
+            let (mut lane, aside) = match ready {
+                Ready::Now(lane) => (Some(lane), None),
+                Ready::Aside { depth_max } => (None, Some(depth_max)),
+            };
+            loop {
+                let boarded = match frames.recv_timeout(LOOK) {
+                    Ok(boarded) => boarded,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    // A source may be stuck in a read that does not end, such as one of standard input.
+                    Err(RecvTimeoutError::Timeout) if stop.is_now() || (stop.is_draining() && left.load(Ordering::SeqCst) == 0) => break,
+                    Err(RecvTimeoutError::Timeout) => continue,
+                };
+                if stop.is_now() {
+                    boarded.ticket.give_up();
+                    continue;
                 }
-            })?;
-            self.lanes.push(thread);
-        }
+                if lane.is_none()
+                    && let Some(depth_max) = aside
+                {
+                    match Lane::new(Arc::clone(&graph), stop.clone(), Arc::clone(&samples), depth_max) {
+                        Ok(made) => lane = Some(made),
+                        Err(failure) => stop.halt(format!("a plugin does not start: {failure}")),
+                    }
+                }
+                let Some(lane) = &mut lane else {
+                    boarded.ticket.give_up();
+                    continue;
+                };
+                let (source, number) = (boarded.source, boarded.ticket.number());
+                let (parcels, memory) = lane.run(boarded, &pool);
+                if let Some(memory) = memory {
+                    pool.give(memory);
+                }
+                exit.take(source, number, parcels);
+                if suspects.note(source, lane.failing())
+                    && let Some(source) = graph.sources.get(source)
+                {
+                    tracing::warn!(source, "its records make a plugin run into its limits: they are taken to a lane of their own");
+                }
+                if aside.is_some() {
+                    stop.pause(Suspects::rest(lane.failing()));
+                }
+            }
+        })?;
+        self.lanes.push(thread);
         Ok(())
     }
 
@@ -240,7 +278,8 @@ impl Engine {
         &mut self,
         config: &Config,
         lane_count: usize,
-        frames: &Sender<Boarded>,
+        (frames, aside): (&Sender<Boarded>, &Sender<Boarded>),
+        suspects: &Arc<Suspects>,
         pool: &Arc<Pool>,
         once: bool,
     ) -> Result<(), StartError> {
@@ -256,6 +295,8 @@ impl Engine {
                 source: number,
                 flight,
                 lanes: frames.clone(),
+                aside: aside.clone(),
+                suspects: Arc::clone(suspects),
                 stop: self.stop.clone(),
                 pool: Arc::clone(pool),
                 progress: Arc::clone(&self.progress),
@@ -312,6 +353,14 @@ impl Engine {
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
     }
+}
+
+/// Which lane a thread runs.
+enum Ready {
+    /// One of all sources, with its instances made.
+    Now(Lane),
+    /// The one of suspects.
+    Aside { depth_max: u32 },
 }
 
 /// The lanes' way to the sinks.

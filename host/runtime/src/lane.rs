@@ -7,7 +7,7 @@ use crate::stop::Stop;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tamis_codecs::Frame;
 use tamis_config::OnFailure;
 use tamis_delivery::{DeadLetter, Origin, Position, Ticket};
@@ -37,6 +37,8 @@ pub(crate) struct Lane {
     pipelines: Vec<LanePipeline>,
     stop: Stop,
     samples: Arc<Samples>,
+    /// Time that failed calls took in the frame in hand.
+    failing: Duration,
 }
 
 struct LanePipeline {
@@ -108,12 +110,18 @@ impl Lane {
             batch.set_depth_max(depth_max);
             pipelines.push(LanePipeline { batch, runners, faults: Vec::new() });
         }
-        Ok(Self { graph, pipelines, stop, samples })
+        Ok(Self { graph, pipelines, stop, samples, failing: Duration::ZERO })
+    }
+
+    /// Time that failed calls of plugins took in the last frame.
+    pub(crate) fn failing(&self) -> Duration {
+        self.failing
     }
 
     /// Takes a frame through everything. Gives what is to be delivered, and the frame's memory for the next.
     pub(crate) fn run(&mut self, boarded: Boarded, pool: &Pool) -> (Vec<Parcel>, Option<Vec<u8>>) {
         let Boarded { source, stream, frame, ticket } = boarded;
+        self.failing = Duration::ZERO;
         let graph = Arc::clone(&self.graph);
         let mut parcels = Vec::new();
         let Frame { records, base, offsets, rejected, .. } = frame;
@@ -176,11 +184,14 @@ impl Lane {
                 break;
             }
             let started = Instant::now();
-            let halted = run_step(pipeline, step, runner, batch, faults, from, &mut made);
-            let spent = started.elapsed().as_secs_f64();
-            step.counts.seconds.observe(spent);
-            step.counts.busy.inc_by(spent);
-            if let Some(reason) = halted {
+            let ran = run_step(pipeline, step, runner, batch, faults, from, &mut made);
+            let spent = started.elapsed();
+            step.counts.seconds.observe(spent.as_secs_f64());
+            step.counts.busy.inc_by(spent.as_secs_f64());
+            if ran.call_failed {
+                self.failing += spent;
+            }
+            if let Some(reason) = ran.halted {
                 self.stop.halt(format!("step `{}` of pipeline `{}` failed and `on_failure` is `halt`: {reason}", step.name, pipeline.name));
                 return;
             }
@@ -326,7 +337,16 @@ impl Made<'_> {
     }
 }
 
-/// Takes the batch through one step. `Some`: the host is to halt, for this reason.
+/// How a step went.
+#[derive(Default)]
+struct Ran {
+    /// Why the host is to halt.
+    halted: Option<String>,
+    /// Whether a call of its plugin ended in a trap, at a limit or with an answer that breaks the contract.
+    call_failed: bool,
+}
+
+/// Takes the batch through one step.
 fn run_step(
     pipeline: &PipelineGraph,
     step: &StepGraph,
@@ -335,7 +355,8 @@ fn run_step(
     faults: &mut Vec<Fault>,
     from: &From<'_>,
     made: &mut Made<'_>,
-) -> Option<String> {
+) -> Ran {
+    let mut ran = Ran::default();
     batch.prepare(&step.columns, faults);
     contract_faults(pipeline, step, batch, faults, from, made);
     let rows = batch.live().len() as u32;
@@ -346,6 +367,7 @@ fn run_step(
             let result = plugin.process(rows, &columns);
             for (counter, count) in step.counts.traps.iter().zip(result.failures) {
                 counter.inc_by(count);
+                ran.call_failed |= count > 0;
             }
             step.counts.memory.set(i64::try_from(plugin.memory_bytes()).unwrap_or(i64::MAX));
             step.counts.breaker.set(i64::from(result.breaker_open));
@@ -391,10 +413,11 @@ fn run_step(
             }
             // Only the cause: a reason may quote the record, and this one goes to the log.
             OnFailure::Halt => {
-                return failing.first().map(|(row, failure)| {
+                ran.halted = failing.first().map(|(row, failure)| {
                     let offset = batch.live().get(*row as usize).map_or(0, |row| (from.offset)(*row));
                     format!("{}, on the record at byte {offset} of `{}`", failure.cause, from.stream)
                 });
+                return ran;
             }
         }
     }
@@ -404,7 +427,7 @@ fn run_step(
     step.counts.dropped.inc_by(dropped);
     pipeline.counts.dropped.inc_by(dropped);
     step.counts.out.inc_by(batch.live().len() as u64);
-    None
+    ran
 }
 
 /// Rows whose changes by earlier steps do not fit them.

@@ -11,6 +11,7 @@ mod sequence;
 mod sinks;
 mod sources;
 mod stop;
+mod suspects;
 mod tools;
 
 pub use counts::{PipelineSummary, SinkSummary, SourceSummary, StepSummary, Summary};

@@ -10,13 +10,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tamis_nodes::sinks::Sink;
 
 /// First and longest pause before a failed write is tried again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-/// How often a sink that is waiting looks whether the host ends.
-const LOOK: Duration = Duration::from_millis(20);
 
 pub(crate) struct SinkCounts {
     pub(crate) delivered: Counter,
@@ -91,7 +89,7 @@ impl SinkThread {
                     }
                     self.counts.retries.inc();
                     tracing::warn!(sink = self.name, "cannot write, trying again in {} ms: {error}", pause.as_millis());
-                    self.wait(pause);
+                    self.stop.pause(pause);
                     // Half to one and a half times twice the pause, so that several hosts do not come back at once.
                     pause = pause.mul_f64(1.0 + fastrand::f64()).min(BACKOFF.1);
                 }
@@ -106,13 +104,6 @@ impl SinkThread {
         }
         if let Some(buffer) = Arc::into_inner(parcel.data) {
             self.pool.give(buffer);
-        }
-    }
-
-    fn wait(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        while Instant::now() < until && !self.stop.is_now() {
-            std::thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::lane::Boarded;
 use crate::metrics::{Metrics, SourceLabels};
 use crate::pool::Pool;
 use crate::stop::Stop;
+use crate::suspects::Suspects;
 use crossbeam_channel::{SendTimeoutError, Sender};
 use prometheus_client::metrics::counter::Counter;
 use std::sync::Arc;
@@ -22,6 +23,9 @@ pub(crate) struct Gate {
     pub(crate) source: usize,
     pub(crate) flight: Arc<Flight>,
     pub(crate) lanes: Sender<Boarded>,
+    /// The lane of suspects.
+    pub(crate) aside: Sender<Boarded>,
+    pub(crate) suspects: Arc<Suspects>,
     pub(crate) stop: Stop,
     pub(crate) pool: Arc<Pool>,
     pub(crate) progress: Arc<Progress>,
@@ -47,7 +51,8 @@ impl Outlet for Gate {
         };
         let mut boarded = Boarded { source: self.source, stream: Arc::clone(stream), frame, ticket };
         loop {
-            match self.lanes.send_timeout(boarded, LOOK) {
+            let lanes = if self.suspects.is(self.source) { &self.aside } else { &self.lanes };
+            match lanes.send_timeout(boarded, LOOK) {
                 Ok(()) => break,
                 Err(SendTimeoutError::Timeout(back)) if !self.stop.is_now() => boarded = back,
                 Err(SendTimeoutError::Timeout(back) | SendTimeoutError::Disconnected(back)) => {

@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often whoever sleeps looks whether everything is to end.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Shared by everything that runs: whether to go on, to drain, or to end at once.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +54,18 @@ impl Stop {
     /// Whether everything is to end.
     pub fn is_now(&self) -> bool {
         self.0.level.load(Ordering::Relaxed) > 1
+    }
+
+    /// Sleeps, but not on when everything is to end.
+    pub(crate) fn pause(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while !self.is_now() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            std::thread::sleep(LOOK.min(left));
+        }
     }
 
     /// Ends everything because whoever read standard output has had enough, as `head` has.

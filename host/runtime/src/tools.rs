@@ -35,7 +35,7 @@ impl Tools {
         let options = SandboxOptions {
             cache_dir: cache.then(|| config.settings.data_dir.join("cache")),
             key_path: cache.then(|| config.settings.data_dir.join("cache.key")),
-            pool_slots: defaults.pool_slots.max((steps * crate::engine::lanes(config) + 4) as u32),
+            pool_slots: defaults.pool_slots.max((steps * (crate::engine::lanes(config) + 1) + 4) as u32),
             memory_bytes_max: limits.clone().map(|l| l.memory.0).max().unwrap_or(defaults.memory_bytes_max),
             table_elements_max: limits.map(|l| l.table_elements).max().unwrap_or(defaults.table_elements_max),
             ..defaults

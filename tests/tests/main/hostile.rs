@@ -1,8 +1,8 @@
 //! Every behaviour of the hostile guest through a whole pipeline: the poison record is found, named and kept, the others are delivered.
 
 use std::fmt::Write as _;
-use std::time::Duration;
-use tamis_tests::harness::Site;
+use std::time::{Duration, Instant};
+use tamis_tests::harness::{Site, eventually, settled};
 
 /// Behaviours in `process`, and the cause they are to be given.
 const BEHAVIOURS: [(&str, &str); 44] = [
@@ -202,6 +202,42 @@ settings: { admin: off, lanes: 2, batch: { records: 64 } }";
         assert_eq!(letters.len(), ROWS, "{behaviour}");
         assert!(letters.iter().enumerate().all(|(n, letter)| letter.value["record"]["n"] == n && letter.cause() == cause), "{behaviour}");
         assert!(run.took < Duration::from_secs(20), "the breaker bounds the time: {run}");
+    }
+}
+
+/// A neighbour has its own lanes back as soon as a plugin's calls run into their limits.
+#[test]
+fn a_neighbour_of_a_failing_plugin_keeps_its_speed() {
+    const RATE: u64 = 20_000;
+    const COUNT: u64 = 80_000;
+    let poisoned = (0..200_000).fold(String::new(), |mut out, n| {
+        let _ = writeln!(out, "{{\"n\":{n},\"message\":\"{}\"}}", if n % 1_000 == 500 { "poison" } else { "m" });
+        out
+    });
+    for behaviour in ["loop", "memory"] {
+        let site = Site::with(
+            &format!(
+                "
+sources: {{ in: {{ type: file, paths: [input.ndjson] }}, steady: {{ type: demo, rate: {RATE}, count: {COUNT} }} }}
+plugins:
+  h: {{ component: PLUGIN(hostile), grant: {{ read: [message], write: [.] }}, config: '{behaviour} poison' }}
+pipelines:
+  bad: {{ from: [in], steps: [ {{ plugin: h }} ], to: {{ default: [gone], errors: [gone] }}, dead_letters: [failed] }}
+  good: {{ from: [steady], steps: [ {{ vrl: .ok = true }} ], to: [gone] }}
+sinks: {{ gone: {{ type: 'null' }}, failed: {{ type: file, path: failed.ndjson }} }}
+settings: {{ admin: 'unix:admin.sock', lanes: 2 }}"
+            ),
+            &poisoned,
+        );
+        let started = Instant::now();
+        let mut live = site.start(["run"]);
+        live.says("lane of their own");
+        eventually("the neighbour is through", || settled(&site.path("admin.sock"), "steady") == COUNT);
+        let took = started.elapsed();
+        // At 80 % of its speed it takes 5 s; the rest is the start, and a busy machine.
+        let nominal = Duration::from_secs(COUNT / RATE);
+        assert!(took < nominal * 5 / 4 + Duration::from_millis(1_500), "{behaviour}: {took:?} instead of {nominal:?}");
+        live.signal("KILL");
     }
 }
 
