@@ -19,11 +19,15 @@ const LOOK: Duration = Duration::from_millis(5);
 /// How long threads may take to end when everything is to end now.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Files that must be free to open before anything starts: the libraries for signals and sockets panic without.
+const FILES_MIN: usize = 16;
+
 pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     let (planned, findings) = plan::plan(&verb.configuration, true);
     plan::show(arguments, &findings);
     let Some(planned) = planned else { return Ok(Exit::BadConfiguration) };
     let Planned { config, plan, tools } = planned;
+    enough_files()?;
     let metrics = Arc::new(Metrics::new());
     let stop = Stop::default();
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -141,4 +145,10 @@ fn finish(arguments: &Arguments, verb: &Run, ended: &Ended, interrupted: bool) -
         return Ok(Exit::NotStarted);
     }
     Ok(if interrupted { Exit::Interrupted } else { Exit::Success })
+}
+
+/// Tells now what would end in a panic later.
+fn enough_files() -> anyhow::Result<()> {
+    let opened: Result<Vec<_>, _> = (0..FILES_MIN).map(|_| std::fs::File::open("/dev/null")).collect();
+    opened.map(drop).with_context(|| format!("fewer than {FILES_MIN} files can be opened; raise the limit (`ulimit -n`)"))
 }

@@ -142,3 +142,14 @@ fn an_interrupt_is_130() {
     live.signal("INT");
     ends(live.wait(), 130, "SIGINT: delivering what was read");
 }
+
+#[test]
+fn too_few_files_is_3() {
+    let site = Site::with(SOUND, "{\"a\":1}\n");
+    for files in [4, 6, 8, 12] {
+        let run = site.start_shell(&format!("ulimit -n {files}; exec \"$TAMIS\" run --once")).wait();
+        assert!(!run.err.contains("internal fault"), "{files}: {run}");
+        assert_eq!(run.code, Some(3), "{files}: {run}");
+        assert!(run.err.contains("ulimit -n"), "{files}: {run}");
+    }
+}
