@@ -66,6 +66,9 @@ pub(crate) struct Run {
     /// End when files and standard input are read to their end and everything is delivered.
     #[arg(long)]
     pub(crate) once: bool,
+    /// Read files from their beginning, whatever was delivered before.
+    #[arg(long)]
+    pub(crate) again: bool,
     /// Print at the end what became of every record, and this many records before and after.
     #[arg(long, value_name = "SAMPLES", num_args = 0..=1, default_missing_value = "3")]
     pub(crate) report: Option<usize>,

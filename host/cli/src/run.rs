@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
         }
         Err(error) => return Err(error.into()),
     };
-    let options = StartOptions { once: verb.once, samples: verb.report.unwrap_or(0) };
+    let options = StartOptions { once: verb.once, again: verb.again, samples: verb.report.unwrap_or(0) };
     let engine = Engine::start(&config, &plan, &tools, Arc::clone(&metrics), stop.clone(), &options)?;
     let progress = engine.progress();
     let engine = Arc::new(Mutex::new(Some(engine)));

@@ -39,7 +39,7 @@ pub struct SourceSummary {
     pub held: u64,
 }
 
-/// A pipeline in numbers: `in = out + dropped + rejected`, and what is under way.
+/// A pipeline in numbers: `in = out + dropped + rejected + held`.
 #[derive(Debug, Clone, Serialize)]
 pub struct PipelineSummary {
     /// Name.
@@ -53,6 +53,10 @@ pub struct PipelineSummary {
     pub dropped: u64,
     /// Records among the dead letters.
     pub rejected: u64,
+    /// Records that came and are under way, or were given up.
+    pub held: u64,
+    /// Records of which the pipeline lost count; anything but 0 is a fault of the host.
+    pub difference: u64,
     /// Dead letters by cause, those that occurred.
     pub dead_letters: BTreeMap<String, u64>,
     /// Records by output.
@@ -90,8 +94,12 @@ pub struct StepSummary {
 pub struct SinkSummary {
     /// Name.
     pub name: String,
-    /// Records written.
+    /// Records written, and durable where the sink is.
     pub delivered: u64,
+    /// Records it refused, which are among the dead letters.
+    pub rejected: u64,
+    /// Records dropped because its queue was full.
+    pub dropped: u64,
 }
 
 impl Summary {
@@ -104,12 +112,14 @@ impl Summary {
         since: Duration,
     ) -> Self {
         let seconds = |ns: &std::sync::atomic::AtomicU64| ns.load(Ordering::Relaxed) as f64 / 1e9;
-        let pipelines = graph.pipelines.iter().map(|p| PipelineSummary {
-            name: p.name.clone(),
-            taken: p.counts.taken.get(),
-            out: p.counts.out.get(),
-            dropped: p.counts.dropped.get(),
-            rejected: p.counts.rejected.get(),
+        let pipelines = graph.pipelines.iter().map(|p| (p, p.ledger.balance())).map(|(p, balance)| PipelineSummary {
+            name: p.name.to_string(),
+            taken: balance.taken,
+            out: balance.out,
+            dropped: balance.dropped,
+            rejected: balance.rejected,
+            held: balance.held,
+            difference: balance.difference,
             dead_letters: p.counts.dead.iter().map(|(cause, n)| (cause.to_string(), n.get())).filter(|(_, n)| *n > 0).collect(),
             outputs: p.outputs.iter().map(|o| (o.name.clone(), o.records.load(Ordering::Relaxed))).collect(),
             steps: p.steps.iter().map(StepSummary::collect).collect(),
@@ -122,14 +132,19 @@ impl Summary {
                 .sources
                 .iter()
                 .zip(flights)
-                .map(|(name, f)| SourceSummary { name: name.clone(), settled: f.settled(), held: f.under_way() + f.undelivered() })
+                .map(|(name, f)| SourceSummary { name: name.to_string(), settled: f.settled(), held: f.under_way() + f.undelivered() })
                 .collect(),
             pipelines: pipelines.collect(),
             sinks: graph
                 .sinks
                 .iter()
                 .zip(sinks)
-                .map(|(name, s)| SinkSummary { name: name.clone(), delivered: s.delivered.get() })
+                .map(|(name, s)| SinkSummary {
+                    name: name.clone(),
+                    delivered: s.delivered.get(),
+                    rejected: s.rejected.get(),
+                    dropped: s.dropped.get(),
+                })
                 .collect(),
             plugins: plugins.iter().map(|(name, p)| (name.clone(), p.counters().into_iter().collect())).collect(),
             samples,

@@ -2,12 +2,12 @@
 
 use crate::counts::Summary;
 use crate::graph::Graph;
-use crate::lane::{Boarded, Lane, Parcel};
+use crate::lane::{Addressed, Boarded, Lane};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::sample::Samples;
 use crate::sequence::Sequence;
-use crate::sinks::{SinkCounts, SinkThread};
+use crate::sinks::{BatchSink, Letters, Outlet, SinkCounts, StreamSink, queue};
 use crate::sources::{Gate, counters};
 use crate::stop::{HaltOnPanic, Stop};
 use crate::suspects::Suspects;
@@ -17,14 +17,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tamis_config::{Config, Lanes, Source};
-use tamis_delivery::Flight;
-use tamis_nodes::sinks::{FileSink, Sink};
+use tamis_config::{Buffer, Config, Lanes, Retry, Sink, Source};
+use tamis_delivery::{Backoff, Flight};
+use tamis_nodes::sinks::{FileSink, Opened};
 use tamis_nodes::sources::{RunOptions, SourceError};
 use tamis_plan::Plan;
 
-/// Parcels that may wait for a sink; what they hold is bounded by the frames under way.
-const PARCELS_MAX: usize = 64;
 /// How often an idle lane looks whether the host stops.
 const LOOK: Duration = Duration::from_millis(20);
 /// Stack of a lane's thread: WebAssembly takes up to 512 KiB of it, VRL's interpreter recurses.
@@ -35,6 +33,8 @@ const LANE_STACK_BYTES: usize = 4 * 1024 * 1024;
 pub struct StartOptions {
     /// End when all sources are at their end.
     pub once: bool,
+    /// Begin as if sources ran for the first time: positions of earlier runs do not count.
+    pub again: bool,
     /// How many records before and after to keep for showing.
     pub samples: usize,
 }
@@ -102,6 +102,8 @@ pub struct Engine {
     source_errors: Arc<Mutex<Vec<String>>>,
     lanes: Vec<JoinHandle<()>>,
     sinks: Vec<JoinHandle<()>>,
+    /// Those that are waited for: they write their last positions when everything is delivered.
+    sources: Vec<JoinHandle<()>>,
     started: Instant,
 }
 
@@ -119,6 +121,11 @@ pub(crate) fn lanes(config: &Config) -> usize {
     }
 }
 
+/// Whether a sink may refuse records: then it is no place for those that another one refused.
+fn refuses(config: &Config, sink: &str) -> bool {
+    config.sinks.get(sink).is_some_and(|sink| matches!(sink.value, Sink::Http(_)) || sink.value.retry().give_up_after.is_some())
+}
+
 impl Engine {
     /// Starts everything: sinks first, then lanes, then sources.
     pub fn start(
@@ -129,7 +136,8 @@ impl Engine {
         stop: Stop,
         options: &StartOptions,
     ) -> Result<Self, StartError> {
-        let graph = Arc::new(Graph::build(plan, tools, &metrics).map_err(|e| StartError::Build(e.to_string()))?);
+        let graph =
+            Arc::new(Graph::build(plan, tools, &metrics, &|sink| refuses(config, sink)).map_err(|e| StartError::Build(e.to_string()))?);
         let lane_count = lanes(config);
         let samples = Arc::new(Samples::new(options.samples));
         let mut ready = Vec::new();
@@ -148,6 +156,7 @@ impl Engine {
             source_errors: Arc::default(),
             lanes: Vec::new(),
             sinks: Vec::new(),
+            sources: Vec::new(),
             started: Instant::now(),
             graph,
         };
@@ -157,12 +166,8 @@ impl Engine {
         let frames = crossbeam_channel::bounded(lane_count);
         let aside = crossbeam_channel::bounded(1);
         let suspects = Arc::new(Suspects::new(engine.graph.sources.len()));
-        let exit = Arc::new(Exit {
-            sequences: engine.graph.sources.iter().map(|_| Sequence::default()).collect(),
-            outlets,
-            counts: engine.sink_counts.clone(),
-            stop: stop.clone(),
-        });
+        let exit =
+            Arc::new(Exit { sequences: engine.graph.sources.iter().map(|_| Sequence::default()).collect(), outlets, stop: stop.clone() });
         for (number, lane) in ready.into_iter().enumerate() {
             engine.start_lane(format!("lane {number}"), Ready::Now(lane), &frames.1, &exit, &suspects, &pool)?;
         }
@@ -176,40 +181,68 @@ impl Engine {
             &pool,
         )?;
         drop(exit);
-        engine.start_sources(config, lane_count, (&frames.0, &aside.0), &suspects, &pool, options.once)?;
+        engine.start_sources(config, lane_count, (&frames.0, &aside.0), &suspects, &pool, options)?;
         Ok(engine)
     }
 
-    fn start_sinks(&mut self, config: &Config, pool: &Arc<Pool>) -> Result<Vec<Sender<Parcel>>, StartError> {
-        let mut opened: Vec<(String, Box<dyn Sink>)> = Vec::new();
+    /// Starts the sinks and gives the ways to them, in the order of the graph's.
+    fn start_sinks(&mut self, config: &Config, pool: &Arc<Pool>) -> Result<Vec<Outlet>, StartError> {
+        let mut opened = Vec::new();
         for (number, name) in self.graph.sinks.iter().enumerate() {
-            let sink: Box<dyn Sink> = match config.sinks.get(name) {
-                Some(sink) => tamis_nodes::sinks::open(&sink.value).map_err(|error| StartError::Sink { sink: name.clone(), error })?,
-                None => {
-                    let folder = config.settings.data_dir.as_path();
-                    if let Err(error) = std::fs::create_dir_all(folder) {
-                        tracing::warn!(
-                            "dead letters cannot be kept in `{}` ({error}): name a sink under `dead_letters`, or a `settings.data_dir` that can be written; until then the first one holds its pipeline up",
-                            folder.display()
-                        );
-                    }
-                    let pipeline = self.graph.private.get(number.saturating_sub(config.sinks.len())).map_or("unknown", String::as_str);
-                    Box::new(FileSink::private(&config.settings.data_dir.join("dead_letters").join(format!("{pipeline}.ndjson"))))
+            let (sink, buffer, retry) = match config.sinks.get(name) {
+                Some(sink) => {
+                    let opened = tamis_nodes::sinks::open(&sink.value).map_err(|error| StartError::Sink { sink: name.clone(), error })?;
+                    (opened, sink.value.buffer(), sink.value.retry())
                 }
+                None => (self.private_sink(config, number), Buffer::default(), Retry::default()),
             };
-            opened.push((name.clone(), sink));
+            let (inlet, intake) = queue(usize::try_from(buffer.memory.0).unwrap_or(usize::MAX), buffer.when_full);
+            let outlet = Outlet { inlet, counts: SinkCounts::new(name, &self.metrics) };
+            self.sink_counts.push(Arc::clone(&outlet.counts));
+            opened.push((name.clone(), sink, retry, outlet, intake));
         }
-        let mut outlets = Vec::new();
+        let outlets: Vec<Outlet> = opened.iter().map(|(.., outlet, _)| outlet.clone()).collect();
+        let letters = self.letters(&outlets);
         let only = config.sinks.len() == 1;
-        for (name, sink) in opened {
-            let (outlet, parcels) = crossbeam_channel::bounded(PARCELS_MAX);
-            let counts = SinkCounts::new(&name, &self.metrics);
-            self.sink_counts.push(Arc::clone(&counts));
-            let thread = SinkThread { name, sink, counts, stop: self.stop.clone(), pool: Arc::clone(pool), only, gone: false };
-            self.sinks.push(thread.spawn(parcels)?);
-            outlets.push(outlet);
+        for (name, sink, retry, outlet, intake) in opened {
+            let backoff = Backoff::new(retry.initial, retry.max, retry.give_up_after);
+            let (counts, stop, pool) = (outlet.counts, self.stop.clone(), Arc::clone(pool));
+            match sink {
+                Opened::Stream(sink) => {
+                    // One that never gives up needs no way for dead letters, and must hold none: others wait for its end.
+                    let letters = if retry.give_up_after.is_some() { letters.clone() } else { Letters::default() };
+                    let sink = StreamSink { name, sink, counts, stop, pool, backoff, letters, only };
+                    self.sinks.extend(sink.spawn(intake)?);
+                }
+                Opened::Batches(sink, concurrency) => {
+                    let sink = BatchSink { name, sink: sink.into(), counts, stop, pool, backoff, letters: letters.clone() };
+                    self.sinks.extend(sink.spawn(&intake, concurrency)?);
+                }
+            }
         }
         Ok(outlets)
+    }
+
+    /// Where a pipeline keeps its dead letters when no sink is named for them.
+    fn private_sink(&self, config: &Config, number: usize) -> Opened {
+        let folder = config.settings.data_dir.as_path();
+        if let Err(error) = std::fs::create_dir_all(folder) {
+            tracing::warn!(
+                "dead letters cannot be kept in `{}` ({error}): name a sink under `dead_letters`, or a `settings.data_dir` that can be written; until then the first one holds its pipeline up",
+                folder.display()
+            );
+        }
+        let pipeline = self.graph.private.get(number.saturating_sub(config.sinks.len())).map_or("unknown", String::as_str);
+        Opened::Stream(Box::new(FileSink::private(&config.settings.data_dir.join("dead_letters").join(format!("{pipeline}.ndjson")))))
+    }
+
+    /// Where the records go that sinks refuse.
+    fn letters(&self, outlets: &[Outlet]) -> Letters {
+        let ways = self.graph.pipelines.iter().map(|pipeline| {
+            let outlets = pipeline.refused.iter().filter_map(|sink| outlets.get(*sink).cloned()).collect();
+            (Arc::clone(&pipeline.name), (outlets, pipeline.dead("sink")))
+        });
+        Letters { ways: ways.collect() }
     }
 
     fn start_lane(
@@ -239,7 +272,7 @@ impl Engine {
                     Err(RecvTimeoutError::Timeout) => continue,
                 };
                 if stop.is_now() {
-                    boarded.ticket.give_up();
+                    boarded.boarding.ticket.give_up();
                     continue;
                 }
                 if lane.is_none()
@@ -251,10 +284,10 @@ impl Engine {
                     }
                 }
                 let Some(lane) = &mut lane else {
-                    boarded.ticket.give_up();
+                    boarded.boarding.ticket.give_up();
                     continue;
                 };
-                let (source, number) = (boarded.source, boarded.ticket.number());
+                let (source, number) = (boarded.source, boarded.boarding.ticket.number());
                 let (parcels, memory) = lane.run(boarded, &pool);
                 if let Some(memory) = memory {
                     pool.give(memory);
@@ -263,7 +296,10 @@ impl Engine {
                 if suspects.note(source, lane.failing())
                     && let Some(source) = graph.sources.get(source)
                 {
-                    tracing::warn!(source, "its records make a plugin run into its limits: they are taken to a lane of their own");
+                    tracing::warn!(
+                        source = &**source,
+                        "its records make a plugin run into its limits: they are taken to a lane of their own"
+                    );
                 }
                 if aside.is_some() {
                     stop.pause(Suspects::rest(lane.failing()));
@@ -281,37 +317,39 @@ impl Engine {
         (frames, aside): (&Sender<Boarded>, &Sender<Boarded>),
         suspects: &Arc<Suspects>,
         pool: &Arc<Pool>,
-        once: bool,
+        options: &StartOptions,
     ) -> Result<(), StartError> {
-        let run = RunOptions::new(once, &config.settings.batch);
+        let once = options.once;
         for (number, name) in self.graph.sources.clone().into_iter().enumerate() {
-            let Some(source) = config.sources.get(&name).map(|s| s.value.clone()) else { continue };
+            let Some(source) = config.sources.get(&*name).map(|s| s.value.clone()) else { continue };
             // Enough that no lane waits while another frame is written, and little enough for a sidecar's memory.
             let flight = Flight::new(2 * lane_count + 2);
             self.metrics.watch_flight(&name, &flight);
             self.flights.push(Arc::clone(&flight));
             let (records, bytes) = counters(&name, &self.metrics);
+            let run = RunOptions { again: options.again, ..RunOptions::new(&name, once, &config.settings) };
             let mut gate = Gate {
                 source: number,
                 flight,
-                lanes: frames.clone(),
-                aside: aside.clone(),
+                lanes: Some((frames.clone(), aside.clone())),
                 suspects: Arc::clone(suspects),
                 stop: self.stop.clone(),
                 pool: Arc::clone(pool),
                 progress: Arc::clone(&self.progress),
                 records,
                 bytes,
+                name: Arc::clone(&name),
+                events: self.metrics.source_events.clone(),
             };
             // Nothing waits for standard input: a read of it cannot be interrupted.
             let waited_for = !matches!(source, Source::Stdin(_));
             let (left, errors, stop) = (Arc::clone(&self.sources_left), Arc::clone(&self.source_errors), self.stop.clone());
             left.fetch_add(usize::from(waited_for), Ordering::SeqCst);
-            std::thread::Builder::new().name(format!("source {name}")).spawn(move || {
+            let thread = std::thread::Builder::new().name(format!("source {name}")).spawn(move || {
                 let _guard = HaltOnPanic(stop.clone());
-                if let Err(error) = tamis_nodes::sources::run(&source, run, &mut gate) {
+                if let Err(error) = tamis_nodes::sources::run(&source, &run, &mut gate) {
                     if !matches!(error, SourceError::NoFile { .. }) || once {
-                        tracing::error!(source = name, "{error}");
+                        tracing::error!(source = &*name, "{error}");
                     }
                     errors.lock().unwrap_or_else(PoisonError::into_inner).push(format!("source `{name}`: {error}"));
                     if once {
@@ -320,20 +358,23 @@ impl Engine {
                 }
                 left.fetch_sub(usize::from(waited_for), Ordering::SeqCst);
             })?;
+            if waited_for {
+                self.sources.push(thread);
+            }
         }
         Ok(())
     }
 
-    /// Whether all lanes have ended, which they do when all sources have.
+    /// Whether everything has ended: lanes do when all sources have, sinks when all lanes have.
     pub fn is_finished(&self) -> bool {
-        self.lanes.iter().all(JoinHandle::is_finished) && self.sinks.iter().all(JoinHandle::is_finished)
+        self.lanes.iter().chain(&self.sinks).chain(&self.sources).all(JoinHandle::is_finished)
     }
 
     /// Waits for the end; or, with `abandon`, takes the counts as they are and leaves threads that do not end (a write into
     /// a pipe that nobody reads) to the end of the process.
     pub fn wait(self, abandon: bool) -> Ended {
-        let Self { graph, stop, samples, flights, sink_counts, plugins, source_errors, lanes, sinks, started, .. } = self;
-        for thread in lanes.into_iter().chain(sinks).filter(|t| !abandon || t.is_finished()) {
+        let Self { graph, stop, samples, flights, sink_counts, plugins, source_errors, lanes, sinks, sources, started, .. } = self;
+        for thread in lanes.into_iter().chain(sinks).chain(sources).filter(|t| !abandon || t.is_finished()) {
             if thread.join().is_err() {
                 stop.halt("a thread of the host panicked; this is a bug".into());
             }
@@ -365,29 +406,18 @@ enum Ready {
 
 /// The lanes' way to the sinks.
 struct Exit {
-    sequences: Vec<Sequence<Vec<Parcel>>>,
-    outlets: Vec<Sender<Parcel>>,
-    counts: Vec<Arc<SinkCounts>>,
+    sequences: Vec<Sequence<Vec<Addressed>>>,
+    outlets: Vec<Outlet>,
     stop: Stop,
 }
 
 impl Exit {
-    fn take(&self, source: usize, number: u64, parcels: Vec<Parcel>) {
+    fn take(&self, source: usize, number: u64, parcels: Vec<Addressed>) {
         let Some(sequence) = self.sequences.get(source) else { return };
         sequence.submit(number, parcels, |parcels| {
-            for parcel in parcels {
-                let sink = parcel.sink;
-                if let Some(counts) = self.counts.get(sink) {
-                    counts.queue.inc_by(i64::try_from(parcel.records).unwrap_or(0));
-                }
-                let Some(outlet) = self.outlets.get(sink) else { continue };
-                let mut waiting = parcel;
-                while let Err(error) = outlet.send_timeout(waiting, LOOK) {
-                    waiting = error.into_inner();
-                    if self.stop.is_now() {
-                        waiting.ticket.give_up();
-                        break;
-                    }
+            for (sink, parcel) in parcels {
+                if let Some(outlet) = self.outlets.get(sink) {
+                    outlet.send(parcel, &self.stop);
                 }
             }
         });

@@ -1,6 +1,6 @@
 //! The plan, built: everything lanes share, inert until they run it.
 
-use crate::metrics::{DeadLabels, Metrics, PipelineLabels, StepLabels, TrapLabels};
+use crate::metrics::{DeadLabels, Metrics, StepLabels, TrapLabels};
 use crate::tools::{Loaded, Tools};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -8,6 +8,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tamis_config::OnFailure;
+use tamis_delivery::Ledger;
 use tamis_nodes::steps::Program;
 use tamis_plan::{Mode, Origin, PipelinePlan, Plan, StepPlan, Target, Way};
 use tamis_record::{Column, ColumnId, FieldId, Fields, Kind};
@@ -20,7 +21,7 @@ pub(crate) struct BuildError(pub(crate) String);
 
 pub(crate) struct Graph {
     pub(crate) pipelines: Vec<PipelineGraph>,
-    pub(crate) sources: Vec<String>,
+    pub(crate) sources: Vec<Arc<str>>,
     /// For each source, the pipelines that read it.
     pub(crate) readers: Vec<Vec<usize>>,
     /// Sinks of the configuration, then one for each pipeline that keeps its dead letters in the data directory.
@@ -30,28 +31,27 @@ pub(crate) struct Graph {
 }
 
 pub(crate) struct PipelineGraph {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) fields: Arc<Fields>,
     pub(crate) steps: Vec<StepGraph>,
     pub(crate) outputs: Vec<OutputGraph>,
     pub(crate) streams: Vec<StreamGraph>,
     pub(crate) dead_letters: Vec<usize>,
+    /// Where records go that a sink refuses: a sink that refuses none.
+    pub(crate) refused: Vec<usize>,
     pub(crate) counts: PipelineCounts,
 }
 
 /// What became of a pipeline's records, and the time outside its steps.
 pub(crate) struct PipelineCounts {
-    pub(crate) taken: Counter,
-    pub(crate) out: Counter,
-    pub(crate) dropped: Counter,
-    pub(crate) rejected: Counter,
     pub(crate) dead: Vec<(&'static str, Counter)>,
     pub(crate) scan_ns: AtomicU64,
     pub(crate) encode_ns: AtomicU64,
 }
 
 /// Causes of dead letters, as the dead letter words them.
-pub(crate) const CAUSES: [&str; 6] = ["reject", "trap", "deadline", "memory", "decode", "contract"];
+pub(crate) const CAUSES: [&str; 7] = ["reject", "trap", "deadline", "memory", "decode", "contract", "sink"];
 
 pub(crate) struct OutputGraph {
     pub(crate) name: String,
@@ -104,20 +104,27 @@ pub(crate) struct StepCounts {
 }
 
 impl Graph {
-    pub(crate) fn build(plan: &Plan, tools: &Tools, metrics: &Metrics) -> Result<Self, BuildError> {
-        let sources: Vec<String> = plan
+    pub(crate) fn build(plan: &Plan, tools: &Tools, metrics: &Metrics, refuses: &dyn Fn(&str) -> bool) -> Result<Self, BuildError> {
+        let sources: Vec<Arc<str>> = plan
             .sources
             .keys()
             .filter(|s| plan.pipelines.iter().any(|p| p.from.contains(&Origin::Source((*s).clone()))))
-            .cloned()
+            .map(|name| name.as_str().into())
             .collect();
         let mut sinks: Vec<String> = plan.sinks.keys().cloned().collect();
         let mut private = Vec::new();
         let mut pipelines = Vec::new();
         for pipeline in &plan.pipelines {
             let mut built = PipelineGraph::build(plan, pipeline, tools, metrics, &sinks)?;
-            if built.dead_letters.is_empty() {
-                built.dead_letters.push(sinks.len());
+            let takes_all = |sink: &usize| sinks.get(*sink).is_some_and(|name| !refuses(name));
+            built.refused = built.dead_letters.iter().copied().filter(takes_all).collect();
+            let may_refuse = built.streams.iter().flat_map(|s| &s.sinks).chain(&built.dead_letters).any(|sink| !takes_all(sink));
+            if built.dead_letters.is_empty() || (built.refused.is_empty() && may_refuse) {
+                let own = sinks.len();
+                if built.dead_letters.is_empty() {
+                    built.dead_letters.push(own);
+                }
+                built.refused = vec![own];
                 sinks.push(format!("dead_letters/{}", pipeline.name));
                 private.push(pipeline.name.clone());
             }
@@ -126,7 +133,7 @@ impl Graph {
         let readers = sources
             .iter()
             .map(|s| {
-                plan.pipelines.iter().enumerate().filter(|(_, p)| p.from.contains(&Origin::Source(s.clone()))).map(|(i, _)| i).collect()
+                plan.pipelines.iter().enumerate().filter(|(_, p)| p.from.contains(&Origin::Source(s.to_string()))).map(|(i, _)| i).collect()
             })
             .collect();
         Ok(Self { pipelines, sources, readers, sinks, private })
@@ -152,22 +159,23 @@ impl PipelineGraph {
             outputs.push(OutputGraph { name: output.name.clone(), lead, records: AtomicU64::new(0) });
         }
         let dead_letters = pipeline.dead_letters.iter().map(sink).collect::<Result<_, _>>()?;
-        let result = |result: &str| {
-            metrics.pipeline_records.get_or_create(&PipelineLabels { pipeline: pipeline.name.clone(), result: result.into() }).clone()
-        };
         let dead = |cause: &&'static str| {
             (*cause, metrics.dead_letters.get_or_create(&DeadLabels { pipeline: pipeline.name.clone(), reason: (*cause).into() }).clone())
         };
-        let counts = PipelineCounts {
-            taken: result("in"),
-            out: result("out"),
-            dropped: result("dropped"),
-            rejected: result("rejected"),
-            dead: CAUSES.iter().map(dead).collect(),
-            scan_ns: AtomicU64::new(0),
-            encode_ns: AtomicU64::new(0),
-        };
-        Ok(Self { name: pipeline.name.clone(), fields: Arc::new(fields), steps, outputs, streams, dead_letters, counts })
+        let counts = PipelineCounts { dead: CAUSES.iter().map(dead).collect(), scan_ns: AtomicU64::new(0), encode_ns: AtomicU64::new(0) };
+        let ledger = Arc::default();
+        metrics.watch_ledger(&pipeline.name, &ledger);
+        Ok(Self {
+            name: pipeline.name.as_str().into(),
+            ledger,
+            fields: Arc::new(fields),
+            steps,
+            outputs,
+            streams,
+            dead_letters,
+            refused: Vec::new(),
+            counts,
+        })
     }
 
     /// Where the records of an output go: its own lead, or the default output's.
@@ -179,10 +187,14 @@ impl PipelineGraph {
     }
 
     pub(crate) fn count_dead(&self, cause: &str, records: u64) {
-        self.counts.rejected.inc_by(records);
         if let Some((_, counter)) = self.counts.dead.iter().find(|(c, _)| *c == cause) {
             counter.inc_by(records);
         }
+    }
+
+    /// The counter of a cause.
+    pub(crate) fn dead(&self, cause: &str) -> Counter {
+        self.counts.dead.iter().find(|(c, _)| *c == cause).map(|(_, counter)| counter.clone()).unwrap_or_default()
     }
 
     pub(crate) fn time(&self, which: &AtomicU64, since: std::time::Instant) {

@@ -1,6 +1,7 @@
 //! A lane: one thread that takes a frame through all steps of all pipelines that read its source, to encoded output.
 
 use crate::graph::{Graph, Lead, PipelineGraph, StepGraph, StreamGraph, Work};
+use crate::parcel::{Encoded, Parcel, Trace};
 use crate::pool::Pool;
 use crate::sample::Samples;
 use crate::stop::Stop;
@@ -10,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tamis_codecs::Frame;
 use tamis_config::OnFailure;
-use tamis_delivery::{DeadLetter, Origin, Position, Ticket};
+use tamis_delivery::{Boarding, DeadLetter, Origin, Portion, Position};
 use tamis_nodes::steps::StepInstance;
 use tamis_record::{Batch, Column, Fault, KEEP, Outcome, Patch, Records};
 use tamis_sandbox::{Failure, Step};
@@ -20,16 +21,11 @@ pub(crate) struct Boarded {
     pub(crate) source: usize,
     pub(crate) stream: Arc<str>,
     pub(crate) frame: Frame,
-    pub(crate) ticket: Arc<Ticket>,
+    pub(crate) boarding: Boarding,
 }
 
-/// Encoded records for one sink.
-pub(crate) struct Parcel {
-    pub(crate) sink: usize,
-    pub(crate) data: Arc<Vec<u8>>,
-    pub(crate) records: u64,
-    pub(crate) ticket: Arc<Ticket>,
-}
+/// A parcel and the number of its sink.
+pub(crate) type Addressed = (usize, Parcel);
 
 /// See the module.
 pub(crate) struct Lane {
@@ -57,9 +53,9 @@ type Failing = (u32, Failure);
 
 /// Where the frame in hand comes from.
 struct From<'a> {
-    source: &'a str,
-    stream: &'a str,
-    ticket: &'a Arc<Ticket>,
+    source: &'a Arc<str>,
+    stream: &'a Arc<str>,
+    boarding: &'a Boarding,
     pool: &'a Pool,
     /// Place of each row in the stream.
     offset: &'a dyn Fn(u32) -> u64,
@@ -67,9 +63,16 @@ struct From<'a> {
 
 /// What a pipeline makes of a frame.
 struct Made<'a> {
-    parcels: &'a mut Vec<Parcel>,
+    parcels: &'a mut Vec<Addressed>,
     letters: Vec<u8>,
     letter_count: u64,
+    portion: Portion,
+}
+
+impl<'a> Made<'a> {
+    fn new(parcels: &'a mut Vec<Addressed>) -> Self {
+        Self { parcels, letters: Vec::new(), letter_count: 0, portion: Portion::default() }
+    }
 }
 
 /// The records of one stream while they are encoded.
@@ -79,6 +82,8 @@ struct Outgoing {
     /// Where each record stands in `data` and which row it was, when another pipeline reads the output.
     rows: Vec<(u32, u32)>,
     origins: Vec<u32>,
+    /// The place of each record in the source's stream.
+    offsets: Vec<u64>,
     count: u64,
 }
 
@@ -119,8 +124,8 @@ impl Lane {
     }
 
     /// Takes a frame through everything. Gives what is to be delivered, and the frame's memory for the next.
-    pub(crate) fn run(&mut self, boarded: Boarded, pool: &Pool) -> (Vec<Parcel>, Option<Vec<u8>>) {
-        let Boarded { source, stream, frame, ticket } = boarded;
+    pub(crate) fn run(&mut self, boarded: Boarded, pool: &Pool) -> (Vec<Addressed>, Option<Vec<u8>>) {
+        let Boarded { source, stream, frame, boarding } = boarded;
         self.failing = Duration::ZERO;
         let graph = Arc::clone(&self.graph);
         let mut parcels = Vec::new();
@@ -130,13 +135,14 @@ impl Lane {
             Some(offsets) => offsets.get(row as usize).copied().unwrap_or(base),
             None => base + records.rows.get(row as usize).map_or(0, |(from, _)| u64::from(*from)),
         };
-        let from =
-            From { source: graph.sources.get(source).map_or("", String::as_str), stream: &stream, ticket: &ticket, pool, offset: &offset };
+        let Some(name) = graph.sources.get(source) else { return (parcels, None) };
+        let from = From { source: name, stream: &stream, boarding: &boarding, pool, offset: &offset };
         for &number in graph.readers.get(source).map(Vec::as_slice).unwrap_or_default() {
             let pipeline = &graph.pipelines[number];
-            let mut made = Made { parcels: &mut parcels, letters: Vec::new(), letter_count: 0 };
+            let mut made = Made::new(&mut parcels);
+            made.portion.taken = rejected.len() as u64;
+            pipeline.ledger.enter(rejected.len() as u64);
             for rejected in &rejected {
-                pipeline.counts.taken.inc();
                 pipeline.count_dead("decode", 1);
                 let letter = DeadLetter {
                     pipeline: &pipeline.name,
@@ -158,7 +164,7 @@ impl Lane {
         }
         if self.stop.is_now() && self.stop.reason().is_some() {
             // The host halted in the middle of this frame: none of it counts as delivered.
-            ticket.give_up();
+            boarding.ticket.give_up();
             parcels.clear();
         }
         for lane in &mut self.pipelines {
@@ -170,7 +176,8 @@ impl Lane {
     fn pipeline(&mut self, graph: &Graph, number: usize, records: Arc<Records>, from: &From<'_>, mut made: Made<'_>) {
         let pipeline = &graph.pipelines[number];
         let started = Instant::now();
-        pipeline.counts.taken.inc_by(records.rows.len() as u64);
+        made.portion.taken += records.rows.len() as u64;
+        pipeline.ledger.enter(records.rows.len() as u64);
         let LanePipeline { batch, runners, faults } = &mut self.pipelines[number];
         faults.clear();
         batch.load(Arc::clone(&records), faults);
@@ -199,12 +206,13 @@ impl Lane {
         let started = Instant::now();
         let next = self.encode(graph, number, from, &mut made);
         pipeline.time(&pipeline.counts.encode_ns, started);
-        made.post_letters(pipeline, from.ticket);
-        let Made { parcels, .. } = made;
+        made.post_letters(pipeline, from);
+        let Made { parcels, portion, .. } = made;
+        from.boarding.ticket.account(&pipeline.ledger, portion);
         for Onward { pipeline, records, origins } in next {
             let offset = |row: u32| origins.get(row as usize).map_or(0, |row| (from.offset)(*row));
-            let from = From { source: from.source, stream: from.stream, ticket: from.ticket, pool: from.pool, offset: &offset };
-            self.pipeline(graph, pipeline, records, &from, Made { parcels, letters: Vec::new(), letter_count: 0 });
+            let from = From { source: from.source, stream: from.stream, boarding: from.boarding, pool: from.pool, offset: &offset };
+            self.pipeline(graph, pipeline, records, &from, Made::new(parcels));
             self.pipelines[pipeline].batch.release();
         }
     }
@@ -242,17 +250,17 @@ impl Lane {
                 let out = out.ready(from.pool, &records);
                 let begin = out.data.len();
                 out.data.extend_from_slice(encoded);
-                out.end(begin, row, &pipeline.streams[stream]);
+                out.end(begin, row, from, &pipeline.streams[stream]);
             }
-            outgoing[first].end(begin, row, &pipeline.streams[first]);
+            outgoing[first].end(begin, row, from, &pipeline.streams[first]);
         }
         for (output, count) in pipeline.outputs.iter().zip(counts) {
             output.records.fetch_add(count, Ordering::Relaxed);
-            let total = if matches!(output.lead, Lead::To(_)) { &pipeline.counts.out } else { &pipeline.counts.dropped };
-            total.inc_by(count);
+            let total = if matches!(output.lead, Lead::To(_)) { &mut made.portion.out } else { &mut made.portion.dropped };
+            *total += count;
         }
         let mut next = Vec::new();
-        for (stream, Outgoing { data, rows, origins, count }) in pipeline.streams.iter().zip(outgoing) {
+        for (stream, Outgoing { data, rows, origins, offsets, count }) in pipeline.streams.iter().zip(outgoing) {
             if count == 0 {
                 continue;
             }
@@ -264,15 +272,24 @@ impl Lane {
                     origins: origins.clone(),
                 }));
             }
-            let data = Arc::new(data);
-            made.parcels.extend(stream.sinks.iter().map(|sink| Parcel {
-                sink: *sink,
-                data: Arc::clone(&data),
-                records: count,
-                ticket: Arc::clone(from.ticket),
-            }));
+            from.address(Encoded { bytes: data, records: count, trace: from.trace(pipeline, offsets) }, &stream.sinks, made.parcels);
         }
         next
+    }
+}
+
+impl From<'_> {
+    fn trace(&self, pipeline: &PipelineGraph, offsets: Vec<u64>) -> Trace {
+        Trace { pipeline: Arc::clone(&pipeline.name), source: Arc::clone(self.source), stream: Arc::clone(self.stream), offsets }
+    }
+
+    /// Makes a parcel for each of the sinks.
+    fn address(&self, encoded: Encoded, sinks: &[usize], parcels: &mut Vec<Addressed>) {
+        let data = Arc::new(encoded);
+        let Boarding { ticket, seat } = self.boarding;
+        parcels.extend(
+            sinks.iter().map(|sink| (*sink, Parcel { data: Arc::clone(&data), ticket: Arc::clone(ticket), seat: Some(Arc::clone(seat)) })),
+        );
     }
 }
 
@@ -287,7 +304,8 @@ impl Outgoing {
     }
 
     /// Ends the record that was written from `begin` on.
-    fn end(&mut self, begin: usize, row: u32, stream: &StreamGraph) {
+    fn end(&mut self, begin: usize, row: u32, from: &From<'_>, stream: &StreamGraph) {
+        self.offsets.push((from.offset)(row));
         if !stream.pipelines.is_empty() {
             self.rows.push((begin as u32, self.data.len() as u32));
             self.origins.push(row);
@@ -323,17 +341,13 @@ impl Made<'_> {
         self.letter_count += 1;
     }
 
-    fn post_letters(&mut self, pipeline: &PipelineGraph, ticket: &Arc<Ticket>) {
-        if self.letter_count == 0 {
-            return;
+    fn post_letters(&mut self, pipeline: &PipelineGraph, from: &From<'_>) {
+        self.portion.rejected = self.letter_count;
+        if self.letter_count > 0 {
+            let bytes = std::mem::take(&mut self.letters);
+            let encoded = Encoded { bytes, records: self.letter_count, trace: from.trace(pipeline, Vec::new()) };
+            from.address(encoded, &pipeline.dead_letters, self.parcels);
         }
-        let data = Arc::new(std::mem::take(&mut self.letters));
-        self.parcels.extend(pipeline.dead_letters.iter().map(|sink| Parcel {
-            sink: *sink,
-            data: Arc::clone(&data),
-            records: self.letter_count,
-            ticket: Arc::clone(ticket),
-        }));
     }
 }
 
@@ -425,7 +439,7 @@ fn run_step(
     contract_faults(pipeline, step, batch, faults, from, made);
     let dropped = u64::from(applied.dropped) + on_purpose;
     step.counts.dropped.inc_by(dropped);
-    pipeline.counts.dropped.inc_by(dropped);
+    made.portion.dropped += dropped;
     step.counts.out.inc_by(batch.live().len() as u64);
     ran
 }

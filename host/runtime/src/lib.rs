@@ -5,6 +5,7 @@ mod engine;
 mod graph;
 mod lane;
 mod metrics;
+mod parcel;
 mod pool;
 mod sample;
 mod sequence;

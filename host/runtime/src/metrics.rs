@@ -9,7 +9,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-use tamis_delivery::Flight;
+use tamis_delivery::{Flight, Ledger};
 use tamis_sandbox::Plugin;
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -52,9 +52,9 @@ pub(crate) struct DeadLabels {
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(crate) struct PipelineLabels {
-    pub(crate) pipeline: String,
-    pub(crate) result: String,
+pub(crate) struct EventLabels {
+    pub(crate) source: String,
+    pub(crate) event: String,
 }
 
 /// All metrics of a host.
@@ -62,7 +62,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     pub(crate) source_records: Family<SourceLabels, Counter>,
     pub(crate) source_bytes: Family<SourceLabels, Counter>,
-    pub(crate) pipeline_records: Family<PipelineLabels, Counter>,
+    pub(crate) source_events: Family<EventLabels, Counter>,
     pub(crate) step_in: Family<StepLabels, Counter>,
     pub(crate) step_out: Family<StepLabels, Counter>,
     pub(crate) step_dropped: Family<StepLabels, Counter>,
@@ -91,6 +91,7 @@ impl std::fmt::Debug for Metrics {
 struct Live {
     plugins: Vec<Plugin>,
     flights: Vec<(String, Arc<Flight>)>,
+    ledgers: Vec<(String, Arc<Ledger>)>,
 }
 
 #[derive(Debug)]
@@ -140,6 +141,38 @@ impl Collector for LiveCollector {
             held = ConstGauge::new(i64::try_from(flight.under_way()).unwrap_or(i64::MAX));
             held.encode(family.encode_family(&[("source", source.as_str())])?)?;
         }
+        live.encode_ledgers(&mut encoder)
+    }
+}
+
+impl Live {
+    fn encode_ledgers(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let balances: Vec<_> = self.ledgers.iter().map(|(pipeline, ledger)| (pipeline.as_str(), ledger.balance())).collect();
+        let mut records = ConstCounter::new(0u64);
+        let help = "Records by what became of them: in = out + dropped + rejected + tamis_pipeline_held_records";
+        let mut family = encoder.encode_descriptor("tamis_pipeline_records", help, None, records.metric_type())?;
+        for (pipeline, balance) in &balances {
+            for (result, value) in
+                [("in", balance.taken), ("out", balance.out), ("dropped", balance.dropped), ("rejected", balance.rejected)]
+            {
+                records = ConstCounter::new(value);
+                records.encode(family.encode_family(&[("pipeline", *pipeline), ("result", result)])?)?;
+            }
+        }
+        let mut held = ConstGauge::new(0i64);
+        let help = "Records that came in and are not yet delivered, dropped on purpose or dead-lettered";
+        let mut family = encoder.encode_descriptor("tamis_pipeline_held_records", help, None, held.metric_type())?;
+        for (pipeline, balance) in &balances {
+            held = ConstGauge::new(i64::try_from(balance.held).unwrap_or(i64::MAX));
+            held.encode(family.encode_family(&[("pipeline", *pipeline)])?)?;
+        }
+        let mut difference = ConstCounter::new(0u64);
+        let help = "Records of which the pipeline lost count; anything but 0 is a fault of the host";
+        let mut family = encoder.encode_descriptor("tamis_pipeline_difference_records", help, None, difference.metric_type())?;
+        for (pipeline, balance) in &balances {
+            difference = ConstCounter::new(balance.difference);
+            difference.encode(family.encode_family(&[("pipeline", *pipeline)])?)?;
+        }
         Ok(())
     }
 }
@@ -159,7 +192,7 @@ impl Metrics {
         let metrics = Self {
             source_records: Family::default(),
             source_bytes: Family::default(),
-            pipeline_records: Family::default(),
+            source_events: Family::default(),
             step_in: Family::default(),
             step_out: Family::default(),
             step_dropped: Family::default(),
@@ -180,9 +213,9 @@ impl Metrics {
         registry.register("tamis_source_records", "Records read", metrics.source_records.clone());
         registry.register("tamis_source_bytes", "Bytes read", metrics.source_bytes.clone());
         registry.register(
-            "tamis_pipeline_records",
-            "Records by what became of them: in = out + dropped + rejected + held",
-            metrics.pipeline_records.clone(),
+            "tamis_source_events",
+            "What happened to a source beside records: rotations, truncations and the like",
+            metrics.source_events.clone(),
         );
         registry.register("tamis_step_records_in", "Records shown to the step", metrics.step_in.clone());
         registry.register("tamis_step_records_out", "Records passed on by the step", metrics.step_out.clone());
@@ -220,6 +253,10 @@ impl Metrics {
 
     pub(crate) fn watch_flight(&self, source: &str, flight: &Arc<Flight>) {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).flights.push((source.into(), Arc::clone(flight)));
+    }
+
+    pub(crate) fn watch_ledger(&self, pipeline: &str, ledger: &Arc<Ledger>) {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).ledgers.push((pipeline.into(), Arc::clone(ledger)));
     }
 
     /// Everything in the text format of OpenMetrics 1.0, which Prometheus reads.

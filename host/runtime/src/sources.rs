@@ -2,35 +2,40 @@
 
 use crate::engine::Progress;
 use crate::lane::Boarded;
-use crate::metrics::{Metrics, SourceLabels};
+use crate::metrics::{EventLabels, Metrics, SourceLabels};
 use crate::pool::Pool;
 use crate::stop::Stop;
 use crate::suspects::Suspects;
 use crossbeam_channel::{SendTimeoutError, Sender};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tamis_codecs::Frame;
 use tamis_delivery::Flight;
-use tamis_nodes::sources::Outlet;
+use tamis_nodes::sources::{Outlet, Stream};
 
 /// How often a source that is held back looks whether the host stops.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a source waits for frames to be given up when everything ends at once.
+const GIVING_UP: Duration = Duration::from_millis(500);
 
 /// The way from a source to the lanes.
 pub(crate) struct Gate {
     pub(crate) source: usize,
     pub(crate) flight: Arc<Flight>,
-    pub(crate) lanes: Sender<Boarded>,
-    /// The lane of suspects.
-    pub(crate) aside: Sender<Boarded>,
+    /// All lanes, and that of suspects; none when no more frames will come.
+    pub(crate) lanes: Option<(Sender<Boarded>, Sender<Boarded>)>,
     pub(crate) suspects: Arc<Suspects>,
     pub(crate) stop: Stop,
     pub(crate) pool: Arc<Pool>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) records: Counter,
     pub(crate) bytes: Counter,
+    pub(crate) name: Arc<str>,
+    pub(crate) events: Family<EventLabels, Counter>,
 }
 
 pub(crate) fn counters(name: &str, metrics: &Metrics) -> (Counter, Counter) {
@@ -39,24 +44,28 @@ pub(crate) fn counters(name: &str, metrics: &Metrics) -> (Counter, Counter) {
 }
 
 impl Outlet for Gate {
-    fn send(&mut self, stream: &Arc<str>, frame: Frame) -> bool {
+    fn send(&mut self, stream: &Stream, frame: Frame, end: u64) -> bool {
         let (count, bytes) = (frame.count() as u64, frame.bytes);
-        let ticket = loop {
+        let boarding = loop {
             if self.stop.is_draining() {
                 return false;
             }
-            if let Some(ticket) = self.flight.board(count, LOOK) {
-                break ticket;
+            if let Some(boarding) = self.flight.board(count, stream.id, end, LOOK) {
+                break boarding;
             }
         };
-        let mut boarded = Boarded { source: self.source, stream: Arc::clone(stream), frame, ticket };
+        let mut boarded = Boarded { source: self.source, stream: Arc::clone(&stream.name), frame, boarding };
         loop {
-            let lanes = if self.suspects.is(self.source) { &self.aside } else { &self.lanes };
+            let Some((lanes, aside)) = &self.lanes else {
+                boarded.boarding.ticket.give_up();
+                return false;
+            };
+            let lanes = if self.suspects.is(self.source) { aside } else { lanes };
             match lanes.send_timeout(boarded, LOOK) {
                 Ok(()) => break,
                 Err(SendTimeoutError::Timeout(back)) if !self.stop.is_now() => boarded = back,
                 Err(SendTimeoutError::Timeout(back) | SendTimeoutError::Disconnected(back)) => {
-                    back.ticket.give_up();
+                    back.boarding.ticket.give_up();
                     return false;
                 }
             }
@@ -65,6 +74,25 @@ impl Outlet for Gate {
         self.bytes.inc_by(bytes);
         self.progress.bytes_read.fetch_add(bytes, Ordering::Relaxed);
         true
+    }
+
+    fn safe(&mut self) -> Vec<(u64, u64)> {
+        self.flight.safe()
+    }
+
+    fn finish(&mut self) {
+        // Lanes end when nobody is left to bring frames.
+        self.lanes = None;
+        let mut patience = GIVING_UP;
+        while !self.flight.landed(LOOK) && !patience.is_zero() {
+            if self.stop.is_now() {
+                patience = patience.saturating_sub(LOOK);
+            }
+        }
+    }
+
+    fn event(&mut self, event: &'static str, count: u64) {
+        self.events.get_or_create(&EventLabels { source: self.name.to_string(), event: event.into() }).inc_by(count);
     }
 
     fn stopping(&self) -> bool {

@@ -8,6 +8,7 @@ mod plugin;
 mod settings;
 mod sink;
 mod source;
+mod transport;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,8 +17,9 @@ pub use bytes::Bytes;
 pub use pipeline::{Pipeline, Step, StepKind};
 pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
 pub use settings::{Admin, BatchSettings, Lanes, Settings};
-pub use sink::{FileSink, NullSink, Sink, StdoutSink};
+pub use sink::{FileSink, HttpCompression, HttpFormat, HttpMethod, HttpSink, NullSink, Sink, StdoutSink};
 pub use source::{Codec, DemoSource, FileSource, Rate, Source, StdinSource};
+pub use transport::{Buffer, Retry, WhenFull};
 
 use crate::Located;
 

@@ -130,6 +130,43 @@ pub(crate) fn bytes_between<'de, D: Deserializer<'de>, const MIN: u64, const MAX
     }
 }
 
+/// A duration of `MIN` to `MAX` milliseconds, if one is given.
+pub(crate) fn duration_between_option<'de, D: Deserializer<'de>, const MIN: u64, const MAX: u64>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    duration_between::<D, MIN, MAX>(deserializer).map(Some)
+}
+
+/// A size of `MIN` to `MAX` bytes, if one is given.
+pub(crate) fn bytes_between_option<'de, D: Deserializer<'de>, const MIN: u64, const MAX: u64>(
+    deserializer: D,
+) -> Result<Option<Bytes>, D::Error> {
+    bytes_between::<D, MIN, MAX>(deserializer).map(Some)
+}
+
+/// The address of a web server.
+pub(crate) fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+    let text = Text::deserialize(deserializer)?;
+    let rest = text.strip_prefix("http://").filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    match rest {
+        Some(_) if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(text),
+        _ => Err(expected(BAD_VALUE, "an address such as `http://host:8080/path`", "")),
+    }
+}
+
+/// Header names and values, if any are given.
+pub(crate) fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Text>, D::Error> {
+    let headers = Option::<BTreeMap<String, Text>>::deserialize(deserializer)?.unwrap_or_default();
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let fits = |(name, value): (&String, &Text)| {
+        !name.is_empty() && name.bytes().all(is_token) && value.bytes().all(|b| (b' '..=b'~').contains(&b) || b >= 0x80)
+    };
+    match headers.iter().all(fits) {
+        true => Ok(headers),
+        false => Err(expected(BAD_VALUE, "header names and values without control characters", "")),
+    }
+}
+
 /// A whole number from `MIN` to `MAX`.
 pub(crate) fn whole_between<'de, D: Deserializer<'de>, const MIN: u32, const MAX: u32>(deserializer: D) -> Result<u32, D::Error> {
     match u32::deserialize(deserializer) {

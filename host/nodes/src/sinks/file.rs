@@ -1,6 +1,6 @@
 //! A file that records are appended to.
 
-use super::{OpenError, Sink};
+use super::{Commit, OpenError, Sink};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, OpenOptionsExt};
@@ -19,19 +19,20 @@ pub struct FileSink {
     path: PathBuf,
     mode: u32,
     file: Option<File>,
+    dirty: bool,
 }
 
 impl FileSink {
     /// Opens the file now.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let mut sink = Self { path: path.into(), mode: 0o644, file: None };
+        let mut sink = Self { path: path.into(), mode: 0o644, file: None, dirty: false };
         sink.file().map_err(|error| OpenError { path: path.into(), error })?;
         Ok(sink)
     }
 
     /// A file for the host's own use: made at the first write, readable by its owner alone.
     pub fn private(path: &Path) -> Self {
-        Self { path: path.into(), mode: 0o600, file: None }
+        Self { path: path.into(), mode: 0o600, file: None, dirty: false }
     }
 
     fn file(&mut self) -> io::Result<&mut File> {
@@ -56,11 +57,19 @@ impl FileSink {
 
 impl Sink for FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        write_once(self.file()?, bytes)
+        let written = write_once(self.file()?, bytes)?;
+        self.dirty = true;
+        Ok(written)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), File::flush)
+    fn commit(&mut self) -> io::Result<Option<Commit>> {
+        let Some(file) = self.file.as_ref().filter(|_| std::mem::take(&mut self.dirty)) else { return Ok(None) };
+        let file = file.try_clone()?;
+        Ok(Some(Box::new(move || file.sync_data())))
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

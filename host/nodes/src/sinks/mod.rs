@@ -1,23 +1,61 @@
 //! Sinks. The runtime gives each a thread of its own and does the retrying: a sink only says how far it got.
 
 mod file;
+mod http;
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::time::Duration;
 use tamis_config::Sink as SinkConfig;
 
 pub use file::FileSink;
+pub use http::HttpSink;
 
-/// Takes encoded records.
+/// Makes everything durable that a sink had taken when it gave this job.
+pub type Commit = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+/// Takes encoded records as bytes, one after the other.
 pub trait Sink: Send {
-    /// Writes what it can of `bytes` (whole lines) and gives how many bytes that was. An error means that nothing was
-    /// written; the caller tries again with what is left.
+    /// Writes what it can of `bytes` (whole lines when nothing of them was taken yet; the rest of them after a partial
+    /// write) and gives how many bytes it took. An error means that nothing was taken; the caller tries again with what is
+    /// left. What was taken is not yet durable.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Hands everything on that is held back.
-    fn flush(&mut self) -> io::Result<()>;
+    /// Hands on what is held back, and gives the job that makes everything taken so far durable; none where nothing is to
+    /// be done. The job runs on another thread while this one goes on writing.
+    fn commit(&mut self) -> io::Result<Option<Commit>>;
+
+    /// Called about once a second.
+    fn tick(&mut self) -> io::Result<()>;
+}
+
+/// Takes whole batches, several at the same time.
+pub trait Delivery: Send + Sync {
+    /// Delivers a batch of records, one a line. When it returns without an error they are safe.
+    fn deliver(&self, lines: &[u8]) -> Result<(), DeliveryError>;
+}
+
+/// Why a batch was not delivered. Reasons do not quote records.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeliveryError {
+    /// It may work later.
+    #[error("{reason}")]
+    Transient {
+        /// What happened.
+        reason: String,
+        /// How long to wait, where the receiver says so.
+        after: Option<Duration>,
+    },
+    /// It will not work.
+    #[error("{reason}")]
+    Permanent {
+        /// What happened.
+        reason: String,
+        /// Whether a part of the batch may still be taken.
+        divisible: bool,
+    },
 }
 
 /// A sink that cannot be made.
@@ -30,12 +68,21 @@ pub struct OpenError {
     pub error: io::Error,
 }
 
+/// A sink, by how it takes records.
+pub enum Opened {
+    /// As a stream of bytes, in order.
+    Stream(Box<dyn Sink>),
+    /// In batches, so many at the same time.
+    Batches(Box<dyn Delivery>, usize),
+}
+
 /// Makes a sink. Files are opened now, so that a path that cannot be written is found before anything runs.
-pub fn open(config: &SinkConfig) -> Result<Box<dyn Sink>, OpenError> {
+pub fn open(config: &SinkConfig) -> Result<Opened, OpenError> {
     Ok(match config {
-        SinkConfig::File(file) => Box::new(FileSink::open(file.path.as_path())?),
-        SinkConfig::Stdout(_) => Box::new(Stdout::open()?),
-        SinkConfig::Null(_) => Box::new(Null),
+        SinkConfig::File(file) => Opened::Stream(Box::new(FileSink::open(file.path.as_path())?)),
+        SinkConfig::Stdout(_) => Opened::Stream(Box::new(Stdout::open()?)),
+        SinkConfig::Http(http) => Opened::Batches(Box::new(HttpSink::new(http)), http.concurrency as usize),
+        SinkConfig::Null(_) => Opened::Stream(Box::new(Null)),
     })
 }
 
@@ -54,8 +101,12 @@ impl Sink for Stdout {
         file::write_once(&mut self.0, bytes)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+    fn commit(&mut self) -> io::Result<Option<Commit>> {
+        Ok(None)
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -67,7 +118,11 @@ impl Sink for Null {
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn commit(&mut self) -> io::Result<Option<Commit>> {
+        Ok(None)
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -1,10 +1,9 @@
 //! Files, by path or pattern. With `--once` each is read to its end; otherwise the source waits for more, and for new files.
 
-use super::{Outlet, RunOptions, SourceError, codec};
+use super::{Outlet, RunOptions, SourceError, Stream, codec};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 use tamis_codecs::Lines;
 use tamis_config::{FileSource, Text};
@@ -13,7 +12,7 @@ use tamis_config::{FileSource, Text};
 const POLL: Duration = Duration::from_millis(250);
 
 struct Reader {
-    stream: Arc<str>,
+    stream: Stream,
     file: File,
     lines: Lines,
 }
@@ -36,7 +35,7 @@ pub(super) fn run(source: &FileSource, options: RunOptions, outlet: &mut dyn Out
             if !readers.contains_key(&path) {
                 match File::open(&path) {
                     Ok(file) => {
-                        let stream = path.to_string_lossy().into_owned().into();
+                        let stream = Stream { id: 0, name: path.to_string_lossy().into_owned().into() };
                         readers.insert(path.clone(), Reader { stream, file, lines: Lines::new(options.lines(source.max_record), 0) });
                     }
                     Err(error) if options.once => return Err(SourceError::Read { path: path.display().to_string(), error }),
@@ -54,7 +53,7 @@ pub(super) fn run(source: &FileSource, options: RunOptions, outlet: &mut dyn Out
             }
             if options.once && !outlet.stopping() {
                 if let Some(frame) = reader.lines.finish() {
-                    outlet.send(&reader.stream, codec(source.codec).decode(frame));
+                    outlet.send(&reader.stream, codec(source.codec).decode(frame), 0);
                 }
                 // One file open at a time.
                 readers.remove(&path);
@@ -82,7 +81,7 @@ impl Reader {
         while !outlet.stopping() {
             let Some(frame) = self.lines.read(&mut self.file, outlet.buffer())? else { break };
             any = true;
-            if !outlet.send(&self.stream, codec(source.codec).decode(frame)) {
+            if !outlet.send(&self.stream, codec(source.codec).decode(frame), 0) {
                 break;
             }
         }

@@ -1,0 +1,31 @@
+//! What lanes hand to sinks.
+
+use std::sync::Arc;
+use tamis_delivery::{Seat, Ticket};
+
+/// Encoded records of one frame, one a line.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) records: u64,
+    pub(crate) trace: Trace,
+}
+
+/// Where encoded records come from, for those that a sink refuses.
+#[derive(Debug, Clone)]
+pub(crate) struct Trace {
+    pub(crate) pipeline: Arc<str>,
+    pub(crate) source: Arc<str>,
+    pub(crate) stream: Arc<str>,
+    /// The place of each record in the stream, in bytes; empty for dead letters.
+    pub(crate) offsets: Vec<u64>,
+}
+
+/// Encoded records on their way to one sink.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) data: Arc<Encoded>,
+    pub(crate) ticket: Arc<Ticket>,
+    /// Held while the records are in memory that the source's bound counts.
+    pub(crate) seat: Option<Arc<Seat>>,
+}

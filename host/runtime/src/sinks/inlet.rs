@@ -1,0 +1,170 @@
+//! The queue in front of a sink: bounded in bytes; whoever brings more waits, or sees it dropped.
+
+use crate::parcel::Parcel;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tamis_config::WhenFull;
+
+/// What became of a parcel.
+#[derive(Debug)]
+pub(crate) enum Pushed {
+    Queued,
+    /// There is no room, and `when_full` is `drop_newest`.
+    Dropped,
+    /// There was no room within the time.
+    Full(Parcel),
+}
+
+/// What a sink finds.
+pub(crate) enum Popped {
+    Parcel(Parcel),
+    /// Nothing within the time.
+    Nothing,
+    /// Nothing, and nobody is left to bring any.
+    Closed,
+}
+
+#[derive(Debug)]
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    bytes_max: usize,
+    when_full: WhenFull,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    parcels: VecDeque<Parcel>,
+    bytes: usize,
+    senders: usize,
+}
+
+/// The end where parcels are brought. When the last is dropped, the queue is closed.
+#[derive(Debug)]
+pub(crate) struct Inlet(Arc<Queue>);
+
+/// The end where parcels are taken; several may take.
+#[derive(Debug, Clone)]
+pub(crate) struct Intake(Arc<Queue>);
+
+/// A queue of so many bytes. One parcel is always taken, whatever its size.
+pub(crate) fn queue(bytes_max: usize, when_full: WhenFull) -> (Inlet, Intake) {
+    let state = Mutex::new(State { senders: 1, ..State::default() });
+    let queue = Arc::new(Queue { state, changed: Condvar::new(), bytes_max, when_full });
+    (Inlet(Arc::clone(&queue)), Intake(queue))
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inlet {
+    /// Brings a parcel; waits for room for so long.
+    pub(crate) fn push(&self, mut parcel: Parcel, wait: Duration) -> Pushed {
+        let bytes = parcel.data.bytes.len();
+        let full = |state: &State| !state.parcels.is_empty() && state.bytes + bytes > self.0.bytes_max;
+        let mut state = self.0.state();
+        if full(&state) && self.0.when_full == WhenFull::DropNewest {
+            return Pushed::Dropped;
+        }
+        (state, _) = self.0.changed.wait_timeout_while(state, wait, |state| full(state)).unwrap_or_else(PoisonError::into_inner);
+        if full(&state) {
+            return Pushed::Full(parcel);
+        }
+        if self.0.when_full == WhenFull::DropNewest {
+            // The queue bounds this memory: the source does not wait for it.
+            parcel.seat = None;
+        }
+        state.bytes += bytes;
+        state.parcels.push_back(parcel);
+        drop(state);
+        self.0.changed.notify_all();
+        Pushed::Queued
+    }
+}
+
+impl Clone for Inlet {
+    fn clone(&self) -> Self {
+        self.0.state().senders += 1;
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        self.0.state().senders -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Intake {
+    /// Takes the oldest parcel; waits for one for so long.
+    pub(crate) fn pop(&self, wait: Duration) -> Popped {
+        let idle = |state: &mut State| state.parcels.is_empty() && state.senders > 0;
+        let (mut state, _) = self.0.changed.wait_timeout_while(self.0.state(), wait, idle).unwrap_or_else(PoisonError::into_inner);
+        match state.parcels.pop_front() {
+            Some(parcel) => {
+                state.bytes -= parcel.data.bytes.len();
+                drop(state);
+                self.0.changed.notify_all();
+                Popped::Parcel(parcel)
+            }
+            None if state.senders == 0 => Popped::Closed,
+            None => Popped::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::parcel::{Encoded, Trace};
+    use tamis_delivery::Flight;
+
+    const NOW: Duration = Duration::ZERO;
+
+    fn parcel(flight: &Arc<Flight>, bytes: usize) -> Parcel {
+        let boarding = flight.board(1, 0, 0, NOW).unwrap();
+        let trace = Trace { pipeline: "p".into(), source: "s".into(), stream: "f".into(), offsets: vec![] };
+        let data = Arc::new(Encoded { bytes: vec![b'x'; bytes], records: 1, trace });
+        Parcel { data, ticket: boarding.ticket, seat: Some(boarding.seat) }
+    }
+
+    #[test]
+    fn bounded_and_in_order() {
+        let flight = Flight::new(100);
+        let (inlet, intake) = queue(10, WhenFull::Block);
+        assert!(matches!(inlet.push(parcel(&flight, 50), NOW), Pushed::Queued), "one is always taken");
+        assert!(matches!(inlet.push(parcel(&flight, 1), NOW), Pushed::Full(_)));
+        let Popped::Parcel(first) = intake.pop(NOW) else { panic!() };
+        assert!(first.seat.is_some(), "its memory is the source's");
+        for bytes in [4, 6] {
+            assert!(matches!(inlet.push(parcel(&flight, bytes), NOW), Pushed::Queued));
+        }
+        assert!(matches!(inlet.push(parcel(&flight, 1), NOW), Pushed::Full(_)));
+        let other = inlet.clone();
+        drop(inlet);
+        for bytes in [4, 6] {
+            let Popped::Parcel(parcel) = intake.pop(NOW) else { panic!() };
+            assert_eq!(parcel.data.bytes.len(), bytes);
+        }
+        assert!(matches!(intake.pop(NOW), Popped::Nothing));
+        drop(other);
+        assert!(matches!(intake.pop(Duration::from_secs(60)), Popped::Closed));
+    }
+
+    #[test]
+    fn the_newest_is_dropped() {
+        let flight = Flight::new(2);
+        let (inlet, intake) = queue(10, WhenFull::DropNewest);
+        for _ in 0..2 {
+            assert!(matches!(inlet.push(parcel(&flight, 5), NOW), Pushed::Queued));
+        }
+        assert!(matches!(inlet.push(parcel(&flight, 1), Duration::from_secs(60)), Pushed::Dropped), "at once, and the source has seats");
+        assert!(matches!(intake.pop(NOW), Popped::Parcel(parcel) if parcel.seat.is_none()));
+    }
+}

@@ -1,0 +1,98 @@
+//! Sinks: each has a queue in front of it and threads of its own, which try again until a record is delivered, dead-lettered
+//! or the host ends.
+
+mod batches;
+mod inlet;
+mod letters;
+mod stream;
+
+pub(crate) use batches::BatchSink;
+pub(crate) use inlet::{Inlet, Intake, Popped, Pushed, queue};
+pub(crate) use letters::Letters;
+pub(crate) use stream::StreamSink;
+
+use crate::metrics::{Metrics, SinkLabels, SinkResultLabels};
+use crate::parcel::Parcel;
+use crate::stop::Stop;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often whoever waits looks whether the host ends.
+pub(crate) const LOOK: Duration = Duration::from_millis(20);
+
+/// A sink in numbers.
+pub(crate) struct SinkCounts {
+    pub(crate) delivered: Counter,
+    /// Refused by the sink, and among the dead letters.
+    pub(crate) rejected: Counter,
+    /// Dropped because the queue was full.
+    pub(crate) dropped: Counter,
+    pub(crate) undelivered: Counter,
+    pub(crate) bytes: Counter,
+    pub(crate) retries: Counter,
+    pub(crate) queue: Gauge,
+}
+
+impl SinkCounts {
+    pub(crate) fn new(name: &str, metrics: &Metrics) -> Arc<Self> {
+        let result =
+            |result: &str| metrics.sink_records.get_or_create(&SinkResultLabels { sink: name.into(), result: result.into() }).clone();
+        let labels = SinkLabels { sink: name.into() };
+        Arc::new(Self {
+            delivered: result("delivered"),
+            rejected: result("rejected"),
+            dropped: result("dropped"),
+            undelivered: result("undelivered"),
+            bytes: metrics.sink_bytes.get_or_create(&labels).clone(),
+            retries: metrics.sink_retries.get_or_create(&labels).clone(),
+            queue: metrics.sink_queue.get_or_create(&labels).clone(),
+        })
+    }
+
+    fn queued(&self, records: u64) {
+        self.queue.inc_by(i64::try_from(records).unwrap_or(0));
+    }
+
+    fn taken(&self, records: u64) {
+        self.queue.dec_by(i64::try_from(records).unwrap_or(0));
+    }
+
+    fn give_up(&self, parcel: &Parcel, records: u64) {
+        self.undelivered.inc_by(records);
+        parcel.ticket.give_up();
+    }
+}
+
+/// A sink as lanes see it.
+#[derive(Clone)]
+pub(crate) struct Outlet {
+    pub(crate) inlet: Inlet,
+    pub(crate) counts: Arc<SinkCounts>,
+}
+
+impl Outlet {
+    /// Brings a parcel to the sink; waits while there is no room, unless the host ends.
+    pub(crate) fn send(&self, parcel: Parcel, stop: &Stop) {
+        let records = parcel.data.records;
+        self.counts.queued(records);
+        let mut waiting = parcel;
+        loop {
+            match self.inlet.push(waiting, LOOK) {
+                Pushed::Queued => return,
+                Pushed::Dropped => {
+                    self.counts.taken(records);
+                    self.counts.dropped.inc_by(records);
+                    return;
+                }
+                Pushed::Full(parcel) if stop.is_now() => {
+                    self.counts.taken(records);
+                    self.counts.give_up(&parcel, records);
+                    return;
+                }
+                Pushed::Full(parcel) => waiting = parcel,
+            }
+        }
+    }
+}
