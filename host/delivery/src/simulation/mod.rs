@@ -114,6 +114,11 @@ impl SimDisk {
         self.lock().faults.capacity = bytes;
     }
 
+    /// Bytes in the files that have a name.
+    pub fn bytes(&self) -> usize {
+        self.lock().state.bytes()
+    }
+
     /// Ends all faults, the capacity included.
     pub fn repair(&self) {
         self.lock().faults = Faults::default();

@@ -100,7 +100,7 @@ impl Spool {
         options.check()?;
         let opened = recovery::open(&*disk, folder, options.frame_bytes_max)?;
         let shared = Arc::new(Shared::new(disk, folder, options.frame_bytes_max, opened.state));
-        let reader = SpoolReader::new(Arc::clone(&shared), opened.recovery.acknowledged);
+        let reader = SpoolReader::new(Arc::clone(&shared), opened.recovery.acknowledged, opened.next, opened.passed_over);
         Ok((SpoolWriter::new(shared, options, opened.next), reader, opened.recovery))
     }
 }

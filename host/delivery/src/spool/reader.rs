@@ -27,6 +27,10 @@ pub struct SpoolReader {
     current: Option<Current>,
     /// Number that the next entry should have.
     expected: u64,
+    /// Segments from this number on were begun by this process.
+    own_from: u64,
+    /// Numbers before `own_from` that stood in no segment and are counted as lost.
+    passed_over: u64,
     /// Read and not acknowledged, as runs without gaps.
     unacknowledged: VecDeque<RangeInclusive<u64>>,
     /// The last entry that was read; at first the last one acknowledged.
@@ -48,9 +52,18 @@ struct Current {
 }
 
 impl SpoolReader {
-    pub(super) fn new(shared: Arc<Shared>, acknowledged: u64) -> Self {
-        let (current, unacknowledged) = (None, VecDeque::new());
-        Self { shared, current, expected: acknowledged + 1, unacknowledged, read: acknowledged, acknowledged, persisted: acknowledged }
+    pub(super) fn new(shared: Arc<Shared>, acknowledged: u64, own_from: u64, passed_over: u64) -> Self {
+        Self {
+            shared,
+            current: None,
+            expected: acknowledged + 1,
+            own_from,
+            passed_over,
+            unacknowledged: VecDeque::new(),
+            read: acknowledged,
+            acknowledged,
+            persisted: acknowledged,
+        }
     }
 
     /// The next entry, in the order of their numbers; waits for one at most so long. It may not be durable yet. `None`:
@@ -163,7 +176,8 @@ impl SpoolReader {
         let path = self.shared.path(name);
         let window = Window::new(self.shared.disk.open_read(&path).map_err(SpoolError::io("open", &path))?);
         let walk = Walk::new(name.salt, name.first, self.shared.frame_bytes_max);
-        let lost = name.first.saturating_sub(self.expected);
+        let known = if name.first < self.own_from { 0 } else { std::mem::take(&mut self.passed_over) };
+        let lost = name.first.saturating_sub(self.expected).saturating_sub(known);
         self.current = Some(Current { name, ordinal, window, walk, lost });
         self.expected = self.expected.max(name.first);
         Ok(Some(bytes))

@@ -77,6 +77,8 @@ pub(super) struct Opened {
     pub(super) recovery: Recovery,
     /// Number of the next entry.
     pub(super) next: u64,
+    /// How many numbers before it stood in no segment that is kept: they are counted as lost already.
+    pub(super) passed_over: u64,
 }
 
 pub(super) fn open(disk: &dyn Disk, folder: &Path, frame_bytes_max: usize) -> Result<Opened, SpoolError> {
@@ -105,12 +107,12 @@ pub(super) fn open(disk: &dyn Disk, folder: &Path, frame_bytes_max: usize) -> Re
             opening.segment(*name)?;
         }
     }
-    let Opening { mut state, mut recovery, next, unknown, .. } = opening;
+    let Opening { mut state, mut recovery, next, read_next, unknown, .. } = opening;
     recovery.lost_entries += u64::from(unknown);
     recovery.pending = state.pending;
     state.lost = recovery.lost_entries;
     disk.sync_folder(folder, "spool.open.folder").map_err(SpoolError::io("sync", folder))?;
-    Ok(Opened { state, recovery, next })
+    Ok(Opened { state, recovery, next, passed_over: next - read_next })
 }
 
 /// The segments in the folder, oldest first.
