@@ -176,12 +176,12 @@ fn it_starts_whatever_lies_there() {
     replace_file(&disk, &stranger("notes.txt"), b"hands off");
     replace_file(&disk, &stranger("18446744073709551615-0000000000000000.spool"), &garbage);
     disk.create_folder(&stranger("00000000000000000005-0000000000000000.spool")).unwrap();
-    let false_segments = ["00000000000000000003-00000000000000aa.spool", "04000000000000000000-00000000000000aa.spool"];
+    let false_segments = ["00000000000000000003-5a5a5a5a000000aa.spool", "04000000000000000000-5a5a5a5a000000aa.spool"];
     for name in false_segments {
         replace_file(&disk, &stranger(name), &garbage);
     }
-    replace_file(&disk, &stranger("04000000000000000001-00000000000000aa.spool"), b"");
-    replace_file(&disk, &stranger("04000000000000000002-00000000000000aa.spool"), &[0; 3000]);
+    replace_file(&disk, &stranger("04000000000000000001-5a5a5a5a000000aa.spool"), b"");
+    replace_file(&disk, &stranger("04000000000000000002-5a5a5a5a000000aa.spool"), &[0; 3000]);
     let (found, recovery, _) = reopen(&disk);
     assert_eq!(found, entries);
     assert_eq!(recovery.strangers.len(), 3);

@@ -173,7 +173,8 @@ impl Run {
         let (writer, reader, recovery) = open(&disk);
         let acknowledged = recovery.acknowledged;
         assert!(acknowledged >= self.persisted, "what was persisted as acknowledged comes again");
-        assert!(acknowledged <= self.acknowledged);
+        // Without a file of acknowledgements it begins before the first segment, and the first ones may have been lost unsynced.
+        assert!(acknowledged <= self.acknowledged || self.persisted == 0);
         assert!(recovery.acknowledged_damaged.is_none() && recovery.strangers.is_empty());
         assert_eq!(recovery.pending, found.len() as u64);
         for (sequence, content) in &found {
