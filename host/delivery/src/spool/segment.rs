@@ -42,6 +42,8 @@ pub(super) struct Segment {
     pub(super) ordinal: u64,
     /// Bytes up to which the reader may read.
     pub(super) bytes: u64,
+    /// Bytes behind those: a torn frame that could not be cut off.
+    pub(super) torn_bytes: u64,
     /// Number of the last entry; below `name.first` while there is none.
     pub(super) last: u64,
     /// The writer is appending to it.

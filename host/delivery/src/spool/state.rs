@@ -45,7 +45,7 @@ impl State {
     pub(super) fn push(&mut self, name: SegmentName, open: bool) -> &mut Segment {
         let ordinal = self.next_ordinal;
         self.next_ordinal += 1;
-        let segment = Segment { name, ordinal, bytes: 0, last: name.first - 1, open, damaged: false, lost: 0 };
+        let segment = Segment { name, ordinal, bytes: 0, torn_bytes: 0, last: name.first - 1, open, damaged: false, lost: 0 };
         self.segments.push_back(segment);
         // Just pushed.
         let at = self.segments.len() - 1;
@@ -84,7 +84,7 @@ impl Shared {
     /// Removes the oldest segment if all of it is acknowledged, and says whether it did. A damaged one is set aside.
     pub(super) fn remove_oldest(&self, acknowledged: u64) -> io::Result<bool> {
         let (name, damaged, bytes) = match self.lock().segments.front() {
-            Some(oldest) if !oldest.open && oldest.last <= acknowledged => (oldest.name, oldest.damaged, oldest.bytes),
+            Some(oldest) if !oldest.open && oldest.last <= acknowledged => (oldest.name, oldest.damaged, oldest.bytes + oldest.torn_bytes),
             _ => return Ok(false),
         };
         let path = self.path(name);

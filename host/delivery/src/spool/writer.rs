@@ -85,11 +85,18 @@ impl SpoolWriter {
         if let Err(source) = written {
             let path = self.shared.path(open.name);
             let cut = open.file.set_len(open.bytes);
+            let torn_bytes = open.file.bytes().map_or(entry_bytes, |bytes| bytes.saturating_sub(open.bytes));
             self.open = Some(open);
             if cut.is_err() {
                 // The beginning of a frame stands there and cannot be cut off: nothing is appended behind it. If what stands
                 // before it cannot be synced either, the next call says so.
                 let _ = self.sync_segment("spool.segment.abandoned");
+                let mut state = self.shared.lock();
+                state.bytes += torn_bytes;
+                if let Some(segment) = state.segments.back_mut() {
+                    segment.torn_bytes = torn_bytes;
+                }
+                drop(state);
                 self.close();
             }
             return Err(SpoolError::Io { action: "append to", path, source });
