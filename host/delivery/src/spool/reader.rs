@@ -163,7 +163,7 @@ impl SpoolReader {
                 // An open segment without a frame has a file, but nothing to read: it waits here like one that is not there.
                 let next = state.segments.iter().find(|segment| ordinal.is_none_or(|o| segment.ordinal > o) && segment.bytes > 0);
                 if let Some(next) = next {
-                    break (next.name, next.ordinal, next.bytes);
+                    break (next.name, next.ordinal, next.bytes, ordinal.is_some() && at.is_none());
                 }
                 let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
                 if left.is_zero() || state.closed {
@@ -172,12 +172,14 @@ impl SpoolReader {
                 state = self.shared.appended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             }
         };
-        let (name, ordinal, bytes) = next;
+        let (name, ordinal, bytes, removed) = next;
         let path = self.shared.path(name);
         let window = Window::new(self.shared.disk.open_read(&path).map_err(SpoolError::io("open", &path))?);
         let walk = Walk::new(name.salt, name.first, self.shared.frame_bytes_max);
         let known = if name.first < self.own_from { 0 } else { std::mem::take(&mut self.passed_over) };
-        let lost = name.first.saturating_sub(self.expected).saturating_sub(known);
+        let missing = name.first.saturating_sub(self.expected).saturating_sub(known);
+        // A segment can be removed before the damage at its end was walked over. That was counted when the spool was opened.
+        let lost = if removed { 0 } else { missing };
         self.current = Some(Current { name, ordinal, window, walk, lost });
         self.expected = self.expected.max(name.first);
         Ok(Some(bytes))

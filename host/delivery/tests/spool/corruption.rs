@@ -7,8 +7,11 @@ use tamis_delivery::disk::Disk as _;
 use tamis_delivery::simulation::SimDisk;
 use tamis_delivery::spool::{Recovery, SpoolReader};
 
-/// Two segments, and where in them each entry's frame lies: segment, first byte, byte after the last.
-fn prepare() -> (SimDisk, Entries, Vec<(u64, usize, usize, usize)>) {
+/// Where an entry's frame lies: its number, the segment's index, first byte, byte after the last.
+type Place = (u64, usize, usize, usize);
+
+/// Three segments and what is in them.
+fn prepare() -> (SimDisk, Entries, Vec<Place>) {
     let disk = SimDisk::new();
     let (mut writer, ..) = open(&disk);
     let (mut entries, mut places) = (Entries::new(), Vec::new());
