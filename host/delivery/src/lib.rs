@@ -1,9 +1,14 @@
-//! Delivery: what is under way, up to where everything is safe, and what becomes of records that fail.
+//! Delivery: what is under way, up to where everything is safe, what waits on disk for its sink, and what becomes of records
+//! that fail.
 
 mod backoff;
 mod dead_letter;
+pub mod disk;
 mod flight;
 mod ledger;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
+pub mod spool;
 
 pub use backoff::Backoff;
 pub use dead_letter::{DeadLetter, Origin, Position};
