@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::sample::Samples;
 use crate::sequence::Sequence;
-use crate::sinks::{BatchSink, Letters, Outlet, SinkCounts, StreamSink, queue};
+use crate::sinks::{BatchSink, Letters, Outlet, SinkCounts, SpooledSink, StreamSink, queue};
 use crate::sources::{Gate, counters};
 use crate::stop::{HaltOnPanic, Stop};
 use crate::suspects::Suspects;
@@ -17,7 +17,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tamis_config::{Buffer, Config, Lanes, Retry, Sink, Source};
+use tamis_config::{Buffer, Config, Lanes, Retry, Sink, Source, WhenFull};
+use tamis_delivery::disk::RealDisk;
+use tamis_delivery::spool::{Spool, SpoolOptions, SpoolReader, SpoolWriter};
 use tamis_delivery::{Backoff, Flight};
 use tamis_nodes::sinks::{FileSink, Opened};
 use tamis_nodes::sources::{RunOptions, SourceError};
@@ -49,6 +51,14 @@ pub enum StartError {
         sink: String,
         /// Why.
         error: tamis_nodes::sinks::OpenError,
+    },
+    /// A spool cannot be opened.
+    #[error("the spool of sink `{sink}`: {error}")]
+    Spool {
+        /// The sink.
+        sink: String,
+        /// Why.
+        error: tamis_delivery::spool::SpoolError,
     },
     /// A plugin's instance cannot be made.
     #[error("a plugin does not start: {0}")]
@@ -162,7 +172,7 @@ impl Engine {
         };
         metrics.watch_plugins(engine.plugins.iter().map(|(_, p)| p.clone()));
         let pool = Arc::new(Pool::new(4 * lane_count + 4));
-        let outlets = engine.start_sinks(config, &pool)?;
+        let outlets = engine.start_sinks(config, &pool, options.once)?;
         let frames = crossbeam_channel::bounded(lane_count);
         let aside = crossbeam_channel::bounded(1);
         let suspects = Arc::new(Suspects::new(engine.graph.sources.len()));
@@ -186,8 +196,8 @@ impl Engine {
     }
 
     /// Starts the sinks and gives the ways to them, in the order of the graph's.
-    fn start_sinks(&mut self, config: &Config, pool: &Arc<Pool>) -> Result<Vec<Outlet>, StartError> {
-        let mut opened = Vec::new();
+    fn start_sinks(&mut self, config: &Config, pool: &Arc<Pool>, once: bool) -> Result<Vec<Outlet>, StartError> {
+        let (mut opened, mut outlets) = (Vec::new(), Vec::new());
         for (number, name) in self.graph.sinks.iter().enumerate() {
             let (sink, buffer, retry) = match config.sinks.get(name) {
                 Some(sink) => {
@@ -196,17 +206,31 @@ impl Engine {
                 }
                 None => (self.private_sink(config, number), Buffer::default(), Retry::default()),
             };
-            let (inlet, intake) = queue(usize::try_from(buffer.memory.0).unwrap_or(usize::MAX), buffer.when_full);
+            let bytes_max = usize::try_from(buffer.memory.0).unwrap_or(usize::MAX);
+            // With a spool, it is the spool that is full.
+            let when_full = if buffer.disk.is_some() { WhenFull::Block } else { buffer.when_full };
+            let (inlet, intake) = queue(bytes_max, when_full);
             let outlet = Outlet { inlet, counts: SinkCounts::new(name, &self.metrics) };
             self.sink_counts.push(Arc::clone(&outlet.counts));
-            opened.push((name.clone(), sink, retry, outlet, intake));
+            outlets.push(outlet.clone());
+            let spool = match buffer.disk {
+                Some(bytes) => Some((self.open_spool(config, name, bytes.0)?, buffer.when_full, bytes_max)),
+                None => None,
+            };
+            opened.push((name.clone(), sink, retry, spool, outlet.counts, intake));
         }
-        let outlets: Vec<Outlet> = opened.iter().map(|(.., outlet, _)| outlet.clone()).collect();
         let letters = self.letters(&outlets);
         let only = config.sinks.len() == 1;
-        for (name, sink, retry, outlet, intake) in opened {
+        for (name, sink, retry, spool, counts, mut intake) in opened {
             let backoff = Backoff::new(retry.initial, retry.max, retry.give_up_after);
-            let (counts, stop, pool) = (outlet.counts, self.stop.clone(), Arc::clone(pool));
+            let (stop, pool) = (self.stop.clone(), Arc::clone(pool));
+            if let Some(((writer, reader), when_full, bytes_max)) = spool {
+                let (inlet, behind) = queue(bytes_max, WhenFull::Block);
+                let sink = Outlet { inlet, counts: Arc::clone(&counts) };
+                let (name, stop, letters) = (name.clone(), stop.clone(), letters.clone());
+                let spooled = SpooledSink { name, writer, reader, when_full, sink, letters, stop, once };
+                self.sinks.extend(spooled.spawn(std::mem::replace(&mut intake, behind))?);
+            }
             match sink {
                 Opened::Stream(sink) => {
                     // One that never gives up needs no way for dead letters, and must hold none: others wait for its end.
@@ -221,6 +245,34 @@ impl Engine {
             }
         }
         Ok(outlets)
+    }
+
+    /// Opens the spool of a sink and tells what was found in it.
+    fn open_spool(&self, config: &Config, sink: &str, bytes: u64) -> Result<(SpoolWriter, SpoolReader), StartError> {
+        let folder = config.settings.data_dir.join("spool").join(sink);
+        let (writer, reader, found) = Spool::open(Arc::new(RealDisk), &folder, SpoolOptions::new(bytes))
+            .map_err(|error| StartError::Spool { sink: sink.into(), error })?;
+        self.metrics.watch_spool(sink, writer.level());
+        if found.pending > 0 {
+            tracing::info!(sink, "{} batches of an earlier run wait in the spool", found.pending);
+        }
+        if found.torn_bytes > 0 {
+            tracing::info!(sink, "{} bytes that an earlier run had not finished are passed over", found.torn_bytes);
+        }
+        if let Some(kept) = &found.acknowledged_damaged {
+            tracing::error!(sink, "how far the spool was delivered is damaged: all of it comes again (kept as `{}`)", kept.display());
+        }
+        for region in &found.damaged {
+            let kept = region.kept.as_ref().map_or_else(String::new, |kept| format!(", kept as `{}`", kept.display()));
+            tracing::error!(sink, "{} bytes at {} of `{}` are damaged{kept}", region.bytes, region.offset, region.segment.display());
+        }
+        if found.lost_entries > 0 {
+            tracing::error!(sink, "{} batches of the spool are lost: {:?}", found.lost_entries, found.lost);
+        }
+        for stranger in &found.strangers {
+            tracing::warn!(sink, "`{}` is none of the spool's files: it is left alone", stranger.display());
+        }
+        Ok((writer, reader))
     }
 
     /// Where a pipeline keeps its dead letters when no sink is named for them.

@@ -9,6 +9,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
+use tamis_delivery::spool::SpoolLevel;
 use tamis_delivery::{Flight, Ledger};
 use tamis_sandbox::Plugin;
 
@@ -92,6 +93,7 @@ struct Live {
     plugins: Vec<Plugin>,
     flights: Vec<(String, Arc<Flight>)>,
     ledgers: Vec<(String, Arc<Ledger>)>,
+    spools: Vec<(String, SpoolLevel)>,
 }
 
 #[derive(Debug)]
@@ -141,11 +143,35 @@ impl Collector for LiveCollector {
             held = ConstGauge::new(i64::try_from(flight.under_way()).unwrap_or(i64::MAX));
             held.encode(family.encode_family(&[("source", source.as_str())])?)?;
         }
-        live.encode_ledgers(&mut encoder)
+        live.encode_ledgers(&mut encoder)?;
+        live.encode_spools(&mut encoder)
     }
 }
 
 impl Live {
+    fn encode_spools(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let gauges: [(&str, &str, fn(&SpoolLevel) -> u64); 2] = [
+            ("tamis_spool_batches", "Batches that wait in the sink's spool", SpoolLevel::pending),
+            ("tamis_spool_bytes", "Bytes that the sink's spool takes", SpoolLevel::bytes),
+        ];
+        for (name, help, read) in gauges {
+            let mut gauge = ConstGauge::new(0i64);
+            let mut family = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            for (sink, level) in &self.spools {
+                gauge = ConstGauge::new(i64::try_from(read(level)).unwrap_or(i64::MAX));
+                gauge.encode(family.encode_family(&[("sink", sink.as_str())])?)?;
+            }
+        }
+        let mut lost = ConstCounter::new(0u64);
+        let help = "Batches that were lost from the sink's spool because it was damaged";
+        let mut family = encoder.encode_descriptor("tamis_spool_damaged_batches", help, None, lost.metric_type())?;
+        for (sink, level) in &self.spools {
+            lost = ConstCounter::new(level.damaged_frames());
+            lost.encode(family.encode_family(&[("sink", sink.as_str())])?)?;
+        }
+        Ok(())
+    }
+
     fn encode_ledgers(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let balances: Vec<_> = self.ledgers.iter().map(|(pipeline, ledger)| (pipeline.as_str(), ledger.balance())).collect();
         let mut records = ConstCounter::new(0u64);
@@ -257,6 +283,10 @@ impl Metrics {
 
     pub(crate) fn watch_ledger(&self, pipeline: &str, ledger: &Arc<Ledger>) {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).ledgers.push((pipeline.into(), Arc::clone(ledger)));
+    }
+
+    pub(crate) fn watch_spool(&self, sink: &str, level: SpoolLevel) {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).spools.push((sink.into(), level));
     }
 
     /// Everything in the text format of OpenMetrics 1.0, which Prometheus reads.

@@ -16,8 +16,8 @@ pub struct Buffer {
     /// 64 KiB to 1 GiB.
     #[serde(deserialize_with = "parts::bytes_between::<_, 65_536, 1_073_741_824>")]
     pub memory: Bytes,
-    /// Bytes of records that may wait on disk, under `<data_dir>/spool/`. They are safe there. Default: none; 1 MiB to 1 TiB.
-    #[serde(deserialize_with = "parts::bytes_between_option::<_, 1_048_576, 1_099_511_627_776>")]
+    /// Bytes of records that may wait on disk, under `<data_dir>/spool/`. They are safe there. Default: none; 16 MiB to 1 TiB.
+    #[serde(deserialize_with = "parts::bytes_between_option::<_, 16_777_216, 1_099_511_627_776>")]
     #[schemars(with = "Option<Bytes>")]
     pub disk: Option<Bytes>,
     /// What becomes of a record when there is no more room. Default: `block`.

@@ -4,11 +4,13 @@
 mod batches;
 mod inlet;
 mod letters;
+mod spooled;
 mod stream;
 
 pub(crate) use batches::BatchSink;
 pub(crate) use inlet::{Inlet, Intake, Popped, Pushed, queue};
 pub(crate) use letters::Letters;
+pub(crate) use spooled::SpooledSink;
 pub(crate) use stream::StreamSink;
 
 use crate::metrics::{Metrics, SinkLabels, SinkResultLabels};
