@@ -6,12 +6,14 @@ mod admin;
 mod base64;
 mod process;
 mod report;
+mod server;
 mod tmpfs;
 
 pub use admin::{Address, Answer, MetricFamily, Sample, parse_metrics, request, settled};
 pub use base64::base64;
 pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
 pub use report::{Flow, Letter, Report};
+pub use server::{Answer as Said, Request, Server};
 pub use tmpfs::Tmpfs;
 
 use std::ffi::OsStr;
