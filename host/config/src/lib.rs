@@ -18,8 +18,9 @@ pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX, Key, NODES_MAX, Node, TE
 pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 pub use load::ProcessEnvironment;
 pub use model::{
-    Admin, BatchSettings, Bytes, Codec, Config, DemoSource, FORMAT_VERSION, FileSink, FileSource, Grant, Lanes, NullSink, OnFailure,
-    Pipeline, Plugin, PluginLimits, Rate, Settings, Sink, Source, StdinSource, StdoutSink, Step, StepKind,
+    Admin, BatchSettings, Bytes, Codec, Config, DemoSource, FORMAT_VERSION, FileSink, FileSource, Grant, Lanes, Multiline, NullSink,
+    OnDamagedCheckpoint, OnFailure, Pipeline, Plugin, PluginLimits, Rate, Settings, Sink, Source, Start, StdinSource, StdoutSink, Step,
+    StepKind,
 };
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};

@@ -17,7 +17,7 @@ pub use pipeline::{Pipeline, Step, StepKind};
 pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
 pub use settings::{Admin, BatchSettings, Lanes, Settings};
 pub use sink::{FileSink, NullSink, Sink, StdoutSink};
-pub use source::{Codec, DemoSource, FileSource, Rate, Source, StdinSource};
+pub use source::{Codec, DemoSource, FileSource, Multiline, OnDamagedCheckpoint, Rate, Source, Start, StdinSource};
 
 use crate::Located;
 

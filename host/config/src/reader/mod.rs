@@ -7,6 +7,7 @@ mod access;
 mod deserializer;
 mod json;
 pub(crate) mod located;
+mod pattern;
 pub(crate) mod parts;
 pub(crate) mod problem;
 pub(crate) mod steps;
