@@ -1,8 +1,7 @@
 //! The demo source: records of a made-up gateway, at a rate.
 
 use super::demo::Generator;
-use super::{Outlet, RunOptions, SourceError};
-use std::sync::Arc;
+use super::{Outlet, RunOptions, SourceError, Stream};
 use std::time::{Duration, Instant};
 use tamis_codecs::Frame;
 use tamis_config::{DemoSource, Rate};
@@ -11,8 +10,8 @@ use tamis_record::Records;
 /// How often a slow feed sends what is due.
 const TICK: Duration = Duration::from_millis(100);
 
-pub(super) fn run(source: &DemoSource, options: RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
-    let stream: Arc<str> = "demo".into();
+pub(super) fn run(source: &DemoSource, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
+    let stream = Stream { id: 0, name: "demo".into() };
     let mut generator = Generator::new(source.seed);
     let started = Instant::now();
     let (mut made, mut at) = (0u64, 0u64);
@@ -37,7 +36,7 @@ pub(super) fn run(source: &DemoSource, options: RunOptions, outlet: &mut dyn Out
             records.text.push(b'\n');
         }
         let bytes = records.text.len() as u64;
-        if !outlet.send(&stream, Frame { records, base: at, bytes, ..Frame::default() }) {
+        if !outlet.send(&stream, Frame { records, base: at, bytes, ..Frame::default() }, at + bytes) {
             return Ok(());
         }
         made += count;

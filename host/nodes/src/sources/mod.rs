@@ -6,14 +6,35 @@ mod feed;
 mod file;
 mod stdin;
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tamis_codecs::{Codec, Frame, LinesOptions};
-use tamis_config::{BatchSettings, Bytes, Source};
+use tamis_config::{Bytes, Settings, Source};
+use tamis_delivery::CheckpointError;
+
+/// A stream of a source: bytes in an order, such as a file's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// The source's own number for it.
+    pub id: u64,
+    /// What it is called in dead letters.
+    pub name: Arc<str>,
+}
 
 /// What a source needs of the host.
 pub trait Outlet {
-    /// Hands a frame on; blocks while too much is under way. `false`: the host is stopping, and the frame was not taken.
-    fn send(&mut self, stream: &Arc<str>, frame: Frame) -> bool;
+    /// Hands a frame on; blocks while too much is under way. `end` is the position in the stream, in bytes, from which reading
+    /// goes on once everything of this frame and of all frames of that stream before it is safe. `false`: the host is
+    /// stopping, and the frame was not taken.
+    fn send(&mut self, stream: &Stream, frame: Frame, end: u64) -> bool;
+
+    /// The positions that became safe since the last call, by the streams' numbers: the latest of each.
+    fn safe(&mut self) -> Vec<(u64, u64)>;
+
+    /// No more frames will come: waits until everything handed over is settled, or until the host gives up. After it
+    /// [`Outlet::safe`] tells the last positions.
+    fn finish(&mut self);
 
     /// Whether to stop.
     fn stopping(&self) -> bool;
@@ -23,13 +44,24 @@ pub trait Outlet {
 
     /// How much there is to read, when that becomes known, in bytes.
     fn expect(&mut self, bytes: u64);
+
+    /// Counts something that happened in the source (`tamis_source_events_total{source,event}`).
+    fn event(&mut self, event: &'static str, count: u64);
 }
 
 /// How a source is run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RunOptions {
+    /// The source's name: its checkpoint is `<data_dir>/checkpoints/<name>.json`.
+    pub name: Arc<str>,
+    /// Where the host keeps what must outlive it.
+    pub data_dir: PathBuf,
+    /// How often positions are written, at most.
+    pub checkpoint_interval: Duration,
     /// End when everything that is there was read.
     pub once: bool,
+    /// Begin as if the source ran for the first time: positions of earlier runs do not count.
+    pub again: bool,
     /// The size of a frame.
     pub records_max: usize,
     /// Bytes of a frame to aim for.
@@ -37,18 +69,22 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// The options for a host with these settings.
-    pub fn new(once: bool, batch: &BatchSettings) -> Self {
-        Self { once, records_max: batch.records as usize, frame_bytes: size(batch.bytes) }
+    /// The options of the source `name` for a host with these settings.
+    pub fn new(name: &str, once: bool, settings: &Settings) -> Self {
+        Self {
+            name: name.into(),
+            data_dir: settings.data_dir.as_path().to_path_buf(),
+            checkpoint_interval: settings.checkpoint_interval,
+            once,
+            again: false,
+            records_max: settings.batch.records as usize,
+            frame_bytes: settings.batch.bytes.to_usize(),
+        }
     }
 
     fn lines(&self, record_bytes_max: Bytes) -> LinesOptions {
-        LinesOptions { record_bytes_max: size(record_bytes_max), records_max: self.records_max, frame_bytes: self.frame_bytes }
+        LinesOptions { record_bytes_max: record_bytes_max.to_usize(), records_max: self.records_max, frame_bytes: self.frame_bytes }
     }
-}
-
-fn size(bytes: Bytes) -> usize {
-    usize::try_from(bytes.0).unwrap_or(usize::MAX)
 }
 
 fn codec(codec: tamis_config::Codec) -> Codec {
@@ -75,13 +111,33 @@ pub enum SourceError {
         /// The patterns.
         patterns: String,
     },
+    /// The checkpoint is there and cannot be read.
+    #[error("{0}; give the host access to it, or remove it to begin anew")]
+    Checkpoint(#[from] CheckpointError),
+    /// The checkpoint is damaged, and `on_damaged_checkpoint: stop` is set.
+    #[error("the checkpoint `{path}` is damaged: {why}; restore or remove it, or set `on_damaged_checkpoint: beginning`")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A regular expression that the host cannot compile.
+    #[error("`multiline`: {why}")]
+    Pattern {
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
-/// Runs a source to its end, or until the host stops.
-pub fn run(source: &Source, options: RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
+/// Runs a source to its end, or until the host stops, and waits until what it handed over is settled.
+pub fn run(source: &Source, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
     match source {
-        Source::File(file) => file::run(file, options, outlet),
-        Source::Stdin(stdin) => stdin::run(stdin, options, outlet),
-        Source::Demo(demo) => feed::run(demo, options, outlet),
+        // Finishes by itself: its last positions are written after that.
+        Source::File(file) => return file::run(file, options, outlet),
+        Source::Stdin(stdin) => stdin::run(stdin, options, outlet)?,
+        Source::Demo(demo) => feed::run(demo, options, outlet)?,
     }
+    outlet.finish();
+    Ok(())
 }

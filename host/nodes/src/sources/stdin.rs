@@ -1,17 +1,16 @@
 //! Standard input, to its end.
 
-use super::{Outlet, RunOptions, SourceError, codec};
+use super::{Outlet, RunOptions, SourceError, Stream, codec};
 use std::io::Read;
-use std::sync::Arc;
 use tamis_codecs::Lines;
 use tamis_config::StdinSource;
 
-pub(super) fn run(source: &StdinSource, options: RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
+pub(super) fn run(source: &StdinSource, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
     read(std::io::stdin().lock(), source, options, outlet)
 }
 
-fn read(mut input: impl Read, source: &StdinSource, options: RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
-    let stream: Arc<str> = "stdin".into();
+fn read(mut input: impl Read, source: &StdinSource, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
+    let stream = Stream { id: 0, name: "stdin".into() };
     let codec = codec(source.codec);
     let mut lines = Lines::new(options.lines(source.max_record), 0);
     while !outlet.stopping() {
@@ -22,12 +21,12 @@ fn read(mut input: impl Read, source: &StdinSource, options: RunOptions, outlet:
             Ok(None) => break,
             Err(error) => return Err(SourceError::Read { path: "standard input".into(), error }),
         };
-        if !outlet.send(&stream, codec.decode(frame)) {
+        if !outlet.send(&stream, codec.decode(frame), lines.resume()) {
             return Ok(());
         }
     }
     if let Some(frame) = lines.finish() {
-        outlet.send(&stream, codec.decode(frame));
+        outlet.send(&stream, codec.decode(frame), lines.resume());
     }
     Ok(())
 }
