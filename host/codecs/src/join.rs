@@ -180,8 +180,8 @@ mod tests {
         assert_eq!(frames.iter().map(|f| f.bytes).sum::<u64>(), input.len() as u64);
         let mut found = Vec::new();
         for frame in frames {
-            let records = (0..frame.records.rows.len())
-                .map(|row| (frame.offset(row), String::from_utf8(frame.records.get(row).to_vec()).unwrap()));
+            let records =
+                (0..frame.records.rows.len()).map(|row| (frame.offset(row), String::from_utf8(frame.records.get(row).to_vec()).unwrap()));
             found.extend(records);
             found.extend(frame.rejected.into_iter().map(|r| (r.offset, r.reason.split(',').next().unwrap_or_default().to_owned())));
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tamis_config::{
-    Admin, Bytes, Codec, Config, Environment, Grant, Lanes, OnDamagedCheckpoint, OnFailure, PluginLimits, Rate, Settings, Sink, Source, Start, StepKind,
+    Admin, Bytes, Codec, Config, Environment, Grant, Lanes, OnDamagedCheckpoint, OnFailure, PluginLimits, Rate, Settings, Sink, Source,
+    Start, StepKind,
 };
 
 struct Variables(&'static [(&'static str, &'static str)]);

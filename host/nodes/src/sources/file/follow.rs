@@ -129,7 +129,8 @@ impl<'a> Follow<'a> {
             Some(id) => self.take_known(id, &candidate)?,
             None => self.take_unknown(&candidate)?,
         };
-        if let (Taken::As(id), Some(track)) = (&taken, self.positions.by_key.get(&found.key).and_then(|id| self.positions.tracks.get_mut(id)))
+        if let (Taken::As(id), Some(track)) =
+            (&taken, self.positions.by_key.get(&found.key).and_then(|id| self.positions.tracks.get_mut(id)))
             && track.stream.id == *id
         {
             track.linked = self.looks;
@@ -271,7 +272,8 @@ impl<'a> Follow<'a> {
 
     /// Closes the file that was idle for longest, to make room. Gives whether there was one.
     pub(super) fn make_room(&mut self) -> bool {
-        let idle = self.positions.tracks.values_mut().filter(|track| track.is_open() && track.look.is_some() && track.unlinked_since.is_none());
+        let idle =
+            self.positions.tracks.values_mut().filter(|track| track.is_open() && track.look.is_some() && track.unlinked_since.is_none());
         match idle.min_by_key(|track| track.grown) {
             Some(track) => {
                 // A beginning of a line that was read is read again.

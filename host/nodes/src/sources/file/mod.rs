@@ -54,7 +54,7 @@ fn join(source: &FileSource) -> Result<Option<JoinOptions>, SourceError> {
 }
 
 impl Follow<'_> {
-    /// Reads each file to its end, in the order of their names; before them, what was rotated away since the last run.
+    /// Reads each file to its end, in the order of their names; before them, what was renamed since the last run.
     fn read_once(&mut self, source: &FileSource, options: &RunOptions) -> Result<(), SourceError> {
         let wanted = self.look_around();
         if wanted.is_empty() {
@@ -67,12 +67,7 @@ impl Follow<'_> {
         };
         let expected = wanted.iter().map(unread).sum();
         self.outlet.expect(expected);
-        self.search();
-        let mut sent = false;
-        for id in self.open() {
-            let path = self.positions.tracks.get(&id).map(|track| track.path.clone()).unwrap_or_default();
-            sent |= self.read_whole(id).map_err(|error| SourceError::Read { path: path.display().to_string(), error })?;
-        }
+        let mut sent = self.read_found()?;
         for found in wanted {
             if self.outlet.stopping() {
                 return Ok(());
@@ -85,6 +80,8 @@ impl Follow<'_> {
             sent |= read.map_err(|error| SourceError::Read { path: found.path.display().to_string(), error })?;
             self.positions.settle(self.outlet);
         }
+        // What turned out not to be where it was.
+        sent |= self.read_found()?;
         self.give_up(true);
         if !sent && self.positions.resumed {
             tracing::info!(
@@ -94,6 +91,17 @@ impl Follow<'_> {
             );
         }
         Ok(())
+    }
+
+    /// Searches for what is lost and reads it. Gives whether anything was handed over.
+    fn read_found(&mut self) -> Result<bool, SourceError> {
+        self.search();
+        let mut sent = false;
+        for id in self.open() {
+            let path = self.positions.tracks.get(&id).map(|track| track.path.clone()).unwrap_or_default();
+            sent |= self.read_whole(id).map_err(|error| SourceError::Read { path: path.display().to_string(), error })?;
+        }
+        Ok(sent)
     }
 
     /// Reads an open file to its end and closes it. Gives whether anything was handed over.

@@ -85,12 +85,13 @@ fn every_damage_is_noticed_and_the_policy_followed() {
 fn a_checkpoint_that_cannot_be_written_stops_nothing() {
     let rig = Rig::new("x.log", "");
     rig.append("x.log", &lines("a", 0..3));
-    // A file where the folder would be.
-    write(&rig.options.data_dir, b"");
+    // A folder where the file would be written.
+    let beside = rig.checkpoint().with_extension("json.new");
+    std::fs::create_dir_all(&beside).unwrap();
     let running = rig.start();
     running.wait("three", |s| s.records.len() == 3);
     running.wait_event("checkpoint_failed");
-    std::fs::remove_file(&rig.options.data_dir).unwrap();
+    std::fs::remove_dir(&beside).unwrap();
     sleep(100);
     running.stop();
     assert_eq!(rig.once().records.len(), 0);

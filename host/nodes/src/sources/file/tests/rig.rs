@@ -45,7 +45,11 @@ impl Outlet for Sink {
             shared.records.push((stream.name.to_string(), frame.offset(row), text));
         }
         shared.rejected.extend(frame.rejected.into_iter().map(|r| (r.offset, r.reason)));
-        if shared.acknowledge { shared.safe.insert(stream.id, end) } else { None };
+        if shared.acknowledge {
+            shared.safe.insert(stream.id, end)
+        } else {
+            None
+        };
         if !shared.acknowledge {
             shared.pending.push((stream.id, end));
         }
