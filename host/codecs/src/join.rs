@@ -198,10 +198,10 @@ mod tests {
             (second as u64, "TID: [2] INFO second\n\tat g".to_owned()),
             (third as u64, "TID: [3] INFO third".to_owned()),
         ];
+        let continues = options(Begin::NotMatching(Regex::new(r"^(\s|java)").unwrap()));
         for records_max in 1..8 {
             let found = all(TRACE, &start(), records_max, 1_000);
             assert_eq!(found, expected, "frames of {records_max}");
-            let continues = options(Begin::NotMatching(Regex::new(r"^(\s|java)").unwrap()));
             assert_eq!(all(TRACE, &continues, records_max, 1_000), expected);
         }
     }
