@@ -2,8 +2,10 @@
 
 mod decode;
 mod frame;
+mod join;
 mod lines;
 
 pub use decode::Codec;
 pub use frame::{Frame, Rejected};
+pub use join::{Begin, Join, JoinOptions};
 pub use lines::{Lines, LinesOptions};

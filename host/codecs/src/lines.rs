@@ -46,6 +46,17 @@ impl Lines {
         self.at
     }
 
+    /// Where reading can go on another time without cutting a record: [`Lines::position`], or the beginning of a record that
+    /// is too long and whose end has not come.
+    pub fn resume(&self) -> u64 {
+        self.too_long.as_ref().map_or(self.at, |(record, _)| record.offset)
+    }
+
+    /// Whether something follows the last line feed that was read.
+    pub fn has_partial(&self) -> bool {
+        self.too_long.is_some() || self.begin.max(self.full) < self.carry.len()
+    }
+
     /// Reads the next frame into `buffer` (whose memory is reused). `None`: the stream is at its end for now, and what
     /// follows the last line feed is kept for [`Lines::finish`].
     pub fn read(&mut self, input: &mut impl Read, mut buffer: Vec<u8>) -> io::Result<Option<Frame>> {
@@ -280,6 +291,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn reading_goes_on_at_the_beginning_of_a_record() {
+        let mut lines = Lines::new(options(), 1_000);
+        let input = [b"ab\ncd".as_slice(), &[b'x'; 150_000]].concat();
+        let (mut first, mut rest) = (&input[..5], &input[5..]);
+        assert!(lines.read(&mut first, Vec::new()).unwrap().is_some());
+        assert!(lines.read(&mut first, Vec::new()).unwrap().is_none());
+        assert_eq!((lines.resume(), lines.position(), lines.has_partial()), (1_003, 1_003, true));
+        assert!(lines.read(&mut rest, Vec::new()).unwrap().is_none());
+        assert_eq!((lines.resume(), lines.position(), lines.has_partial()), (1_003, 151_005, true));
+        assert_eq!(lines.read(&mut b"\n".as_slice(), Vec::new()).unwrap().unwrap().rejected[0].offset, 1_003);
+        assert_eq!((lines.resume(), lines.position(), lines.has_partial()), (151_006, 151_006, false));
     }
 
     #[test]

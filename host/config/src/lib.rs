@@ -19,8 +19,8 @@ pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 pub use load::ProcessEnvironment;
 pub use model::{
     Admin, BatchSettings, Buffer, Bytes, Codec, Config, DemoSource, FORMAT_VERSION, FileSink, FileSource, Grant, HttpCompression,
-    HttpFormat, HttpMethod, HttpSink, Lanes, NullSink, OnFailure, Pipeline, Plugin, PluginLimits, Rate, Retry, Settings, Sink, Source,
-    StdinSource, StdoutSink, Step, StepKind, WhenFull,
+    HttpFormat, HttpMethod, HttpSink, Lanes, Multiline, NullSink, OnDamagedCheckpoint, OnFailure, Pipeline, Plugin, PluginLimits, Rate,
+    Retry, Settings, Sink, Source, Start, StdinSource, StdoutSink, Step, StepKind, WhenFull,
 };
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};

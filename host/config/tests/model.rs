@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tamis_config::{
-    Admin, Bytes, Codec, Config, Environment, Grant, Lanes, OnFailure, PluginLimits, Rate, Settings, Sink, Source, StepKind,
+    Admin, Bytes, Codec, Config, Environment, Grant, Lanes, OnDamagedCheckpoint, OnFailure, PluginLimits, Rate, Settings, Sink, Source,
+    Start, StepKind,
 };
 
 struct Variables(&'static [(&'static str, &'static str)]);
@@ -58,6 +59,20 @@ fn the_example_of_the_surface_becomes_what_it_says() {
     let Sink::File(archive) = &config.sinks["archive"].value else { panic!("a file sink") };
     assert_eq!(archive.path, "out/archive.ndjson");
     assert_eq!(config.settings, Settings::default());
+}
+
+#[test]
+fn a_file_source_says_how_it_is_followed() {
+    let text = "version: 1\nsources: { a: { type: file, paths: [x] }, b: { type: file, paths: [x], start: end, multiline: { continues: '^\\s' }, on_damaged_checkpoint: stop } }\n";
+    let config = sound(text);
+    let Source::File(a) = &config.sources["a"].value else { panic!("a file source") };
+    assert_eq!((a.start, a.multiline.as_ref(), a.on_damaged_checkpoint), (Start::Beginning, None, OnDamagedCheckpoint::Beginning));
+    assert_eq!((a.rotate_wait, a.poll, a.open_files), (Duration::from_secs(5), Duration::from_millis(250), 256));
+    let Source::File(b) = &config.sources["b"].value else { panic!("a file source") };
+    assert_eq!((b.start, b.on_damaged_checkpoint), (Start::End, OnDamagedCheckpoint::Stop));
+    let joined = b.multiline.as_ref().expect("lines are joined");
+    assert_eq!((joined.continues.as_deref(), joined.wait, joined.max_lines), (Some("^\\s"), Duration::from_secs(1), 1_000));
+    assert_eq!(config.settings.checkpoint_interval, Duration::from_secs(1));
 }
 
 #[test]

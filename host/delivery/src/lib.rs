@@ -2,6 +2,7 @@
 //! that fail.
 
 mod backoff;
+mod checkpoint;
 mod dead_letter;
 pub mod disk;
 mod flight;
@@ -11,6 +12,7 @@ pub mod simulation;
 pub mod spool;
 
 pub use backoff::Backoff;
+pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINT_VERSION, CheckpointError, CheckpointFile, Loaded};
 pub use dead_letter::{DeadLetter, Origin, Position};
 pub use flight::{Boarding, Flight, Seat, Ticket};
 pub use ledger::{Balance, Ledger, Portion};

@@ -18,7 +18,7 @@ pub use pipeline::{Pipeline, Step, StepKind};
 pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
 pub use settings::{Admin, BatchSettings, Lanes, Settings};
 pub use sink::{FileSink, HttpCompression, HttpFormat, HttpMethod, HttpSink, NullSink, Sink, StdoutSink};
-pub use source::{Codec, DemoSource, FileSource, Rate, Source, StdinSource};
+pub use source::{Codec, DemoSource, FileSource, Multiline, OnDamagedCheckpoint, Rate, Source, Start, StdinSource};
 pub use transport::{Buffer, Retry, WhenFull};
 
 use crate::Located;

@@ -25,6 +25,11 @@ pub struct Settings {
     #[serde(deserialize_with = "parts::duration_between::<_, 0, 3_600_000>")]
     #[schemars(with = "String")]
     pub shutdown_timeout: Duration,
+    /// How often sources write down how far they were read. After a crash, what was delivered since is read again. Default: 1 s;
+    /// 10 ms to 1 h.
+    #[serde(deserialize_with = "parts::duration_between::<_, 10, 3_600_000>")]
+    #[schemars(with = "String")]
+    pub checkpoint_interval: Duration,
     /// How many records travel together.
     pub batch: BatchSettings,
     /// Deepest nesting of a record; a deeper one is a dead letter. Default: 1,024; 1 to 100,000.
@@ -40,6 +45,7 @@ impl Default for Settings {
             lanes: Lanes::Auto,
             admin: Admin::default(),
             shutdown_timeout: Duration::from_secs(30),
+            checkpoint_interval: Duration::from_secs(1),
             batch: BatchSettings::default(),
             json_depth: 1_024,
         }

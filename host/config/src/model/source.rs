@@ -1,5 +1,7 @@
 //! Where records come from. A new source is a variant of [`Source`] and nothing else.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tamis_record::Path;
@@ -62,6 +64,73 @@ pub struct FileSource {
     #[serde(default, deserialize_with = "parts::paths_option")]
     #[schemars(with = "Option<Vec<String>>")]
     pub fields: Option<Vec<Located<Path>>>,
+    /// Where to begin with files that are there when the source runs for the first time. Default: `beginning`.
+    #[serde(default)]
+    pub start: Start,
+    /// Joins lines into records. Default: a line is a record.
+    #[serde(default, deserialize_with = "parts::multiline")]
+    pub multiline: Option<Multiline>,
+    /// How long a file that was renamed or deleted must be quiet before it is left. Default: 5 s; 0 s to 1 h.
+    #[serde(default = "rotate_wait", deserialize_with = "parts::duration_between::<_, 0, 3_600_000>")]
+    #[schemars(with = "String")]
+    pub rotate_wait: Duration,
+    /// How often to look for new files and more data. Default: 250 ms; 10 ms to 1 min.
+    #[serde(default = "poll", deserialize_with = "parts::duration_between::<_, 10, 60_000>")]
+    #[schemars(with = "String")]
+    pub poll: Duration,
+    /// Files held open at a time, at most. Default: 256; 1 to 65,536.
+    #[serde(default = "open_files", deserialize_with = "parts::whole_between::<_, 1, 65_536>")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub open_files: u32,
+    /// What to do when the file with the positions is damaged. Default: `beginning`.
+    #[serde(default)]
+    pub on_damaged_checkpoint: OnDamagedCheckpoint,
+}
+
+/// Where to begin with files that are there when the source runs for the first time. Files that appear later are read from
+/// their beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// At the beginning of each.
+    #[default]
+    Beginning,
+    /// At the end of each, so that only what is written from then on is read.
+    End,
+}
+
+/// What to do when the file with the positions is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDamagedCheckpoint {
+    /// Read every file from its beginning: repeats records, loses none.
+    #[default]
+    Beginning,
+    /// Go to the end of every file: repeats none, loses what was not read.
+    End,
+    /// Do not start.
+    Stop,
+}
+
+/// Joins lines into records. Either `start` or `continues` says where a record begins.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+pub struct Multiline {
+    /// A regular expression: a line that it matches begins a record.
+    #[serde(default, deserialize_with = "parts::pattern_option")]
+    #[schemars(with = "Option<String>")]
+    pub start: Option<Text>,
+    /// A regular expression: a line that it matches goes on with the record before it; any other begins one.
+    #[serde(default, deserialize_with = "parts::pattern_option")]
+    #[schemars(with = "Option<String>")]
+    pub continues: Option<Text>,
+    /// How long to wait for more lines of a record. Default: 1 s; 10 ms to 1 h.
+    #[serde(default = "wait", deserialize_with = "parts::duration_between::<_, 10, 3_600_000>")]
+    #[schemars(with = "String")]
+    pub wait: Duration,
+    /// Most lines of a record; what follows them begins another. Default: 1,000; 1 to 100,000.
+    #[serde(default = "max_lines", deserialize_with = "parts::whole_between::<_, 1, 100_000>")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub max_lines: u32,
 }
 
 /// Reads standard input.
@@ -121,6 +190,26 @@ pub enum Codec {
 
 fn max_record() -> Bytes {
     Bytes::mebi(1)
+}
+
+fn rotate_wait() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn poll() -> Duration {
+    Duration::from_millis(250)
+}
+
+fn open_files() -> u32 {
+    256
+}
+
+fn wait() -> Duration {
+    Duration::from_secs(1)
+}
+
+fn max_lines() -> u32 {
+    1_000
 }
 
 fn seed() -> u64 {

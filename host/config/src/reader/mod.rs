@@ -8,6 +8,7 @@ mod deserializer;
 mod json;
 pub(crate) mod located;
 pub(crate) mod parts;
+mod pattern;
 pub(crate) mod problem;
 pub(crate) mod steps;
 mod words;

@@ -9,6 +9,7 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use tamis_record::Path;
 
 pub(crate) use super::json::{empty_object, json};
+pub(crate) use super::pattern::{multiline, pattern_option};
 use super::problem::Carried;
 use crate::diagnostic::codes::{BAD_NAME, BAD_PATH, BAD_UNIT, BAD_VALUE};
 use crate::model::Bytes;

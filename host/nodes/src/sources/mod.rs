@@ -6,9 +6,12 @@ mod feed;
 mod file;
 mod stdin;
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tamis_codecs::{Codec, Frame, LinesOptions};
-use tamis_config::{Bytes, Source};
+use tamis_config::{Bytes, Settings, Source};
+use tamis_delivery::CheckpointError;
 
 /// A stream of a source: bytes in an order, such as a file's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +50,17 @@ pub trait Outlet {
 }
 
 /// How a source is run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RunOptions {
+    /// The source's name: its checkpoint is `<data_dir>/checkpoints/<name>.json`.
+    pub name: Arc<str>,
+    /// Where the host keeps what must outlive it.
+    pub data_dir: PathBuf,
+    /// How often positions are written, at most.
+    pub checkpoint_interval: Duration,
     /// End when everything that is there was read.
     pub once: bool,
-    /// Begin as if the source ran for the first time.
+    /// Begin as if the source ran for the first time: positions of earlier runs do not count.
     pub again: bool,
     /// The size of a frame.
     pub records_max: usize,
@@ -60,19 +69,22 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// The options for a host with these settings.
-    pub fn new(_name: &str, once: bool, settings: &tamis_config::Settings) -> Self {
-        let batch = &settings.batch;
-        Self { once, again: false, records_max: batch.records as usize, frame_bytes: size(batch.bytes) }
+    /// The options of the source `name` for a host with these settings.
+    pub fn new(name: &str, once: bool, settings: &Settings) -> Self {
+        Self {
+            name: name.into(),
+            data_dir: settings.data_dir.as_path().to_path_buf(),
+            checkpoint_interval: settings.checkpoint_interval,
+            once,
+            again: false,
+            records_max: settings.batch.records as usize,
+            frame_bytes: settings.batch.bytes.to_usize(),
+        }
     }
 
     fn lines(&self, record_bytes_max: Bytes) -> LinesOptions {
-        LinesOptions { record_bytes_max: size(record_bytes_max), records_max: self.records_max, frame_bytes: self.frame_bytes }
+        LinesOptions { record_bytes_max: record_bytes_max.to_usize(), records_max: self.records_max, frame_bytes: self.frame_bytes }
     }
-}
-
-fn size(bytes: Bytes) -> usize {
-    usize::try_from(bytes.0).unwrap_or(usize::MAX)
 }
 
 fn codec(codec: tamis_config::Codec) -> Codec {
@@ -99,13 +111,31 @@ pub enum SourceError {
         /// The patterns.
         patterns: String,
     },
+    /// The checkpoint is there and cannot be read.
+    #[error("{0}; give the host access to it, or remove it to begin anew")]
+    Checkpoint(#[from] CheckpointError),
+    /// The checkpoint is damaged, and `on_damaged_checkpoint: stop` is set.
+    #[error("the checkpoint `{path}` is damaged: {why}; restore or remove it, or set `on_damaged_checkpoint: beginning`")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A regular expression that the host cannot compile.
+    #[error("`multiline`: {why}")]
+    Pattern {
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
-/// Runs a source to its end, or until the host stops.
+/// Runs a source to its end, or until the host stops, and waits until what it handed over is settled.
 pub fn run(source: &Source, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
     match source {
-        Source::File(file) => file::run(file, *options, outlet)?,
-        Source::Stdin(stdin) => stdin::run(stdin, *options, outlet)?,
+        // Finishes by itself: its last positions are written after that.
+        Source::File(file) => return file::run(file, options, outlet),
+        Source::Stdin(stdin) => stdin::run(stdin, options, outlet)?,
         Source::Demo(demo) => feed::run(demo, options, outlet)?,
     }
     outlet.finish();

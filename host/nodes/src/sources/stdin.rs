@@ -5,11 +5,11 @@ use std::io::Read;
 use tamis_codecs::Lines;
 use tamis_config::StdinSource;
 
-pub(super) fn run(source: &StdinSource, options: RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
+pub(super) fn run(source: &StdinSource, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
     read(std::io::stdin().lock(), source, options, outlet)
 }
 
-fn read(mut input: impl Read, source: &StdinSource, options: RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
+fn read(mut input: impl Read, source: &StdinSource, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
     let stream = Stream { id: 0, name: "stdin".into() };
     let codec = codec(source.codec);
     let mut lines = Lines::new(options.lines(source.max_record), 0);
@@ -21,12 +21,12 @@ fn read(mut input: impl Read, source: &StdinSource, options: RunOptions, outlet:
             Ok(None) => break,
             Err(error) => return Err(SourceError::Read { path: "standard input".into(), error }),
         };
-        if !outlet.send(&stream, codec.decode(frame), 0) {
+        if !outlet.send(&stream, codec.decode(frame), lines.resume()) {
             return Ok(());
         }
     }
     if let Some(frame) = lines.finish() {
-        outlet.send(&stream, codec.decode(frame), 0);
+        outlet.send(&stream, codec.decode(frame), lines.resume());
     }
     Ok(())
 }
