@@ -19,7 +19,8 @@ pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 pub use load::ProcessEnvironment;
 pub use model::{
     Admin, BatchSettings, Bytes, Codec, Config, DemoSource, FORMAT_VERSION, FileSink, FileSource, Grant, Lanes, NullSink, OnFailure,
-    Pipeline, Plugin, PluginLimits, Rate, Settings, Sink, Source, StdinSource, StdoutSink, Step, StepKind,
+    PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, PathPart, PathPiece, PathTemplate, PathTemplateError, Pipeline, Plugin,
+    PluginLimits, Rate, Rotation, Settings, Sink, SinkCompression, Source, StdinSource, StdoutSink, Step, StepKind, TimePart,
 };
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};

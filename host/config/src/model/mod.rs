@@ -3,6 +3,7 @@
 //! Every type here is also the schema that `tamis schema` prints: the documentation comments are its descriptions.
 
 mod bytes;
+mod path_template;
 mod pipeline;
 mod plugin;
 mod settings;
@@ -14,9 +15,12 @@ use std::path::PathBuf;
 
 pub use bytes::Bytes;
 pub use pipeline::{Pipeline, Step, StepKind};
+pub use path_template::{
+    PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, PathPart, PathPiece, PathTemplate, PathTemplateError, TimePart,
+};
 pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
 pub use settings::{Admin, BatchSettings, Lanes, Settings};
-pub use sink::{FileSink, NullSink, Sink, StdoutSink};
+pub use sink::{FileSink, NullSink, Rotation, Sink, SinkCompression, StdoutSink};
 pub use source::{Codec, DemoSource, FileSource, Rate, Source, StdinSource};
 
 use crate::Located;
