@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use bytes::Bytes;
-pub use pipeline::{Pipeline, Step, StepKind};
 pub use path_template::{
     PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, PathPart, PathPiece, PathTemplate, PathTemplateError, TimePart,
 };
+pub use pipeline::{Pipeline, Step, StepKind};
 pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
 pub use settings::{Admin, BatchSettings, Lanes, Settings};
 pub use sink::{FileSink, NullSink, Rotation, Sink, SinkCompression, StdoutSink};

@@ -2,6 +2,8 @@
 
 use tamis_record::Path;
 
+/// Bytes of a path as it is written; systems take no longer one.
+pub const PATH_BYTES_MAX: usize = 4_096;
 /// Fields that one path may name.
 pub const PATH_FIELDS_MAX: usize = 8;
 /// Bytes of one part of a path once it is filled in, so that a system's limit of 255 leaves room for a rotated file's time.
@@ -84,8 +86,17 @@ fn wrong<T>(what: impl Into<String>, help: &'static str) -> Result<T, PathTempla
 }
 
 impl PathTemplate {
+    /// A path without places: whatever stands in it is taken as it is.
+    pub fn constant(folder: impl Into<String>, name: impl Into<String>) -> Self {
+        let name = PathPart { pieces: vec![PathPiece::Text(name.into())], value_bytes_max: 0, separators: Vec::new() };
+        Self { base: folder.into(), parts: vec![name] }
+    }
+
     /// Reads a path.
     pub fn parse(text: &str) -> Result<Self, PathTemplateError> {
+        if text.len() > PATH_BYTES_MAX {
+            return wrong(format!("the path is {} bytes long", text.len()), "4,096 bytes at most");
+        }
         let parts = parts(text)?;
         let fields = parts.iter().flatten().filter(|piece| matches!(piece, PathPiece::Field(_))).count();
         if fields > PATH_FIELDS_MAX {
@@ -95,13 +106,11 @@ impl PathTemplate {
         let Some(first) = parts.iter().position(is_open) else {
             // No places: as the system takes it, links, `..` and all.
             let path = parts.iter().map(|part| constant(part)).collect::<Vec<_>>().join("/");
-            let (base, name) = match path.rsplit_once('/') {
-                Some(("", name)) => ("/".to_owned(), name.to_owned()),
-                Some((base, name)) => (base.to_owned(), name.to_owned()),
-                None => (String::new(), path),
-            };
-            let name = PathPart { pieces: vec![PathPiece::Text(name)], value_bytes_max: 0, separators: Vec::new() };
-            return Ok(Self { base, parts: vec![name] });
+            return Ok(match path.rsplit_once('/') {
+                Some(("", name)) => Self::constant("/", name),
+                Some((base, name)) => Self::constant(base, name),
+                None => Self::constant("", path),
+            });
         };
         let (fixed, open) = parts.split_at(first);
         let base = fixed.iter().map(|part| constant(part)).collect::<Vec<_>>().join("/");
@@ -189,7 +198,7 @@ fn parts(text: &str) -> Result<Vec<Vec<PathPiece>>, PathTemplateError> {
     let mut literal = String::new();
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
-        let position = text.get(..at).map_or(0, |before| before.chars().count()) + 1;
+        let position = || text.get(..at).map_or(0, |before| before.chars().count()) + 1;
         let piece = match c {
             '/' => {
                 end_literal(&mut literal, &mut part);
@@ -208,14 +217,14 @@ fn parts(text: &str) -> Result<Vec<Vec<PathPiece>>, PathTemplateError> {
                 Some('M') => PathPiece::Time(TimePart::Minute),
                 Some('S') => PathPiece::Time(TimePart::Second),
                 Some('{') => {
-                    let (field, length) = field(chars.as_str(), position)?;
+                    let (field, length) = field(chars.as_str(), position())?;
                     chars = text.char_indices();
                     while chars.as_str().len() > text.len() - (at + 2 + length) {
                         chars.next();
                     }
                     PathPiece::Field(field)
                 }
-                _ => return wrong(format!("`%` at character {position} begins nothing that is known"), PLACES),
+                _ => return wrong(format!("`%` at character {} begins nothing that is known", position()), PLACES),
             },
             c => {
                 literal.push(c);
@@ -274,7 +283,8 @@ mod tests {
         assert_eq!(template.parts.len(), 2);
         assert_eq!(template.parts[1].pieces.len(), 7);
         assert_eq!(template.parts[1].pieces[1], PathPiece::Time(TimePart::Year));
-        for (path, base, name) in [("a", "", "a"), ("/a", "/", "a"), ("a/../b%%", "a/..", "b%"), ("./x/y", "./x", "y"), ("é/ü", "é", "ü")] {
+        for (path, base, name) in [("a", "", "a"), ("/a", "/", "a"), ("a/../b%%", "a/..", "b%"), ("./x/y", "./x", "y"), ("é/ü", "é", "ü")]
+        {
             let template = PathTemplate::parse(path).unwrap();
             assert!(!template.is_template());
             assert_eq!((template.base.as_str(), &template.parts[0].pieces[0]), (base, &PathPiece::Text(name.into())), "{path}");

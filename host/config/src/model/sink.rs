@@ -83,7 +83,7 @@ pub struct Rotation {
     /// Before a line would make the file larger than this. Default: any size; 4 KiB to 1 TiB.
     #[serde(deserialize_with = "size_option")]
     pub size: Option<Bytes>,
-    /// At every multiple of this time, counted in UTC. Default: never; 1 s to 366 d.
+    /// At every multiple of this time, counted in UTC. Default: never; 1 s to 30 d.
     #[serde(deserialize_with = "time_option")]
     #[schemars(with = "Option<String>")]
     pub every: Option<Duration>,
@@ -147,7 +147,7 @@ fn size_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Byte
 }
 
 fn time_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    parts::duration_between::<_, 1_000, 31_622_400_000>(deserializer).map(Some)
+    parts::duration_between::<_, 1_000, 2_592_000_000>(deserializer).map(Some)
 }
 
 fn count_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {

@@ -1,24 +1,35 @@
 //! Sinks. The runtime gives each a thread of its own and does the retrying: a sink only says how far it got.
 
 mod file;
+mod written;
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use tamis_config::Sink as SinkConfig;
 
-pub use file::FileSink;
+pub use file::{FileSink, HELD_BYTES_MAX};
+pub use written::{WRITTEN_FILES_MAX, WrittenFiles};
 
 /// Takes encoded records.
 pub trait Sink: Send {
-    /// Writes what it can of `bytes` (whole lines) and gives how many bytes that was. An error means that nothing was
-    /// written; the caller tries again with what is left.
+    /// Writes what it can of `bytes` (whole lines, each a JSON record, when nothing of them was taken yet; the rest of them
+    /// after a partial write) and gives how many bytes it took. An error means that nothing was taken; the caller tries again
+    /// with what is left. What was taken is not yet durable.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Hands everything on that is held back.
-    fn flush(&mut self) -> io::Result<()>;
+    /// Hands on what is held back (the end of a compressed member), and gives the job that makes everything taken so far
+    /// durable; `None`: nothing to do. The job runs on another thread while this one goes on writing. An error: try again.
+    fn commit(&mut self) -> io::Result<Option<Commit>>;
+
+    /// Called about once a second: rotation by time, closing idle files.
+    fn tick(&mut self) -> io::Result<()>;
 }
+
+/// The job that makes what a sink has taken durable. After an error nothing that was taken since the last success may count
+/// as delivered, and no later job of that sink succeeds.
+pub type Commit = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 /// A sink that cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +43,13 @@ pub struct OpenError {
 
 /// Makes a sink. Files are opened now, so that a path that cannot be written is found before anything runs.
 pub fn open(config: &SinkConfig) -> Result<Box<dyn Sink>, OpenError> {
+    open_with(config, &WrittenFiles::default())
+}
+
+/// Makes a sink that notes in `written` every file it opens, so that no source reads it.
+pub fn open_with(config: &SinkConfig, written: &WrittenFiles) -> Result<Box<dyn Sink>, OpenError> {
     Ok(match config {
-        SinkConfig::File(file) => Box::new(FileSink::open(file.path.as_path())?),
+        SinkConfig::File(file) => Box::new(FileSink::open(file, written)?),
         SinkConfig::Stdout(_) => Box::new(Stdout::open()?),
         SinkConfig::Null(_) => Box::new(Null),
     })
@@ -54,8 +70,12 @@ impl Sink for Stdout {
         file::write_once(&mut self.0, bytes)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+    fn commit(&mut self) -> io::Result<Option<Commit>> {
+        Ok(None)
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -67,7 +87,11 @@ impl Sink for Null {
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn commit(&mut self) -> io::Result<Option<Commit>> {
+        Ok(None)
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

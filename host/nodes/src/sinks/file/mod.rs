@@ -1,71 +1,227 @@
-//! A file that records are appended to.
+//! Files that records are appended to.
+//!
+//! [`lines`] finds the file of each line, [`output`] is one open file, [`repair`] puts right what a crash left in it,
+//! [`rotation`] puts files aside, and [`sync`] makes it all durable.
 
-use super::{OpenError, Sink};
-use std::fs::{DirBuilder, File, OpenOptions};
+mod compression;
+mod folder;
+mod lines;
+mod output;
+mod repair;
+mod rotation;
+mod store;
+mod sync;
+mod template;
+mod time;
+
+use super::written::WrittenFiles;
+use super::{Commit, OpenError, Sink};
+use lines::{Groups, Reader, whole_lines};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use tamis_record::VarValues;
+use std::path::Path;
+use std::time::SystemTime;
+use store::Store;
+use tamis_config::{FileSink as Config, PathTemplate, SinkCompression};
+use time::Utc;
 
-/// `O_NONBLOCK` of Linux on x86-64 and ARM: opening a pipe without a reader is an error, a full one is tried again later.
-const NONBLOCK: i32 = 0o4000;
+/// Bytes of lines that are held back for members, over all files of a sink; a longer line is held back whole.
+pub const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How far back the end of an unfinished last line is looked at.
-const LAST_LINE_BYTES_MAX: u64 = 128 * 1024 * 1024;
+type Clock = Box<dyn Fn() -> SystemTime + Send>;
 
-/// Appends to a file, which is made with its folders when it is missing.
-#[derive(Debug)]
+/// Appends to files, which are made with their folders when they are missing.
+///
+/// At most `open_files` files are open, as many again between two commits, and what a commit job holds while it runs.
 pub struct FileSink {
-    path: PathBuf,
-    mode: u32,
-    file: Option<File>,
+    template: PathTemplate,
+    /// Finds the fields of lines; `None` when the path names none.
+    reader: Option<Reader>,
+    groups: Groups,
+    store: Store,
+    clock: Clock,
+    /// The file whose last line is not finished: what comes next belongs to it.
+    unfinished: Option<String>,
+    size_max: Option<u64>,
 }
 
 impl FileSink {
-    /// Opens the file now.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let mut sink = Self { path: path.into(), mode: 0o644, file: None };
-        sink.file().map_err(|error| OpenError { path: path.into(), error })?;
+    /// Opens the file now; when records have a say in the path, its constant folder is made and tried.
+    pub fn open(config: &Config, written: &WrittenFiles) -> Result<Self, OpenError> {
+        let mut sink = Self::new(config, 0o644, written.clone()).map_err(|error| error_at(&config.path, error))?;
+        if sink.template.is_template() {
+            sink.store.probe().map_err(|error| error_at(Path::new(&sink.template.base), error))?;
+        } else {
+            let now = (sink.clock)();
+            sink.store.open(&sink.constant_path(now), now).map_err(|error| error_at(&config.path, error))?;
+        }
         Ok(sink)
     }
 
     /// A file for the host's own use: made at the first write, readable by its owner alone.
     pub fn private(path: &Path) -> Self {
-        Self { path: path.into(), mode: 0o600, file: None }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let template = PathTemplate::constant(folder.to_string_lossy(), name);
+        let config = Config::new(path.to_string_lossy().into_owned());
+        let store = Store::new(&config, &template, 0o600, WrittenFiles::default(), compression::Encoder::None);
+        Self::with(&config, template, None, store)
     }
 
-    fn file(&mut self) -> io::Result<&mut File> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => {
-                if let Some(folder) = self.path.parent().filter(|f| !f.as_os_str().is_empty()) {
-                    let mode = if self.mode == 0o600 { 0o700 } else { 0o755 };
-                    DirBuilder::new().recursive(true).mode(mode).create(folder)?;
-                }
-                // A pipe that nobody reads would hold the host up for ever, before it even looks at signals.
-                let pipe = self.path.metadata().is_ok_and(|m| m.file_type().is_fifo());
-                let flags = if pipe { NONBLOCK } else { 0 };
-                let mut file = OpenOptions::new().append(true).create(true).mode(self.mode).custom_flags(flags).open(&self.path)?;
-                end_last_line(&mut file, &self.path)?;
-                file
-            }
+    fn new(config: &Config, mode: u32, written: WrittenFiles) -> io::Result<Self> {
+        let invalid = |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
+        let template = PathTemplate::parse(&config.path).map_err(|error| invalid(&error))?;
+        let names_fields = template.fields().next().is_some();
+        let reader = names_fields.then(|| Reader::new(&template)).transpose().map_err(|error| invalid(&error))?;
+        let expected = match config.compression {
+            SinkCompression::None => "",
+            SinkCompression::Gzip => ".gz",
+            SinkCompression::Zstd => ".zst",
         };
-        Ok(self.file.insert(file))
+        if !config.path.ends_with(expected) {
+            tracing::warn!("the files of `{}` are compressed, but their names do not end in `{expected}`", config.path.shown());
+        }
+        let store = Store::new(config, &template, mode, written, compression::Encoder::new(config.compression)?);
+        Ok(Self::with(config, template, reader, store))
+    }
+
+    fn with(config: &Config, template: PathTemplate, reader: Option<Reader>, store: Store) -> Self {
+        Self {
+            template,
+            reader,
+            groups: Groups::default(),
+            store,
+            clock: Box::new(SystemTime::now),
+            unfinished: None,
+            size_max: config.rotate.size.map(|size| size.0),
+        }
+    }
+
+    /// The path of every line, when it names no field.
+    fn constant_path(&self, now: SystemTime) -> String {
+        let mut path = String::new();
+        template::render(&self.template, &Utc::new(now), |_| None, &mut path);
+        path
+    }
+
+    /// Writes `bytes` and counts in `taken` what is written or held, which is all unless there is an error or a file takes
+    /// less.
+    fn take(&mut self, bytes: &[u8], taken: &mut usize) -> io::Result<()> {
+        let now = (self.clock)();
+        if let Some(path) = self.unfinished.clone() {
+            let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+            let rest = bytes.get(..end).unwrap_or_default();
+            *taken += self.store.write(&path, rest, now)?;
+            if *taken < end || !rest.ends_with(b"\n") {
+                return Ok(());
+            }
+            self.unfinished = None;
+        }
+        let Some(mut reader) = self.reader.take() else {
+            let path = self.constant_path(now);
+            return self.take_lines(&path, bytes, bytes.len(), now, taken).map(drop);
+        };
+        let mut groups = std::mem::take(&mut self.groups);
+        let time = Utc::new(now);
+        let mut result = Ok(true);
+        while *taken < bytes.len() && matches!(result, Ok(true)) {
+            let begin = *taken;
+            reader.group(bytes.get(begin..).unwrap_or_default(), &self.template, &time, &mut groups);
+            for (path, end) in groups.iter() {
+                result = self.take_lines(path, bytes, begin + end, now, taken);
+                if !matches!(result, Ok(true)) {
+                    break;
+                }
+            }
+        }
+        self.groups = groups;
+        self.reader = Some(reader);
+        result.map(drop)
+    }
+
+    /// Writes the lines of one file, from `taken` to `end`. `false`: the file took less.
+    fn take_lines(&mut self, path: &str, bytes: &[u8], end: usize, now: SystemTime, taken: &mut usize) -> io::Result<bool> {
+        while *taken < end {
+            let rest = bytes.get(*taken..end).unwrap_or_default();
+            self.store.open(path, now)?;
+            if self.store.is_compressed() {
+                *taken += self.hold(path, rest, now)?;
+                continue;
+            }
+            let fitting = rotation::fitting(rest, self.store.length(path), self.size_max.filter(|_| self.store.is_regular(path)));
+            if fitting == 0 {
+                self.store.rotate(path, now)?;
+                continue;
+            }
+            let lines = rest.get(..fitting).unwrap_or_default();
+            let written = self.store.write(path, lines, now)?;
+            *taken += written;
+            if !lines.get(..written).is_some_and(|lines| lines.ends_with(b"\n")) {
+                self.unfinished = Some(path.to_owned());
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Holds lines back for a member, after making room for them. Gives how many bytes that were; 0: try again.
+    fn hold(&mut self, path: &str, lines: &[u8], now: SystemTime) -> io::Result<usize> {
+        let member_max = self.size_max.map_or(HELD_BYTES_MAX, |size| HELD_BYTES_MAX.min(usize::try_from(size).unwrap_or(HELD_BYTES_MAX)));
+        if self.store.held_bytes() >= HELD_BYTES_MAX {
+            self.store.flush_all()?;
+        }
+        let held = self.store.held_bytes_of(path);
+        let room = member_max.saturating_sub(held).min(HELD_BYTES_MAX - self.store.held_bytes());
+        let count = whole_lines(lines, room);
+        if held > 0 && count > room {
+            self.store.flush(path)?;
+            return Ok(0);
+        }
+        if held == 0 && self.store.is_regular(path) && self.size_max.is_some_and(|max| self.store.length(path) >= max) {
+            self.store.rotate(path, now)?;
+            return Ok(0);
+        }
+        self.store.hold(path, lines.get(..count).unwrap_or_default(), now);
+        Ok(count)
+    }
+}
+
+impl std::fmt::Debug for FileSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileSink").field("template", &self.template).field("size_max", &self.size_max).finish_non_exhaustive()
     }
 }
 
 impl Sink for FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        write_once(self.file()?, bytes)
+        let mut taken = 0;
+        match self.take(bytes, &mut taken) {
+            Err(error) if taken == 0 => Err(error),
+            _ => Ok(taken),
+        }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), File::flush)
+    fn commit(&mut self) -> io::Result<Option<Commit>> {
+        self.store.commit(self.unfinished.as_deref())
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
+        let now = (self.clock)();
+        self.store.tick(now, self.unfinished.as_deref())?;
+        if !self.template.is_template() && self.unfinished.is_none() && self.store.was_opened() {
+            // A path without places is there even before the next record comes.
+            let path = self.constant_path(now);
+            self.store.open(&path, now)?;
+        }
+        Ok(())
     }
 }
 
+fn error_at(path: impl AsRef<Path>, error: io::Error) -> OpenError {
+    OpenError { path: path.as_ref().into(), error }
+}
+
 /// One write of as much as the system takes, which is at least a byte.
-pub(super) fn write_once(file: &mut File, bytes: &[u8]) -> io::Result<usize> {
+pub(super) fn write_once(file: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match file.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -75,67 +231,5 @@ pub(super) fn write_once(file: &mut File, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Sees to it that what is appended begins a line. A last line without an end that is JSON gets its end; any other is what
-/// a write left that did not finish (its record was not delivered and comes again): it is cut off.
-fn end_last_line(file: &mut File, path: &Path) -> io::Result<()> {
-    let metadata = file.metadata()?;
-    let length = metadata.len();
-    if !metadata.is_file() || length == 0 {
-        return Ok(());
-    }
-    let reader = File::open(path)?;
-    let mut window = 64 * 1024u64;
-    let (start, tail) = loop {
-        let start = length.saturating_sub(window);
-        let mut tail = vec![0; usize::try_from(length - start).unwrap_or(usize::MAX)];
-        reader.read_exact_at(&mut tail, start)?;
-        match memchr::memrchr(b'\n', &tail) {
-            Some(at) => break (start + at as u64 + 1, tail.split_off(at + 1)),
-            None if start == 0 => break (0, tail),
-            None if window >= LAST_LINE_BYTES_MAX => return Ok(()),
-            None => window *= 2,
-        }
-    };
-    if tail.is_empty() {
-        return Ok(());
-    }
-    let values = VarValues { offsets: vec![0, tail.len() as u32], bytes: tail };
-    if tamis_record::check_json(&values, |_| true).is_ok() {
-        return file.write_all(b"\n");
-    }
-    tracing::warn!("`{}` ended with {} bytes of a record that was not finished: they are cut off", path.display(), length - start);
-    file.set_len(start)
-}
-
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn appends_and_makes_folders() {
-        let folder = std::env::temp_dir().join(format!("tamis-file-sink-{}", std::process::id()));
-        let path = folder.join("a/b.ndjson");
-        for _ in 0..2 {
-            FileSink::open(&path).unwrap().write(b"x\n").unwrap();
-        }
-        assert_eq!(std::fs::read(&path).unwrap(), b"x\nx\n");
-        for (before, after) in
-            [("{\"a\":1}\n{\"b\":", "{\"a\":1}\ny\n"), ("{\"a\":1}", "{\"a\":1}\ny\n"), ("{\"b", "y\n"), ("", "y\n"), ("1\n", "1\ny\n")]
-        {
-            std::fs::write(&path, before).unwrap();
-            FileSink::open(&path).unwrap().write(b"y\n").unwrap();
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), after, "{before:?}");
-        }
-        let private = folder.join("private/c.ndjson");
-        let mut sink = FileSink::private(&private);
-        assert!(!private.exists());
-        sink.write(b"y\n").unwrap();
-        assert_eq!(private.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(private.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o700);
-        let error = FileSink::open(&path.join("below")).unwrap_err().to_string();
-        assert!(error.starts_with("cannot open `"), "{error}");
-        std::fs::remove_dir_all(&folder).unwrap();
-    }
-}
+mod tests;
