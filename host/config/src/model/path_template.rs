@@ -3,7 +3,7 @@
 use tamis_record::Path;
 
 /// Bytes of a path as it is written; systems take no longer one.
-pub const PATH_BYTES_MAX: usize = 4_096;
+const PATH_BYTES_MAX: usize = 4_096;
 /// Fields that one path may name.
 pub const PATH_FIELDS_MAX: usize = 8;
 /// Bytes of one part of a path once it is filled in, so that a system's limit of 255 leaves room for a rotated file's time.

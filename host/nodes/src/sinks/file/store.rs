@@ -140,6 +140,11 @@ impl Store {
     pub(super) fn rotate(&mut self, path: &str, now: SystemTime) -> io::Result<()> {
         self.flush(path)?;
         let Some(output) = self.outputs.get_mut(path) else { return Ok(()) };
+        if output.regular && self.fsync {
+            // Nobody looks at the end of a file that was put aside, so what a power loss could leave there is ruled out now.
+            output.note(&mut self.unsynced);
+            self.unsynced.sync_now()?;
+        }
         if output.regular && !output.was_moved() {
             rotation::put_aside(output.path(), now).map_err(|error| named("put aside", output.path(), &error))?;
             self.unsynced.folder_of(output.path());

@@ -10,9 +10,7 @@ fn appends_and_makes_folders() {
         write(&mut bench.open(), "{}\n");
     }
     assert_eq!(bench.read("a/b.ndjson"), "{}\n{}\n");
-    for (before, after) in
-        [("{\"a\":1}\n{\"b\":", "{\"a\":1}\n{}\n"), ("{\"a\":1}", "{\"a\":1}\n{}\n"), ("{\"b", "{}\n"), ("", "{}\n")]
-    {
+    for (before, after) in [("{\"a\":1}\n{\"b\":", "{\"a\":1}\n{}\n"), ("{\"a\":1}", "{\"a\":1}\n{}\n"), ("{\"b", "{}\n"), ("", "{}\n")] {
         std::fs::write(bench.path("a/b.ndjson"), before).unwrap();
         write(&mut bench.open(), "{}\n");
         let found = bench.read("a/b.ndjson");
@@ -98,7 +96,7 @@ fn rotation_by_size_never_splits_a_line() {
         write(&mut sink, &parcel.concat());
         bench.pass(1);
     }
-    assert_eq!(bench.names().len(), 9, "nothing goes before a commit: {:?}", bench.names());
+    assert_eq!(bench.names().len(), 10, "nothing goes before a commit: {:?}", bench.names());
     let in_order: String = bench.names().iter().map(|name| bench.read(name)).collect();
     assert!(in_order == all.concat(), "the names are in the order of writing");
     for name in bench.names() {
@@ -111,7 +109,6 @@ fn rotation_by_size_never_splits_a_line() {
     write(&mut sink, &line(1, 9_000));
     write(&mut sink, &line(2, 9_000));
     assert_eq!(bench.read("out/a.ndjson"), line(2, 9_000), "a line longer than a file has one of its own");
-    assert_eq!(bench.written.files().len(), 11);
 }
 
 #[test]
