@@ -186,7 +186,7 @@ mod tests {
             std::fs::write(folder.path().join(other), "").unwrap();
         }
         assert_eq!(surplus(&path, 10).unwrap(), names[..2]);
-        assert_eq!(surplus(&path, 12).unwrap(), [PathBuf::new(); 0]);
+        assert!(surplus(&path, 12).unwrap().is_empty());
     }
 
     #[test]

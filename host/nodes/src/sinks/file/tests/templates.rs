@@ -130,3 +130,20 @@ fn a_folder_that_cannot_be_written_is_found_at_once() {
     assert!(error.starts_with("cannot open `") && error.contains("is not a folder"), "{error}");
     assert_eq!(bench.names(), ["file"]);
 }
+
+#[test]
+#[ignore = "prints figures that depend on the machine"]
+fn speed() {
+    const PARCEL: usize = 1_000;
+    for (path, tenants) in [("a.ndjson", 1), ("%{tenant}.ndjson", 1), ("%{tenant}.ndjson", 50)] {
+        let bench = Bench::new(path);
+        let mut sink = bench.open();
+        let pad = "x".repeat(400);
+        let parcel: String = (0..PARCEL).map(|n| format!("{{\"tenant\":\"t{}\",\"pad\":\"{pad}\"}}\n", n % tenants)).collect();
+        let start = std::time::Instant::now();
+        for _ in 0..300 {
+            write(&mut sink, &parcel);
+        }
+        println!("{path}, {tenants} tenants: {} ns a record", start.elapsed().as_nanos() / (300 * PARCEL as u128));
+    }
+}
