@@ -16,7 +16,7 @@ if [ ! -f "$input" ]; then
 fi
 rm -rf "$folder/out"
 echo "through drop, tenant, redact and route, each in a sandbox that sees only the fields it was granted:" >&2
-TAMIS_INPUT=$input TAMIS_OUT=$folder/out "$tamis" --log warn run -c samples/gateway/pipeline.yaml --once --report
+TAMIS_INPUT=$input TAMIS_OUT=$folder/out "$tamis" --log warn run -c samples/gateway/pipeline.yaml --once --again --report
 echo
 echo "input   $input"
 echo "output  $(ls "$folder"/out/* | tr '\n' ' ')"

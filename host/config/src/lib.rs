@@ -19,8 +19,9 @@ pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 pub use load::ProcessEnvironment;
 pub use model::{
     Admin, BatchSettings, Buffer, Bytes, Codec, Config, DemoSource, FORMAT_VERSION, FileSink, FileSource, Grant, HttpCompression,
-    HttpFormat, HttpMethod, HttpSink, Lanes, Multiline, NullSink, OnDamagedCheckpoint, OnFailure, Pipeline, Plugin, PluginLimits, Rate,
-    Retry, Settings, Sink, Source, Start, StdinSource, StdoutSink, Step, StepKind, WhenFull,
+    HttpFormat, HttpMethod, HttpSink, Lanes, Multiline, NullSink, OnDamagedCheckpoint, OnFailure, PATH_FIELDS_MAX, PATH_PART_BYTES_MAX,
+    PATH_VALUE_BYTES_MAX, PathPart, PathPiece, PathTemplate, PathTemplateError, Pipeline, Plugin, PluginLimits, Rate, Retry, Rotation,
+    Settings, Sink, SinkCompression, Source, Start, StdinSource, StdoutSink, Step, StepKind, TimePart, WhenFull,
 };
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};

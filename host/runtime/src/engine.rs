@@ -21,7 +21,7 @@ use tamis_config::{Buffer, Config, Lanes, Retry, Sink, Source, WhenFull};
 use tamis_delivery::disk::RealDisk;
 use tamis_delivery::spool::{Spool, SpoolOptions, SpoolReader, SpoolWriter};
 use tamis_delivery::{Backoff, Flight};
-use tamis_nodes::sinks::{FileSink, Opened};
+use tamis_nodes::sinks::{FileSink, Opened, WrittenFiles};
 use tamis_nodes::sources::{RunOptions, SourceError};
 use tamis_plan::Plan;
 
@@ -112,6 +112,7 @@ pub struct Engine {
     source_errors: Arc<Mutex<Vec<String>>>,
     lanes: Vec<JoinHandle<()>>,
     sinks: Vec<JoinHandle<()>>,
+    written: WrittenFiles,
     /// Those that are waited for: they write their last positions when everything is delivered.
     sources: Vec<JoinHandle<()>>,
     started: Instant,
@@ -166,6 +167,7 @@ impl Engine {
             source_errors: Arc::default(),
             lanes: Vec::new(),
             sinks: Vec::new(),
+            written: WrittenFiles::default(),
             sources: Vec::new(),
             started: Instant::now(),
             graph,
@@ -201,7 +203,8 @@ impl Engine {
         for (number, name) in self.graph.sinks.iter().enumerate() {
             let (sink, buffer, retry) = match config.sinks.get(name) {
                 Some(sink) => {
-                    let opened = tamis_nodes::sinks::open(&sink.value).map_err(|error| StartError::Sink { sink: name.clone(), error })?;
+                    let opened = tamis_nodes::sinks::open(&sink.value, &self.written)
+                        .map_err(|error| StartError::Sink { sink: name.clone(), error })?;
                     (opened, sink.value.buffer(), sink.value.retry())
                 }
                 None => (self.private_sink(config, number), Buffer::default(), Retry::default()),
@@ -379,7 +382,7 @@ impl Engine {
             self.metrics.watch_flight(&name, &flight);
             self.flights.push(Arc::clone(&flight));
             let (records, bytes) = counters(&name, &self.metrics);
-            let run = RunOptions { again: options.again, ..RunOptions::new(&name, once, &config.settings) };
+            let run = RunOptions { again: options.again, written: self.written.clone(), ..RunOptions::new(&name, once, &config.settings) };
             let mut gate = Gate {
                 source: number,
                 flight,

@@ -193,7 +193,7 @@ fn whole(root: &Path, count: usize, tell: &mut dyn FnMut(Row)) -> Result<()> {
         if let Some(cores) = cores {
             command.args(["-c", cores]).arg(bin.join("tamis"));
         }
-        command.args(["--log", "error", "run", "--once", "-c"]).arg(config).current_dir(root);
+        command.args(["--log", "error", "run", "--once", "--again", "-c"]).arg(config).current_dir(root);
         command.env("TAMIS_INPUT", input).env("TAMIS_OUT", &out).env("TAMIS_LANES", lanes);
         programs::measure(&mut command)
     };

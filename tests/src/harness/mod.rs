@@ -137,7 +137,7 @@ impl Site {
         process::finish(self.command(arguments), b"")
     }
 
-    /// `tamis run --once` with a report as JSON, to its end.
+    /// `tamis run --once --again` with a report as JSON, to its end.
     pub fn once(&self) -> Run {
         self.run(ONCE)
     }
@@ -167,7 +167,7 @@ impl Site {
 }
 
 /// Arguments of a run to the end whose standard output is the report.
-pub const ONCE: [&str; 6] = ["run", "--once", "--report", "0", "--output", "json"];
+pub const ONCE: [&str; 7] = ["run", "--once", "--again", "--report", "0", "--output", "json"];
 
 /// See [`Site::config`].
 pub fn configuration(yaml: &str) -> String {

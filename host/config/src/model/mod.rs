@@ -3,6 +3,7 @@
 //! Every type here is also the schema that `tamis schema` prints: the documentation comments are its descriptions.
 
 mod bytes;
+mod path_template;
 mod pipeline;
 mod plugin;
 mod settings;
@@ -14,10 +15,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use bytes::Bytes;
+pub use path_template::{
+    PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, PathPart, PathPiece, PathTemplate, PathTemplateError, TimePart,
+};
 pub use pipeline::{Pipeline, Step, StepKind};
 pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
 pub use settings::{Admin, BatchSettings, Lanes, Settings};
-pub use sink::{FileSink, HttpCompression, HttpFormat, HttpMethod, HttpSink, NullSink, Sink, StdoutSink};
+pub use sink::{FileSink, HttpCompression, HttpFormat, HttpMethod, HttpSink, NullSink, Rotation, Sink, SinkCompression, StdoutSink};
 pub use source::{Codec, DemoSource, FileSource, Multiline, OnDamagedCheckpoint, Rate, Source, Start, StdinSource};
 pub use transport::{Buffer, Retry, WhenFull};
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::{Buffer, Retry};
+use super::path_template::PathTemplate;
+use super::{Buffer, Bytes, Retry};
 use crate::Text;
 use crate::reader::parts;
 
@@ -15,7 +16,7 @@ use crate::reader::parts;
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
 pub enum Sink {
-    /// Appends to a file, one record a line.
+    /// Appends to files, one record a line.
     File(FileSink),
     /// Writes to standard output, one record a line.
     Stdout(StdoutSink),
@@ -56,11 +57,13 @@ impl Sink {
     }
 }
 
-/// Appends to a file, one record a line.
+/// Appends to files, one record a line.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 pub struct FileSink {
-    /// The file, relative to the working directory. It and its folders are made when they are missing.
-    #[serde(deserialize_with = "parts::file_path")]
+    /// The file, relative to the working directory. It and its folders are made when they are missing. `%{field}` stands
+    /// for a field's value and `%Y %m %d %H %M %S` for the time of writing (UTC), so that each record finds its file;
+    /// a percent sign is written `%%`.
+    #[serde(deserialize_with = "sink_path")]
     #[schemars(with = "String")]
     pub path: Text,
     /// What waits in front of it.
@@ -69,6 +72,69 @@ pub struct FileSink {
     /// How often a failed write is tried again.
     #[serde(default)]
     pub retry: Retry,
+    /// Whether records count as delivered only when they are on the disk. Default: true.
+    #[serde(default = "yes")]
+    pub fsync: bool,
+    /// When a file is put aside and a new one is begun. Default: never.
+    #[serde(default, deserialize_with = "rotation")]
+    pub rotate: Rotation,
+    /// How files are compressed. Default: `none`.
+    #[serde(default)]
+    pub compression: SinkCompression,
+    /// Files of a path with places that are open at once. Default: 64; 1 to 1,024.
+    #[serde(default = "open_files", deserialize_with = "parts::whole_between::<_, 1, 1_024>")]
+    #[schemars(range(min = 1, max = 1_024))]
+    pub open_files: u32,
+    /// How long a file of a path with places stays open without a record. Default: 5 m; 1 s to 1 d.
+    #[serde(default = "idle", deserialize_with = "parts::duration_between::<_, 1_000, 86_400_000>")]
+    #[schemars(with = "String")]
+    pub idle: Duration,
+}
+
+impl FileSink {
+    /// A sink that appends to a file, with everything else as it is by default.
+    pub fn new(path: impl Into<Text>) -> Self {
+        Self {
+            path: path.into(),
+            fsync: true,
+            rotate: Rotation::default(),
+            compression: SinkCompression::None,
+            open_files: open_files(),
+            idle: idle(),
+            buffer: Buffer::default(),
+            retry: Retry::default(),
+        }
+    }
+}
+
+/// When a file is put aside and a new one is begun; whichever comes first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Rotation {
+    /// Before a line would make the file larger than this. Default: any size; 4 KiB to 1 TiB.
+    #[serde(deserialize_with = "size_option")]
+    pub size: Option<Bytes>,
+    /// At every multiple of this time, counted in UTC. Default: never; 1 s to 30 d.
+    #[serde(deserialize_with = "time_option")]
+    #[schemars(with = "Option<String>")]
+    pub every: Option<Duration>,
+    /// How many files that were put aside are kept for each path; the oldest go. Default: all; 1 to 10,000.
+    #[serde(deserialize_with = "count_option")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub keep: Option<u32>,
+}
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SinkCompression {
+    /// Not at all.
+    #[default]
+    None,
+    /// A sequence of gzip members (RFC 1952).
+    Gzip,
+    /// A sequence of zstd frames with checksums (RFC 8878).
+    Zstd,
 }
 
 /// Writes to standard output, one record a line.
@@ -160,3 +226,43 @@ fn concurrency() -> u32 {
 /// Takes records and forgets them.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 pub struct NullSink {}
+
+fn yes() -> bool {
+    true
+}
+
+fn open_files() -> u32 {
+    64
+}
+
+fn idle() -> Duration {
+    Duration::from_secs(300)
+}
+
+fn sink_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+    let path = parts::file_path(deserializer)?;
+    match PathTemplate::parse(&path) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(parts::bad_value(&error.what, error.help)),
+    }
+}
+
+fn rotation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rotation, D::Error> {
+    let rotation = Option::<Rotation>::deserialize(deserializer)?.unwrap_or_default();
+    if rotation.keep.is_some() && rotation.size.is_none() && rotation.every.is_none() {
+        return Err(parts::bad_value("`keep` without `size` or `every`: nothing is ever put aside", "add `size` or `every`"));
+    }
+    Ok(rotation)
+}
+
+fn size_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bytes>, D::Error> {
+    parts::bytes_between::<_, 4_096, 1_099_511_627_776>(deserializer).map(Some)
+}
+
+fn time_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    parts::duration_between::<_, 1_000, 2_592_000_000>(deserializer).map(Some)
+}
+
+fn count_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    parts::whole_between::<_, 1, 10_000>(deserializer).map(Some)
+}

@@ -37,6 +37,11 @@ fn said<E: Error>(code: &'static str, text: &str, help: &str) -> E {
     E::custom(Carried { code, text, said: true, help })
 }
 
+/// A value that cannot be: what is wrong with it, and what to do.
+pub(crate) fn bad_value<E: Error>(text: &str, help: &str) -> E {
+    said(BAD_VALUE, text, help)
+}
+
 /// A type that is read from a text alone.
 macro_rules! from_text {
     ($name:ident($inner:ty), $words:literal, $read:expr) => {

@@ -2,6 +2,7 @@
 
 mod file;
 mod http;
+mod written;
 
 use std::fs::File;
 use std::io;
@@ -10,11 +11,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tamis_config::Sink as SinkConfig;
 
-pub use file::FileSink;
+pub use file::{FileSink, HELD_BYTES_MAX};
 pub use http::HttpSink;
-
-/// Makes everything durable that a sink had taken when it gave this job.
-pub type Commit = Box<dyn FnOnce() -> io::Result<()> + Send>;
+pub use written::{WRITTEN_FILES_MAX, WrittenFiles};
 
 /// Takes encoded records as bytes, one after the other.
 pub trait Sink: Send {
@@ -58,6 +57,10 @@ pub enum DeliveryError {
     },
 }
 
+/// The job that makes what a sink has taken durable. After an error nothing that was taken since the last success may count
+/// as delivered, and no later job of that sink succeeds.
+pub type Commit = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
 /// A sink that cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot open `{}`: {error}", path.display())]
@@ -76,10 +79,11 @@ pub enum Opened {
     Batches(Box<dyn Delivery>, usize),
 }
 
-/// Makes a sink. Files are opened now, so that a path that cannot be written is found before anything runs.
-pub fn open(config: &SinkConfig) -> Result<Opened, OpenError> {
+/// Makes a sink that notes in `written` every file it opens, so that no source reads it. Files are opened now, so that a
+/// path that cannot be written is found before anything runs.
+pub fn open(config: &SinkConfig, written: &WrittenFiles) -> Result<Opened, OpenError> {
     Ok(match config {
-        SinkConfig::File(file) => Opened::Stream(Box::new(FileSink::open(file.path.as_path())?)),
+        SinkConfig::File(file) => Opened::Stream(Box::new(FileSink::open(file, written)?)),
         SinkConfig::Stdout(_) => Opened::Stream(Box::new(Stdout::open()?)),
         SinkConfig::Http(http) => Opened::Batches(Box::new(HttpSink::new(http)), http.concurrency as usize),
         SinkConfig::Null(_) => Opened::Stream(Box::new(Null)),

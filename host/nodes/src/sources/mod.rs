@@ -6,6 +6,7 @@ mod feed;
 mod file;
 mod stdin;
 
+use crate::sinks::WrittenFiles;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct RunOptions {
     pub once: bool,
     /// Begin as if the source ran for the first time: positions of earlier runs do not count.
     pub again: bool,
+    /// What the host's sinks write, which is not read.
+    pub written: WrittenFiles,
     /// The size of a frame.
     pub records_max: usize,
     /// Bytes of a frame to aim for.
@@ -77,6 +80,7 @@ impl RunOptions {
             checkpoint_interval: settings.checkpoint_interval,
             once,
             again: false,
+            written: WrittenFiles::default(),
             records_max: settings.batch.records as usize,
             frame_bytes: settings.batch.bytes.to_usize(),
         }

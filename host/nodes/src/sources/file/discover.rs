@@ -3,6 +3,7 @@
 //! Names are matched as text with U+FFFD for what is not UTF-8, so that such a file is found by `*` and not passed over.
 
 use super::identity::{FileKey, created_ns};
+use crate::sinks::WrittenFiles;
 use glob::{MatchOptions, Pattern};
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -53,6 +54,8 @@ pub(super) struct Discovery {
     pub(super) files: Vec<Found>,
     /// What could not be looked at, and why; then a file that is not among `files` may still be there.
     pub(super) problems: Vec<(PathBuf, io::Error)>,
+    /// Files that a sink of this host writes.
+    pub(super) ours: Vec<PathBuf>,
 }
 
 /// The patterns of a source.
@@ -60,6 +63,8 @@ pub(super) struct Discovery {
 pub(super) struct Patterns {
     wanted: Vec<(PathBuf, Vec<Part>)>,
     excluded: Vec<Pattern>,
+    /// Files of the host's own sinks: their records would come again and again.
+    written: WrittenFiles,
 }
 
 /// A part of a path between slashes.
@@ -78,10 +83,10 @@ struct Walk<'a> {
 }
 
 impl Patterns {
-    pub(super) fn new(paths: &[Text], excluded: &[Text]) -> Self {
+    pub(super) fn new(paths: &[Text], excluded: &[Text], written: WrittenFiles) -> Self {
         let wanted = paths.iter().map(|path| (PathBuf::from(if path.starts_with('/') { "/" } else { "" }), parts(path))).collect();
         let excluded = excluded.iter().filter_map(|path| Pattern::new(plain(path)).ok()).collect();
-        Self { wanted, excluded }
+        Self { wanted, excluded, written }
     }
 
     /// Looks around.
@@ -90,11 +95,11 @@ impl Patterns {
         for (root, parts) in &self.wanted {
             walk.go(root, parts, 0);
         }
-        let Discovery { mut files, problems } = walk.out;
+        let Discovery { mut files, problems, ours } = walk.out;
         files.sort_by(|a, b| a.path.cmp(&b.path));
         let mut known = HashSet::with_capacity(files.len());
         files.retain(|found| known.insert(found.key));
-        Discovery { files, problems }
+        Discovery { files, problems, ours }
     }
 
     fn is_excluded(&self, path: &Path) -> bool {
@@ -192,6 +197,7 @@ impl Walk<'_> {
         }
         match std::fs::metadata(&path) {
             // Opening a pipe would wait for its writer.
+            Ok(metadata) if self.patterns.written.contains(&metadata) => self.out.ours.push(path),
             Ok(metadata) if metadata.is_file() => self.out.files.push(Found::new(path, &metadata)),
             Ok(_) => {}
             Err(error) if is_absent(&error) => {}
@@ -215,7 +221,7 @@ mod tests {
 
     fn discover(folder: &Path, paths: &[&str], excluded: &[&str]) -> Vec<String> {
         let texts = |paths: &[&str]| -> Vec<Text> { paths.iter().map(|p| Text::from(format!("{}/{p}", folder.display()))).collect() };
-        let found = Patterns::new(&texts(paths), &texts(excluded)).discover();
+        let found = Patterns::new(&texts(paths), &texts(excluded), WrittenFiles::default()).discover();
         assert!(found.problems.is_empty(), "{:?}", found.problems);
         found.files.iter().map(|f| f.path.strip_prefix(folder).unwrap().to_string_lossy().into_owned()).collect()
     }

@@ -54,7 +54,7 @@ impl<'a> Follow<'a> {
     ) -> Self {
         Self {
             once: options.once,
-            patterns: Patterns::new(&source.paths, &source.exclude),
+            patterns: Patterns::new(&source.paths, &source.exclude, options.written.clone()),
             codec: codec(source.codec),
             lines: options.lines(source.max_record),
             join,
@@ -74,6 +74,9 @@ impl<'a> Follow<'a> {
         let discovery = self.patterns.discover();
         for (path, error) in &discovery.problems {
             self.complaints.unreadable(path, error);
+        }
+        for path in &discovery.ours {
+            self.complaints.unreadable(path, &io::Error::other("a sink of this host writes it: its records would come again and again"));
         }
         self.looks += 1;
         let mut wanted = Vec::new();

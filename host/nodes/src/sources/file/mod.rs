@@ -85,7 +85,7 @@ impl Follow<'_> {
         self.give_up(true);
         if !sent && self.positions.resumed {
             tracing::info!(
-                "source {}: everything was read before, as `{}` says; nothing is read again",
+                "source {}: everything was read before, as `{}` says; `--again` reads it again",
                 options.name,
                 self.positions.store_path()
             );
