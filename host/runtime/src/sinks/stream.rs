@@ -16,9 +16,11 @@ use tamis_nodes::sinks::{Commit, Sink};
 /// How long what was written waits for company before it is made durable.
 const LINGER: Duration = Duration::from_millis(20);
 /// Bytes that are made durable without waiting for company.
-const COMMIT_BYTES: usize = 4 * 1024 * 1024;
+const COMMIT_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes that may be written and not yet durable; more has to wait.
 const UNCOMMITTED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How often it is looked whether the group before was made durable.
+const LOOK_COMMIT: Duration = Duration::from_millis(2);
 /// How often a sink is told that time passes.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -86,7 +88,7 @@ impl StreamSink {
 impl Writer {
     fn run(&mut self, parcels: &Intake) {
         loop {
-            let wait = self.written.since.map_or(TICK, |since| (since + LINGER).saturating_duration_since(Instant::now()));
+            let wait = self.written.since.map_or(TICK, |since| (since + LINGER).saturating_duration_since(Instant::now()).max(LOOK_COMMIT));
             let popped = parcels.pop(wait);
             if let Popped::Parcel(parcel) = popped {
                 self.deliver(parcel);
