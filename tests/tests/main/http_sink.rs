@@ -189,3 +189,51 @@ settings: {{ admin: off, lanes: 2, batch: {{ records: 64 }} }}",
     live.signal("TERM");
     assert_eq!(live.wait().code, Some(0));
 }
+
+/// What was not delivered at the end is counted, and comes again after a restart: nothing else does.
+#[test]
+fn a_stop_while_the_sink_is_down_loses_nothing() {
+    let up = Arc::new(AtomicBool::new(true));
+    let state = Arc::clone(&up);
+    let server = Server::start(move |_| Said::Status(if state.load(Ordering::SeqCst) { 200 } else { 503 }));
+    let yaml = config(&server.address(), "concurrency: 1,").replace("settings: {", "settings: { shutdown_timeout: 1s,");
+    let site = Site::with(&yaml, input());
+    let live = site.start(["run"]);
+    tamis_tests::harness::eventually("the first part is delivered", || server.taken().len() == COUNT);
+    up.store(false, Ordering::SeqCst);
+    let more: String = (COUNT..2 * COUNT).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let whole = input() + &more;
+    // The same file grows: what is there already keeps its place.
+    let mut file = std::fs::OpenOptions::new().append(true).open(site.path("input.ndjson")).unwrap();
+    std::io::Write::write_all(&mut file, more.as_bytes()).unwrap();
+    assert_eq!(std::fs::read_to_string(site.path("input.ndjson")).unwrap(), whole);
+    tamis_tests::harness::eventually("it is tried", || server.requests() > 10);
+    let started = Instant::now();
+    live.signal("TERM");
+    let run = live.wait();
+    assert_eq!(run.code, Some(4), "{run}");
+    assert!(run.err.contains("records were read and not delivered"), "{run}");
+    assert!((1..6).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+    up.store(true, Ordering::SeqCst);
+    let run = site.run(["run", "--once"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    let mut taken: Vec<usize> = server.taken().iter().map(|line| number(line)).collect();
+    taken.sort_unstable();
+    assert_eq!(taken, (0..2 * COUNT).collect::<Vec<_>>(), "each once: {run}");
+}
+
+/// A second signal ends at once.
+#[test]
+fn a_second_signal_ends_at_once() {
+    let server = Server::start(|_| Said::Status(503));
+    let site = Site::with(&config(&server.address(), ""), input());
+    let live = site.start(["run"]);
+    tamis_tests::harness::eventually("it is tried", || server.requests() > 2);
+    live.signal("TERM");
+    std::thread::sleep(Duration::from_millis(300));
+    let started = Instant::now();
+    live.signal("TERM");
+    let run = live.wait();
+    assert_eq!(run.code, Some(4), "{run}");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
