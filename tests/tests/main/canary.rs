@@ -76,10 +76,10 @@ settings: {{ admin: 'unix:admin.sock', lanes: 2 }}"
     } else {
         assert!(letters.is_empty(), "{}", what("dead letters"));
     }
-    // Nothing but the cache and the dead letters is kept in the data directory.
+    // Nothing but the lock, the cache and the dead letters is kept in the data directory.
     for entry in std::fs::read_dir(site.path("data")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(["cache", "cache.key"].contains(&name.as_str()), "{name}");
+        assert!(["lock", "cache", "cache.key"].contains(&name.as_str()), "{name}");
     }
 }
 

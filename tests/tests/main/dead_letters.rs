@@ -261,32 +261,31 @@ fn kills_lose_nothing() {
     // What is dropped is killed, with SIGKILL.
     let kill = |mut live: Live, after: Duration| live.ends_within(after);
     let began = Instant::now();
-    let (mut ended, mut repeats) = (0, false);
-    for round in 0..40 {
-        // Half of what is run again fails again.
-        site.config(&config(if round % 2 == 0 {
-            "if to_int!(.id) % 7 != 0 { .n = to_int!(.n) }"
-        } else {
-            "if to_int!(.id) % 3 != 0 { .n = to_int!(.n) }"
-        }));
+    let (mut ended, mut delivered, mut repeats) = (0, 0, false);
+    for round in 0.. {
+        // Some of what is run again fails again: what is delivered in the end depends on a number in its last place.
+        let digit = round % 8;
+        site.config(&config(&format!("if !ends_with(to_string!(.id), \"{digit}\") {{ .n = to_int!(.n) }}")));
         let host = site.start(["run"]);
         std::thread::sleep(Duration::from_millis(random(60)));
         let limit = (100 + random(3_000)).to_string();
         let command = site.start(["dead-letters", "replay", "--limit", &limit]);
-        ended += u32::from(kill(command, Duration::from_millis(random(40))));
+        ended += u32::from(kill(command, Duration::from_millis(random(60))));
         kill(host, Duration::from_millis(random(120)));
         let (arrived, letters) = found(&site);
+        assert!(letters.len() as u64 <= 5 * COUNT, "round {round}: {} letters, though only what was under way is repeated", letters.len());
         let mut there: Vec<u64> = arrived.keys().copied().chain(letters).collect();
+        delivered = arrived.len();
         there.sort_unstable();
-        repeats |= there.len() as u64 > COUNT;
+        repeats |= there.len() as u64 > COUNT || arrived.values().any(|times| *times > 1);
         there.dedup();
         assert_eq!(there.len() as u64, COUNT, "round {round}: a record is lost");
-        if began.elapsed() > Duration::from_secs(40) {
+        // On a busy machine it takes more rounds until a kill comes at an unfortunate moment.
+        if (round >= 40 && ended > 0 && delivered > 0 && repeats) || began.elapsed() > Duration::from_secs(40) {
             break;
         }
     }
-    assert!(ended > 0, "no command ever got to its end: the test proves little");
-    assert!(repeats, "nothing was interrupted: the test proves little");
+    assert!(ended > 0 && delivered > 0 && repeats, "{ended} commands ended, {delivered} records came: the test proves little");
     site.config(&config(MENDED));
     site.run(["dead-letters", "replay"]);
     site.delivered();

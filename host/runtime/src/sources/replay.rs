@@ -20,8 +20,10 @@ use tamis_nodes::sources::{Outlet, Stream};
 /// What it is called among the sources.
 pub(crate) const REPLAY: &str = "dead_letters/replay";
 
-/// How often the folder is looked at, and how often it is written down how far a file is safe.
+/// How often the folder is looked at.
 const POLL: Duration = Duration::from_secs(1);
+/// How often it is written down how far a file is safe: what a host that is killed did since is repeated.
+const SETTLE: Duration = Duration::from_millis(50);
 /// How often a sleeping thread looks whether to end.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -100,8 +102,10 @@ impl Replay {
         loop {
             if looked.is_none_or(|at| at.elapsed() >= POLL) {
                 self.take();
-                self.settle(false);
                 looked = Some(Instant::now());
+            }
+            if !self.open.is_empty() && self.settled.elapsed() >= SETTLE {
+                self.settle(false);
             }
             if self.once || self.gate.stopping() || self.alive.strong_count() == 0 {
                 break;
@@ -193,7 +197,7 @@ impl Replay {
             frame = tamis_nodes::sources::decode(&config.value, frame);
         }
         let sent = self.gate.send_to(Some(Recipient { pipeline, source }), &Stream { id, name: stream }, frame, end);
-        if self.settled.elapsed() >= POLL {
+        if self.settled.elapsed() >= SETTLE {
             self.settle(false);
         }
         sent
