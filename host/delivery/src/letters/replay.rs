@@ -211,7 +211,7 @@ mod tests {
         staged.push(b"{2}").unwrap();
         let path = staged.commit().unwrap();
         let pending = PendingFile { pipeline: "main".into(), path };
-        assert_eq!(folder.pending().unwrap(), [pending.clone()]);
+        assert_eq!(folder.pending().unwrap(), std::slice::from_ref(&pending));
         assert_eq!(std::fs::read(&pending.path).unwrap(), b"{1}\n{2}\n");
         assert_eq!(std::fs::read_dir(pending.path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
         let file = File::open(&pending.path).unwrap();
