@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 /// A sieve for log records: sandboxed WebAssembly plugins filter, enrich, redact and route them, and see only the fields they were granted.
 #[derive(Debug, Parser)]
@@ -46,6 +47,8 @@ pub(crate) enum Verb {
     Explain(Explain),
     /// Work on plugins.
     Plugin(Plugin),
+    /// Look at records that failed, and run them again.
+    DeadLetters(DeadLetters),
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Print shell completions.
@@ -112,6 +115,75 @@ pub(crate) struct PluginBuild {
     /// Where the components go.
     #[arg(long, value_name = "FOLDER", default_value = "target/plugins")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetters {
+    #[command(subcommand)]
+    pub(crate) verb: DeadLettersVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersVerb {
+    /// Show dead letters, oldest first in each file. Exit code 1 when there are none.
+    List(LettersList),
+    /// Take dead letters out of their files and send their records through their pipelines again.
+    Replay(LettersReplay),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LettersList {
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    /// Show the records too: they may hold personal data.
+    #[arg(long)]
+    pub(crate) records: bool,
+    /// Count by pipeline, step and cause instead.
+    #[arg(long, conflicts_with = "records")]
+    pub(crate) summary: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LettersReplay {
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+}
+
+/// Which dead letters; everything given has to hold.
+#[derive(Debug, Args)]
+pub(crate) struct Choice {
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
+    /// Those of this pipeline; may be given several times.
+    #[arg(long, value_name = "PIPELINE")]
+    pub(crate) pipeline: Vec<String>,
+    /// Those with this cause: reject, trap, deadline, memory, decode, contract, sink; may be given several times.
+    #[arg(long, value_name = "CAUSE", value_parser = ["reject", "trap", "deadline", "memory", "decode", "contract", "sink"])]
+    pub(crate) cause: Vec<String>,
+    /// Those of this step; may be given several times.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) step: Vec<String>,
+    /// Those of this plugin; may be given several times.
+    #[arg(long, value_name = "PLUGIN")]
+    pub(crate) plugin: Vec<String>,
+    /// Those from this time on: `2026-05-01T12:00:00Z`, or how long ago, such as `2h`.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) since: Option<SystemTime>,
+    /// Those before this time.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<SystemTime>,
+    /// At most so many.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+fn time(text: &str) -> Result<SystemTime, String> {
+    if let Ok(time) = humantime::parse_rfc3339_weak(text) {
+        return Ok(time);
+    }
+    let ago = humantime::parse_duration(text)
+        .map_err(|_| "expected a time such as `2026-05-01T12:00:00Z` (UTC) or how long ago, such as `2h` or `1day 6h`".to_string())?;
+    SystemTime::now().checked_sub(ago).ok_or_else(|| "that is before time began".to_string())
 }
 
 #[derive(Debug, Args)]

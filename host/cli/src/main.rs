@@ -3,6 +3,7 @@
 mod arguments;
 mod check;
 mod completions;
+mod dead_letters;
 mod exit;
 mod explain;
 mod logging;
@@ -32,6 +33,7 @@ fn main() -> std::process::ExitCode {
         Verb::Check(verb) => check::run(&arguments, verb),
         Verb::Explain(verb) => explain::run(&arguments, verb),
         Verb::Plugin(verb) => plugin::run(&arguments, verb),
+        Verb::DeadLetters(verb) => dead_letters::run(&arguments, verb),
         Verb::Schema => schema::run(),
         Verb::Completions(verb) => completions::run(verb),
     };

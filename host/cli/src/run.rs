@@ -12,12 +12,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tamis_admin::{AdminError, Listener};
 use tamis_config::{Admin, Settings};
+use tamis_delivery::{FolderLock, LockError};
 use tamis_runtime::{Ended, Engine, Metrics, StartOptions, Stop};
 
 /// How often the end and the time-out are looked for.
 const LOOK: Duration = Duration::from_millis(5);
 /// How long threads may take to end when everything is to end now.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long the data folder is waited for: a host that is just ending, or a command that is about to be done with it.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Files that must be free to open before anything starts: the libraries for signals and sockets panic without.
 const FILES_MIN: usize = 16;
@@ -28,6 +32,8 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     let Some(planned) = planned else { return Ok(Exit::BadConfiguration) };
     let Planned { config, plan, tools } = planned;
     enough_files()?;
+    // Before anything in it is opened, and until everything has ended.
+    let _lock = hold(&config.settings)?;
     let metrics = Arc::new(Metrics::new());
     let stop = Stop::default();
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -78,6 +84,18 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
         return Ok(if exit == Exit::Success { Exit::Undelivered } else { exit });
     }
     finish(arguments, verb, &ended, interrupted.load(Ordering::SeqCst))
+}
+
+/// Holds the data folder for this host alone. One that cannot be written is nobody's: whatever needs it says so.
+fn hold(settings: &Settings) -> Result<Option<FolderLock>, LockError> {
+    match FolderLock::take(settings.data_dir.as_path(), "tamis run", LOCK_PATIENCE) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ LockError::Taken { .. }) => Err(error),
+        Err(error @ LockError::Io { .. }) => {
+            tracing::warn!("{error}; going on without a lock: no other host may use this folder");
+            Ok(None)
+        }
+    }
 }
 
 async fn listen(settings: &Settings) -> Result<Option<Listener>, AdminError> {

@@ -7,6 +7,8 @@ mod dead_letter;
 pub mod disk;
 mod flight;
 mod ledger;
+pub mod letters;
+mod lock;
 #[cfg(any(test, feature = "simulation"))]
 pub mod simulation;
 pub mod spool;
@@ -16,3 +18,4 @@ pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINT_VERSION, CheckpointError, 
 pub use dead_letter::{DeadLetter, Origin, Position};
 pub use flight::{Boarding, Flight, Seat, Ticket};
 pub use ledger::{Balance, Ledger, Portion};
+pub use lock::{FolderLock, LockError};

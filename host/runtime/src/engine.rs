@@ -8,7 +8,7 @@ use crate::pool::Pool;
 use crate::sample::Samples;
 use crate::sequence::Sequence;
 use crate::sinks::{BatchSink, Letters, Outlet, SinkCounts, SpooledSink, StreamSink, queue};
-use crate::sources::{Gate, counters};
+use crate::sources::{Gate, REPLAY, Replay, counters};
 use crate::stop::{HaltOnPanic, Stop};
 use crate::suspects::Suspects;
 use crate::tools::Tools;
@@ -177,9 +177,10 @@ impl Engine {
         let outlets = engine.start_sinks(config, &pool, options.once)?;
         let frames = crossbeam_channel::bounded(lane_count);
         let aside = crossbeam_channel::bounded(1);
-        let suspects = Arc::new(Suspects::new(engine.graph.sources.len()));
-        let exit =
-            Arc::new(Exit { sequences: engine.graph.sources.iter().map(|_| Sequence::default()).collect(), outlets, stop: stop.clone() });
+        let suspects = Arc::new(Suspects::new(engine.graph.sources.len() + 1));
+        // One for each source, and one for dead letters that are run again.
+        let sequences = (0..=engine.graph.sources.len()).map(|_| Sequence::default()).collect();
+        let exit = Arc::new(Exit { sequences, outlets, stop: stop.clone() });
         for (number, lane) in ready.into_iter().enumerate() {
             engine.start_lane(format!("lane {number}"), Ready::Now(lane), &frames.1, &exit, &suspects, &pool)?;
         }
@@ -375,6 +376,8 @@ impl Engine {
         options: &StartOptions,
     ) -> Result<(), StartError> {
         let once = options.once;
+        // Each source's thread holds it; the one for dead letters ends when all of them have.
+        let alive = Arc::new(());
         for (number, name) in self.graph.sources.clone().into_iter().enumerate() {
             let Some(source) = config.sources.get(&*name).map(|s| s.value.clone()) else { continue };
             // Enough that no lane waits while another frame is written, and little enough for a sidecar's memory.
@@ -400,6 +403,7 @@ impl Engine {
             let waited_for = !matches!(source, Source::Stdin(_));
             let (left, errors, stop) = (Arc::clone(&self.sources_left), Arc::clone(&self.source_errors), self.stop.clone());
             left.fetch_add(usize::from(waited_for), Ordering::SeqCst);
+            let alive = Arc::clone(&alive);
             let thread = std::thread::Builder::new().name(format!("source {name}")).spawn(move || {
                 let _guard = HaltOnPanic(stop.clone());
                 if let Err(error) = tamis_nodes::sources::run(&source, &run, &mut gate) {
@@ -412,11 +416,30 @@ impl Engine {
                     }
                 }
                 left.fetch_sub(usize::from(waited_for), Ordering::SeqCst);
+                drop(alive);
             })?;
             if waited_for {
                 self.sources.push(thread);
             }
         }
+        let flight = Flight::new(lane_count + 1);
+        self.flights.push(Arc::clone(&flight));
+        let (records, bytes) = counters(REPLAY, &self.metrics);
+        let gate = Gate {
+            source: self.graph.sources.len(),
+            flight,
+            lanes: Some((frames.clone(), aside.clone())),
+            suspects: Arc::clone(suspects),
+            stop: self.stop.clone(),
+            pool: Arc::clone(pool),
+            progress: Arc::clone(&self.progress),
+            records,
+            bytes,
+            name: REPLAY.into(),
+            events: self.metrics.source_events.clone(),
+        };
+        let replay = Replay::new(config, &self.graph, gate, Arc::downgrade(&alive), once);
+        self.sources.push(replay.spawn(Arc::clone(&self.sources_left))?);
         Ok(())
     }
 

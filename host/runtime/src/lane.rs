@@ -19,9 +19,19 @@ use tamis_sandbox::{Failure, Step};
 /// A frame under way.
 pub(crate) struct Boarded {
     pub(crate) source: usize,
+    /// Who gets it, when not all pipelines that read the source.
+    pub(crate) recipient: Option<Recipient>,
     pub(crate) stream: Arc<str>,
     pub(crate) frame: Frame,
     pub(crate) boarding: Boarding,
+}
+
+/// The one pipeline that a frame is meant for.
+#[derive(Debug, Clone)]
+pub(crate) struct Recipient {
+    pub(crate) pipeline: usize,
+    /// The source whose records they are.
+    pub(crate) source: Arc<str>,
 }
 
 /// A parcel and the number of its sink.
@@ -125,7 +135,7 @@ impl Lane {
 
     /// Takes a frame through everything. Gives what is to be delivered, and the frame's memory for the next.
     pub(crate) fn run(&mut self, boarded: Boarded, pool: &Pool) -> (Vec<Addressed>, Option<Vec<u8>>) {
-        let Boarded { source, stream, frame, boarding } = boarded;
+        let Boarded { source, recipient, stream, frame, boarding } = boarded;
         self.failing = Duration::ZERO;
         let graph = Arc::clone(&self.graph);
         let mut parcels = Vec::new();
@@ -135,10 +145,14 @@ impl Lane {
             Some(offsets) => offsets.get(row as usize).copied().unwrap_or(base),
             None => base + records.rows.get(row as usize).map_or(0, |(from, _)| u64::from(*from)),
         };
-        let Some(name) = graph.sources.get(source) else { return (parcels, None) };
+        let (name, readers) = match &recipient {
+            Some(recipient) => (Some(&recipient.source), std::slice::from_ref(&recipient.pipeline)),
+            None => (graph.sources.get(source), graph.readers.get(source).map(Vec::as_slice).unwrap_or_default()),
+        };
+        let Some(name) = name else { return (parcels, None) };
         let from = From { source: name, stream: &stream, boarding: &boarding, pool, offset: &offset };
-        for &number in graph.readers.get(source).map(Vec::as_slice).unwrap_or_default() {
-            let pipeline = &graph.pipelines[number];
+        for &number in readers {
+            let Some(pipeline) = graph.pipelines.get(number) else { continue };
             let mut made = Made::new(&mut parcels);
             made.portion.taken = rejected.len() as u64;
             pipeline.ledger.enter(rejected.len() as u64);

@@ -1,7 +1,11 @@
 //! Source threads: each hands frames to the lanes, within the bound of its flight.
 
+mod replay;
+
+pub(crate) use replay::{REPLAY, Replay};
+
 use crate::engine::Progress;
-use crate::lane::Boarded;
+use crate::lane::{Boarded, Recipient};
 use crate::metrics::{EventLabels, Metrics, SourceLabels};
 use crate::pool::Pool;
 use crate::stop::Stop;
@@ -43,8 +47,9 @@ pub(crate) fn counters(name: &str, metrics: &Metrics) -> (Counter, Counter) {
     (metrics.source_records.get_or_create(&labels).clone(), metrics.source_bytes.get_or_create(&labels).clone())
 }
 
-impl Outlet for Gate {
-    fn send(&mut self, stream: &Stream, frame: Frame, end: u64) -> bool {
+impl Gate {
+    /// [`Outlet::send`], to one pipeline alone when a recipient is named.
+    pub(crate) fn send_to(&mut self, recipient: Option<Recipient>, stream: &Stream, frame: Frame, end: u64) -> bool {
         let (count, bytes) = (frame.count() as u64, frame.bytes);
         let boarding = loop {
             if self.stop.is_draining() {
@@ -54,7 +59,7 @@ impl Outlet for Gate {
                 break boarding;
             }
         };
-        let mut boarded = Boarded { source: self.source, stream: Arc::clone(&stream.name), frame, boarding };
+        let mut boarded = Boarded { source: self.source, recipient, stream: Arc::clone(&stream.name), frame, boarding };
         loop {
             let Some((lanes, aside)) = &self.lanes else {
                 boarded.boarding.ticket.give_up();
@@ -74,6 +79,12 @@ impl Outlet for Gate {
         self.bytes.inc_by(bytes);
         self.progress.bytes_read.fetch_add(bytes, Ordering::Relaxed);
         true
+    }
+}
+
+impl Outlet for Gate {
+    fn send(&mut self, stream: &Stream, frame: Frame, end: u64) -> bool {
+        self.send_to(None, stream, frame, end)
     }
 
     fn safe(&mut self) -> Vec<(u64, u64)> {

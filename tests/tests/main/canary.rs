@@ -76,11 +76,11 @@ settings: {{ admin: 'unix:admin.sock', lanes: 2 }}"
     } else {
         assert!(letters.is_empty(), "{}", what("dead letters"));
     }
-    // Nothing but the cache, the dead letters and positions is kept in the data directory.
+    // Nothing but the lock, the cache, the dead letters and positions is kept in the data directory.
     clean(&what("the checkpoint"), &site.read("data/checkpoints/in.json"));
     for entry in std::fs::read_dir(site.path("data")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(["cache", "cache.key", "checkpoints"].contains(&name.as_str()), "{name}");
+        assert!(["lock", "cache", "cache.key", "checkpoints"].contains(&name.as_str()), "{name}");
     }
 }
 

@@ -10,6 +10,7 @@ mod cache;
 mod canary;
 mod check;
 mod commands;
+mod dead_letters;
 mod evasion;
 mod exits;
 mod failure;

@@ -98,6 +98,15 @@ fn codec(codec: tamis_config::Codec) -> Codec {
     }
 }
 
+/// Decodes lines of a source as it would itself: those that could not be decoded before are given another try.
+pub fn decode(source: &Source, frame: Frame) -> Frame {
+    match source {
+        Source::File(file) => codec(file.codec).decode(frame),
+        Source::Stdin(stdin) => codec(stdin.codec).decode(frame),
+        Source::Demo(_) => frame,
+    }
+}
+
 /// A source that cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
