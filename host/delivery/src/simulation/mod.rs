@@ -27,6 +27,7 @@ mod tests;
 
 pub use disk::SyncUnderWay;
 pub use fault::Operation;
+pub use random::Random;
 
 use fault::Faults;
 use state::{Change, State};
