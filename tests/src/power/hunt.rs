@@ -13,12 +13,36 @@ use tamis_delivery::simulation::SimDisk;
 pub struct Recorded {
     events: Vec<Event>,
     root: PathBuf,
-    /// The recording before it, and the moment at which that run was killed.
-    after: Option<(Box<Recorded>, usize)>,
+    /// The recording before it, and how that run ended.
+    after: Option<(Box<Recorded>, Crash)>,
     /// What the sink behind the spool took in this run.
     taken: Option<Held>,
     /// Whether it ended with nothing left to deliver.
     complete: bool,
+}
+
+/// How a run ends before its time.
+#[derive(Debug, Clone, Copy)]
+pub enum Crash {
+    /// It is killed after so many changes to the disk.
+    Kill(usize),
+    /// The power goes after so many changes; the seed says what is left.
+    PowerLoss(usize, u64),
+}
+
+impl Crash {
+    fn moment(self) -> usize {
+        match self {
+            Self::Kill(moment) | Self::PowerLoss(moment, _) => moment,
+        }
+    }
+
+    fn of(self, disk: &SimDisk) -> SimDisk {
+        match self {
+            Self::Kill(moment) => disk.kill_at(moment),
+            Self::PowerLoss(moment, seed) => disk.crash_at(moment, seed),
+        }
+    }
 }
 
 impl Recorded {
@@ -28,20 +52,23 @@ impl Recorded {
         Self { events, root, after: None, taken: None, complete: false }
     }
 
-    /// The run before this one was killed at a moment, and this one follows the same input.
-    pub fn follow_on(self, scenario: &Scenario, moment: usize) -> Self {
-        let (events, root) = scenario.follow_on(&self.replay(None).disk.kill_at(moment));
-        Self { events, root, after: Some((Box::new(self), moment)), taken: None, complete: false }
+    /// The run before this one crashed, and this one follows the same input.
+    pub fn follow_on(self, scenario: &Scenario, crash: Crash) -> Self {
+        let (events, root) = scenario.follow_on(&crash.of(&self.replay(None).disk));
+        Self { events, root, after: Some((Box::new(self), crash)), taken: None, complete: false }
     }
 
-    /// The run before this one was killed at a moment, and this one went on until everything was delivered.
-    pub fn resume(self, scenario: &Scenario, moment: usize) -> Result<Self, String> {
-        let disk = self.replay(None).disk.kill_at(moment);
+    /// The run before this one crashed, and this one went on until everything was delivered.
+    ///
+    /// # Errors
+    /// What was wrong then.
+    pub fn resume(self, scenario: &Scenario, crash: Crash) -> Result<Self, String> {
+        let disk = crash.of(&self.replay(None).disk);
         let (state, events, root) = scenario.resume_recorded(&disk);
         if let Some(wrong) = scenario.violation(&state, &BTreeMap::new(), false) {
-            return Err(format!("killed after change {moment}: {wrong}"));
+            return Err(format!("{crash:?}: {wrong}"));
         }
-        Ok(Self { events, root, after: Some((Box::new(self), moment)), taken: Some(state.after), complete: true })
+        Ok(Self { events, root, after: Some((Box::new(self), crash)), taken: Some(state.after), complete: true })
     }
 
     /// The run before this one.
@@ -53,11 +80,11 @@ impl Recorded {
     pub fn replay(&self, ignored: Option<&'static str>) -> Replay {
         let (disk, promises) = match &self.after {
             None => (SimDisk::new(), Vec::new()),
-            Some((before, moment)) => {
+            Some((before, crash)) => {
                 let Replay { disk, promises, .. } = before.replay(ignored);
                 let promises =
-                    promises.into_iter().filter(|promise| promise.moment <= *moment).map(|p| Promise { moment: 0, ..p }).collect();
-                (disk.kill_at(*moment), promises)
+                    promises.into_iter().filter(|promise| promise.moment <= crash.moment()).map(|p| Promise { moment: 0, ..p }).collect();
+                (crash.of(&disk), promises)
             }
         };
         let mut replay = Replay::new(&self.events, &self.root, disk, ignored);

@@ -11,7 +11,7 @@ mod scenario;
 mod strace;
 mod verdict;
 
-pub use hunt::{Hunt, Recorded};
+pub use hunt::{Crash, Hunt, Recorded};
 pub use replay::{Promise, Replay};
 pub use scenario::{Scenario, State};
 pub use strace::{Call, Event, events, permitted};

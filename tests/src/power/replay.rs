@@ -36,6 +36,8 @@ pub struct Replay {
     under_way: HashMap<u32, UnderWay>,
     /// Files and folders that this run has changed.
     changed: BTreeSet<PathBuf>,
+    /// Files that were written in the middle or cut, and not synced since.
+    repaired: BTreeSet<PathBuf>,
     /// What a thread renamed in its last call on this disk.
     renamed: HashMap<u32, PathBuf>,
 }
@@ -58,8 +60,8 @@ struct UnderWay {
 
 impl Replay {
     /// Replays the events of a run in `root` on a disk. Syncs of `ignored` do nothing. A file's sync is called
-    /// `<where>.file`, a folder's `<where>.folder`; `.inherited` is added when this run has changed nothing there, `.aside`
-    /// for a file that is renamed next, `.acknowledged` for the folder of a spool after that file was replaced.
+    /// `<where>.file`, a folder's `<where>.folder`; `.inherited` is added when this run has changed nothing there, `.repaired` when
+    /// it was written in the middle or cut, `.aside` for a file that is renamed next, `.acknowledged` for the folder of a spool after that file was replaced.
     pub fn new(events: &[Event], root: &Path, disk: SimDisk, ignored: Option<&'static str>) -> Self {
         ignored.into_iter().for_each(|site| disk.ignore_sync(site));
         let mut replay = Self {
@@ -70,6 +72,7 @@ impl Replay {
             open: HashMap::new(),
             under_way: HashMap::new(),
             changed: BTreeSet::new(),
+            repaired: BTreeSet::new(),
             renamed: HashMap::new(),
         };
         for (at, event) in events.iter().enumerate() {
@@ -140,6 +143,7 @@ impl Replay {
                         .open_append(&path, FILE_MODE)
                         .and_then(|mut file| file.set_len(call.number(1).expect("a length") as u64))
                         .expect("a file");
+                    self.repaired.insert(path.clone());
                     self.changed.insert(path);
                 }
             }
@@ -221,6 +225,7 @@ impl Replay {
                 open.offset += count;
             }
             self.disk.write_at(&path, at, bytes).expect("a file");
+            self.repaired.insert(path.clone());
         }
         self.changed.insert(path);
     }
@@ -267,6 +272,8 @@ impl Replay {
         let renamed = self.renamed.remove(&thread);
         let special = if is_file && path.ends_with("acknowledged.new") || renamed.is_some_and(|to| to.ends_with("acknowledged")) {
             ".acknowledged"
+        } else if self.repaired.remove(path) {
+            ".repaired"
         } else if !self.changed.contains(path) {
             ".inherited"
         } else if is_file && place != "data/checkpoints" && self.renames_next(thread, path, rest) {

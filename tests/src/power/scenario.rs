@@ -17,7 +17,7 @@ sinks:
   parts: { type: file, path: 'parts/%{tenant}/log.ndjson', rotate: { size: 8KiB }, open_files: 2 }
   packed: { type: file, path: packed/all.ndjson.gz, compression: gzip, rotate: { size: 8KiB } }
   queued: { type: http, url: 'http://ADDRESS/in', buffer: { disk: 16MiB }, retry: { initial: 10ms, max: 50ms } }
-settings: { admin: off, lanes: 2, batch: { records: 16 }, checkpoint_interval: 10ms, shutdown_timeout: 1s }";
+settings: { admin: off, lanes: 2, batch: { records: 16 }, checkpoint_interval: 10ms, shutdown_timeout: 100ms }";
 
 /// What makes the recorded run sync more often, and every start slower.
 const EAGER: [(&str, &str); 2] = [(", open_files: 2", ""), ("batch: { records: 16 }, ", "")];

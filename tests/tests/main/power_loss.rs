@@ -2,7 +2,7 @@
 //! tried, and `POWER_SEED` which: the same seed tries the same states of a recording, but no two recordings are the same.
 
 use std::collections::{BTreeMap, BTreeSet};
-use tamis_tests::power::{Hunt, Recorded, Scenario, permitted};
+use tamis_tests::power::{Crash, Hunt, Recorded, Scenario, permitted};
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
@@ -37,14 +37,16 @@ fn power_may_go_at_any_moment() {
     let (mut tried, mut repeats) = (hunt.states, hunt.repeats);
     // Killed first, started again, and then the power goes: what the killed one had not synced, nobody may take for durable.
     let kills: BTreeSet<usize> = first_syncs(&recorded).into_values().chain((0..states / 20).map(|n| spread(seed ^ n, end))).collect();
-    for (n, kill) in kills.into_iter().enumerate() {
-        let resumed = if n % 2 == 0 { recorded.follow_on(&scenario, kill) } else { recorded.resume(&scenario, kill).unwrap() };
+    let lost = (0..states / 10).map(|n| Crash::PowerLoss(spread(seed ^ n << 8, end), seed + n));
+    let crashes: Vec<Crash> = kills.into_iter().map(Crash::Kill).chain(lost).collect();
+    for (n, crash) in crashes.into_iter().enumerate() {
+        let resumed = if n % 2 == 0 { recorded.follow_on(&scenario, crash) } else { recorded.resume(&scenario, crash).unwrap() };
         let mut hunt = Hunt::new(&scenario, &resumed, None);
         let end = hunt.replay().disk.moment();
-        assert_eq!(hunt.try_state(end, 0), None, "killed after change {kill}");
+        assert_eq!(hunt.try_state(end, 0), None, "after {crash:?}");
         for n in (0..states / 40).map(|more| seed + n as u64 + (more << 16)) {
             let wrong = hunt.try_state(spread(n, end), n);
-            assert_eq!(wrong, None, "killed after change {kill}");
+            assert_eq!(wrong, None, "after {crash:?}");
         }
         (tried, repeats) = (tried + hunt.states, repeats + hunt.repeats);
         recorded = resumed.before().unwrap();
@@ -82,7 +84,7 @@ fn every_sync_is_missed_when_it_is_taken_away() {
     }
     // What the sink takes from the spool is written down only where there is somebody who takes it.
     let end = recorded.replay(None).disk.moment();
-    recorded = recorded.resume(&scenario, end).unwrap();
+    recorded = recorded.resume(&scenario, Crash::Kill(end)).unwrap();
     for site in first_syncs(&recorded).into_keys().filter(|site| site.contains("acknowledged")) {
         verdicts.insert(site, missed(&scenario, &recorded, site));
     }
@@ -90,7 +92,7 @@ fn every_sync_is_missed_when_it_is_taken_away() {
     // A process goes on after one that was killed right before a sync: then what it makes up for must be missed.
     for (place, moments) in kills {
         for moment in [moments.first(), moments.last(), moments.get(1), moments.get(moments.len() / 2)].into_iter().flatten() {
-            recorded = recorded.follow_on(&scenario, *moment);
+            recorded = recorded.follow_on(&scenario, Crash::Kill(*moment));
             let found: BTreeSet<&str> = recorded.replay(None).syncs.iter().map(|(_, _, site)| *site).collect();
             let mut open = false;
             for site in found.into_iter().filter(|site| !is_spared(site)) {
@@ -106,6 +108,16 @@ fn every_sync_is_missed_when_it_is_taken_away() {
                 break;
             }
         }
+    }
+    // After a power loss something has to be repaired.
+    for seed in 2..6 {
+        let end = recorded.replay(None).disk.moment();
+        recorded = recorded.follow_on(&scenario, Crash::PowerLoss(end / 2 + seed as usize, seed));
+        for site in first_syncs(&recorded).into_keys().filter(|site| site.ends_with(".repaired") && !is_spared(site)) {
+            let verdict = verdicts.entry(site).or_insert(None);
+            *verdict = verdict.take().or_else(|| missed(&scenario, &recorded, site));
+        }
+        recorded = recorded.before().unwrap();
     }
     for (site, wrong) in &verdicts {
         let wrong = wrong.as_ref().map_or("NOT MISSED".into(), |wrong| wrong.replace('\n', " ").chars().take(160).collect::<String>());

@@ -162,3 +162,35 @@ fn remove(surplus: Vec<PathBuf>) {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_inherited_up_to_the_file_system_and_those_above_the_base_once() {
+        let temporary = tempfile::tempdir().unwrap();
+        let base = temporary.path().join("out");
+        std::fs::create_dir_all(base.join("a/b")).unwrap();
+        let mut unsynced = Unsynced::default();
+        unsynced.inherit(&base, &base.join("a/b/file"));
+        for folder in [&base.join("a/b"), &base.join("a"), &base, temporary.path()] {
+            assert!(unsynced.inherited.contains(folder), "{}", folder.display());
+        }
+        unsynced.sync_now().unwrap();
+        unsynced.inherit(&base, &base.join("a/file"));
+        assert_eq!(unsynced.inherited, BTreeSet::from([base.join("a"), base]));
+        unsynced.sync_now().unwrap();
+        assert!(unsynced.commit().is_none());
+    }
+
+    #[test]
+    fn a_relative_path_ends_at_the_working_folder() {
+        for base in ["", "."] {
+            let mut unsynced = Unsynced::default();
+            unsynced.inherit(Path::new(base), &Path::new(base).join("file"));
+            assert_eq!(unsynced.inherited, BTreeSet::from([PathBuf::from(".")]), "{base:?}");
+        }
+    }
+}
