@@ -12,7 +12,7 @@ DEMO_RECORDS ?= 1000000
 .PHONY: help build plugins guests demo test check bench fmt clean
 
 help: ## This list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 build: ## The host: target/release/tamis
 	$(CARGO) build --release --locked -p tamis-cli
@@ -36,6 +36,18 @@ check: ## Formatting, lints, links in the documentation
 	cd plugins && $(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	sh docs/check-links.sh
+
+# What a process does to its files is recorded with strace.
+.PHONY: strace test-power
+test: strace
+test-faults: test-power
+
+strace:
+	@sh tests/strace.sh
+
+test-power: build strace ## Power loss at 300 moments of recorded runs, 4,000 with FAULTS=long, and each sync taken away
+	POWER_STATES=$(if $(filter long,$(FAULTS)),4000,300) SIM_SEEDS=$(if $(filter long,$(FAULTS)),50000,5000) \
+	    $(CARGO) test --release --locked -p tamis-tests -p tamis-delivery --test main --test simulation -- --nocapture --test-threads 1 power_loss what_is_told
 
 bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs full, lanes, VRL, serde_json
 	$(CARGO) build --release --locked -p tamis-tests --bins

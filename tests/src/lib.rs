@@ -3,4 +3,5 @@
 pub mod bench;
 pub mod comparison;
 pub mod harness;
+pub mod power;
 pub mod samples;

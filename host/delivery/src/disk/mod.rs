@@ -42,6 +42,12 @@ pub trait Disk: Send + Sync + Debug {
     /// What the system says.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// Gives a file a second name, which nothing may have yet.
+    ///
+    /// # Errors
+    /// What the system says; `AlreadyExists` when something has the name.
+    fn link(&self, path: &Path, other: &Path) -> io::Result<()>;
+
     /// Removes a file.
     ///
     /// # Errors

@@ -28,6 +28,10 @@ impl Disk for RealDisk {
         fs::rename(from, to)
     }
 
+    fn link(&self, path: &Path, other: &Path) -> io::Result<()> {
+        fs::hard_link(path, other)
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }

@@ -1,7 +1,7 @@
 //! The simulated disk as a [`Disk`].
 
 use super::fault::Operation;
-use super::state::{Change, Inode, Node, ROOT, State};
+use super::state::{Change, FileNode, Inode, Node, ROOT, State};
 use super::{Inner, SimDisk};
 use crate::disk::{DirectoryEntry, Disk, DiskFile, EntryKind, Metadata};
 use std::ffi::{OsStr, OsString};
@@ -30,7 +30,47 @@ fn split<'a>(state: &State, path: &'a Path) -> io::Result<(Inode, &'a OsStr)> {
     if state.folder(folder).is_none() { Err(ErrorKind::NotADirectory.into()) } else { Ok((folder, name)) }
 }
 
+/// A sync that was asked for and has not returned. What is done to the file or folder meanwhile is not covered by it.
+#[derive(Debug)]
+pub struct SyncUnderWay {
+    inner: Arc<Mutex<Inner>>,
+    change: Change,
+}
+
+impl SyncUnderWay {
+    /// It returns, with success: what it covers is durable from now on.
+    pub fn end(self, site: &'static str) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).sync(site, self.change);
+    }
+}
+
 impl SimDisk {
+    /// Begins a sync of what a path names: for replaying what threads did at the same time.
+    ///
+    /// # Errors
+    /// `NotFound` where there is nothing.
+    pub fn begin_sync(&self, path: &Path) -> io::Result<SyncUnderWay> {
+        let inner = self.lock();
+        let node = resolve(&inner.state, path)?;
+        let change = match inner.state.folder(node) {
+            Some(folder) => Change::SyncFolder { folder: node, through: folder.changes() },
+            None => Change::SyncFile { file: node, through: inner.state.file(node).map_or(0, FileNode::changes) },
+        };
+        Ok(SyncUnderWay { inner: Arc::clone(&self.inner), change })
+    }
+
+    /// Writes in the middle of a file, for replaying programs that do more than append.
+    ///
+    /// # Errors
+    /// `NotFound` where there is nothing, `IsADirectory` for a folder.
+    pub fn write_at(&self, path: &Path, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        let mut inner = self.lock();
+        let file = resolve(&inner.state, path)?;
+        inner.state.file(file).ok_or(ErrorKind::IsADirectory)?;
+        inner.change(Change::Write { file, offset, bytes: Arc::from(bytes) });
+        Ok(())
+    }
+
     fn handle(&self, inode: Inode, writable: bool) -> Box<dyn DiskFile> {
         Box::new(SimFile { inner: Arc::clone(&self.inner), inode, writable })
     }
@@ -70,8 +110,24 @@ impl Disk for SimDisk {
         if inner.state.file(inode).is_none() {
             return Err(io::Error::new(ErrorKind::Unsupported, "the simulation renames files only"));
         }
+        if inner.state.lookup(to_folder, to).is_some_and(|other| inner.state.file(other).is_none()) {
+            return Err(ErrorKind::IsADirectory.into());
+        }
         let (from, to): (OsString, OsString) = (from.into(), to.into());
         inner.change(Change::Rename { from_folder, from, to_folder, to });
+        Ok(())
+    }
+
+    fn link(&self, path: &Path, other: &Path) -> io::Result<()> {
+        let mut inner = self.lock();
+        inner.faults.check(Operation::Rename)?;
+        let file = resolve(&inner.state, path)?;
+        inner.state.file(file).ok_or(ErrorKind::PermissionDenied)?;
+        let (folder, name) = split(&inner.state, other)?;
+        if inner.state.lookup(folder, name).is_some() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        inner.change(Change::Link { file, folder, name: name.to_owned() });
         Ok(())
     }
 
@@ -109,8 +165,8 @@ impl Disk for SimDisk {
         let mut inner = self.lock();
         inner.faults.check(Operation::SyncFolder)?;
         let folder = resolve(&inner.state, path)?;
-        inner.state.folder(folder).ok_or(ErrorKind::NotADirectory)?;
-        inner.sync(site, Change::SyncFolder { folder });
+        let through = inner.state.folder(folder).ok_or(ErrorKind::NotADirectory)?.changes();
+        inner.sync(site, Change::SyncFolder { folder, through });
         Ok(())
     }
 
@@ -165,7 +221,8 @@ impl DiskFile for SimFile {
             inner.change(Change::LoseFile { file: self.inode });
             return Err(error);
         }
-        inner.sync(site, Change::SyncFile { file: self.inode });
+        let through = inner.state.file(self.inode).map_or(0, FileNode::changes);
+        inner.sync(site, Change::SyncFile { file: self.inode, through });
         Ok(())
     }
 

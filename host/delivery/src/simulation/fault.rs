@@ -15,7 +15,7 @@ pub enum Operation {
     Sync,
     /// `set_len`.
     SetLen,
-    /// `rename`.
+    /// `rename` and `link`.
     Rename,
     /// `remove`.
     Remove,

@@ -25,7 +25,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use disk::SyncUnderWay;
 pub use fault::Operation;
+pub use random::Random;
 
 use fault::Faults;
 use state::{Change, State};
@@ -86,6 +88,12 @@ impl SimDisk {
         Self::on(inner.state.clone(), inner.ignored.clone())
     }
 
+    /// As [`SimDisk::kill`], had the process been killed after the first `moment` changes.
+    pub fn kill_at(&self, moment: usize) -> Self {
+        let inner = self.lock();
+        Self::on(inner.state_at(moment), inner.ignored.clone())
+    }
+
     /// Changes recorded since this disk was made: a moment for [`SimDisk::crash_at`].
     pub fn moment(&self) -> usize {
         self.lock().recording.len()
@@ -94,9 +102,7 @@ impl SimDisk {
     /// As [`SimDisk::crash`], had the power gone after the first `moment` changes.
     pub fn crash_at(&self, moment: usize, seed: u64) -> Self {
         let inner = self.lock();
-        let mut state = inner.base.clone();
-        inner.recording.iter().take(moment).for_each(|change| state.apply(change));
-        Self::on(crash::crash(&state, seed), inner.ignored.clone())
+        Self::on(crash::crash(&inner.state_at(moment), seed), inner.ignored.clone())
     }
 
     /// Lets `pass` operations pass and fails the one after them, once.
@@ -136,6 +142,12 @@ impl SimDisk {
 }
 
 impl Inner {
+    fn state_at(&self, moment: usize) -> State {
+        let mut state = self.base.clone();
+        self.recording.iter().take(moment).for_each(|change| state.apply(change));
+        state
+    }
+
     fn change(&mut self, change: Change) {
         self.state.apply(&change);
         self.recording.push(change);

@@ -26,6 +26,11 @@ pub(super) enum Change {
         to_folder: Inode,
         to: OsString,
     },
+    Link {
+        file: Inode,
+        folder: Inode,
+        name: OsString,
+    },
     Remove {
         folder: Inode,
         name: OsString,
@@ -34,15 +39,23 @@ pub(super) enum Change {
         file: Inode,
         bytes: Arc<[u8]>,
     },
+    Write {
+        file: Inode,
+        offset: usize,
+        bytes: Arc<[u8]>,
+    },
     SetLen {
         file: Inode,
         bytes: usize,
     },
+    /// Makes the first `through` of all changes to the file durable.
     SyncFile {
         file: Inode,
+        through: u64,
     },
     SyncFolder {
         folder: Inode,
+        through: u64,
     },
     /// A sync that failed: the file's bytes that were not durable are marked clean, and no later sync writes them.
     LoseFile {
@@ -64,6 +77,8 @@ pub(super) struct FileNode {
     pub(super) seen: Vec<u8>,
     pub(super) durable: Vec<u8>,
     pub(super) unsynced: Vec<FileChange>,
+    /// Changes that are durable.
+    synced: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -84,6 +99,8 @@ pub(super) struct FolderNode {
     pub(super) seen: BTreeMap<OsString, Inode>,
     pub(super) durable: BTreeMap<OsString, Inode>,
     pub(super) unsynced: Vec<FolderChange>,
+    /// Changes that are durable.
+    synced: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -126,8 +143,15 @@ impl FileNode {
         self.unsynced.push(FileChange { what, lost: false });
     }
 
-    fn sync(&mut self) {
-        for change in self.unsynced.drain(..) {
+    /// All changes to it so far, durable or not.
+    pub(super) fn changes(&self) -> u64 {
+        self.synced + self.unsynced.len() as u64
+    }
+
+    fn sync(&mut self, through: u64) {
+        let count = (through.saturating_sub(self.synced) as usize).min(self.unsynced.len());
+        self.synced += count as u64;
+        for change in self.unsynced.drain(..count) {
             match change.what {
                 // The pages are clean and never written; the length is metadata and goes its own way.
                 FileWrite::Write { offset, bytes } if change.lost => {
@@ -146,8 +170,15 @@ impl FolderNode {
         self.unsynced.push(change);
     }
 
-    fn sync(&mut self) {
-        for change in self.unsynced.drain(..) {
+    /// All changes to it so far, durable or not.
+    pub(super) fn changes(&self) -> u64 {
+        self.synced + self.unsynced.len() as u64
+    }
+
+    fn sync(&mut self, through: u64) {
+        let count = (through.saturating_sub(self.synced) as usize).min(self.unsynced.len());
+        self.synced += count as u64;
+        for change in self.unsynced.drain(..count) {
             change.apply(&mut self.durable);
         }
     }
@@ -212,6 +243,11 @@ impl State {
             Change::CreateFile { folder, name } => self.create(*folder, name, Node::File(FileNode::default())),
             Change::CreateFolder { folder, name } => self.create(*folder, name, Node::Folder(FolderNode::default())),
             Change::Rename { from_folder, from, to_folder, to } => self.rename(*from_folder, from, *to_folder, to),
+            Change::Link { file, folder, name } => {
+                if let Some(folder) = self.folder_mut(*folder) {
+                    folder.change(FolderChange::Insert(name.clone(), *file));
+                }
+            }
             Change::Remove { folder, name } => {
                 if let Some(folder) = self.folder_mut(*folder) {
                     folder.change(FolderChange::Remove(name.clone()));
@@ -222,19 +258,24 @@ impl State {
                     file.change(FileWrite::Write { offset: file.seen.len(), bytes: Arc::clone(bytes) });
                 }
             }
+            Change::Write { file, offset, bytes } => {
+                if let Some(file) = self.file_mut(*file) {
+                    file.change(FileWrite::Write { offset: *offset, bytes: Arc::clone(bytes) });
+                }
+            }
             Change::SetLen { file, bytes } => {
                 if let Some(file) = self.file_mut(*file) {
                     file.change(FileWrite::SetLen(*bytes));
                 }
             }
-            Change::SyncFile { file } => {
+            Change::SyncFile { file, through } => {
                 if let Some(file) = self.file_mut(*file) {
-                    file.sync();
+                    file.sync(*through);
                 }
             }
-            Change::SyncFolder { folder } => {
+            Change::SyncFolder { folder, through } => {
                 if let Some(folder) = self.folder_mut(*folder) {
-                    folder.sync();
+                    folder.sync(*through);
                 }
             }
             Change::LoseFile { file } => {

@@ -104,3 +104,37 @@ fn faults_and_a_full_disk() {
     assert_eq!(file.write(b"f").unwrap(), 1);
     assert_eq!(content(&disk, "/file").unwrap(), b"abcdef");
 }
+
+#[test]
+fn a_sync_covers_what_was_there_when_it_was_asked_for() {
+    let disk = SimDisk::new();
+    let mut file = write(&disk, "/file", b"one");
+    let folder = disk.begin_sync(Path::new("/")).unwrap();
+    let under_way = disk.begin_sync(Path::new("/file")).unwrap();
+    file.write_all(b"two").unwrap();
+    drop(write(&disk, "/other", b""));
+    let before = disk.moment();
+    under_way.end("file");
+    folder.end("folder");
+    assert_eq!(content(&disk.crash_at(before, 0), "/file"), None, "not before it has returned");
+    assert_eq!(content(&disk.crash(0), "/file").unwrap(), b"one");
+    assert_eq!(content(&disk.crash(0), "/other"), None);
+    file.sync("file").unwrap();
+    assert_eq!(content(&disk.crash(0), "/file").unwrap(), b"onetwo");
+    assert_eq!(content(&disk.kill_at(2), "/file").unwrap(), b"one");
+}
+
+#[test]
+fn second_names_and_writes_in_the_middle() {
+    let disk = SimDisk::new();
+    let file = write(&disk, "/file", b"one");
+    disk.link(Path::new("/file"), Path::new("/kept")).unwrap();
+    assert_eq!(disk.link(Path::new("/file"), Path::new("/kept")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    file.sync("file").unwrap();
+    disk.sync_folder(Path::new("/"), "folder").unwrap();
+    disk.remove(Path::new("/file")).unwrap();
+    assert_eq!(content(&disk.crash(1), "/file"), None);
+    disk.write_at(Path::new("/kept"), 1, b"N").unwrap();
+    assert_eq!(content(&disk.crash(1), "/kept").unwrap(), b"oNe");
+    assert_eq!(content(&disk.crash(0), "/kept").unwrap(), b"one");
+}

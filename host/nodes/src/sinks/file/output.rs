@@ -80,6 +80,9 @@ impl Output {
                 }
             }
         }
+        if metadata.is_file() && known.is_none() {
+            unsynced.inherit(place.base, &path);
+        }
         let length = if repaired { file.metadata()?.len() } else { metadata.len() };
         // What an earlier run wrote belongs to the time in which it was last written.
         let written = if length == 0 { now } else { metadata.modified().unwrap_or(now) };
@@ -91,7 +94,8 @@ impl Output {
             period: rotation::period(written, every),
             used: 0,
             last_write: now,
-            dirty: repaired,
+            // What a process has left that was killed before its sync, nobody has synced since.
+            dirty: repaired || (known.is_none() && length > 0),
             held: Vec::new(),
             member: Vec::new(),
             member_written: 0,

@@ -4,6 +4,7 @@ use super::super::Commit;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,10 @@ pub(super) struct Opened {
 pub(super) struct Unsynced {
     files: Vec<Arc<Opened>>,
     folders: BTreeSet<PathBuf>,
+    /// Folders with names that a process may have left which was killed before it had synced them.
+    inherited: BTreeSet<PathBuf>,
+    /// Whether those from the folder of all files upwards were noted.
+    knows_base: bool,
     /// Files that go once the rest is on the disk.
     surplus: Vec<PathBuf>,
     /// Whether a sync has failed. What the system could not write it forgets, and says of the next sync that all is well:
@@ -41,6 +46,27 @@ impl Unsynced {
         }
     }
 
+    /// Notes the folders that lead to `path`, which lies below `base`: their names may come from a process that was killed
+    /// before it had synced them. Those above `base` are noted once, up to where another file system begins: the name of
+    /// what is mounted there is not ours.
+    pub(super) fn inherit(&mut self, base: &Path, path: &Path) {
+        let mut device = None;
+        for folder in path.ancestors().skip(1) {
+            let above = !folder.starts_with(base) || folder == base && base.as_os_str().is_empty();
+            if above && self.knows_base {
+                break;
+            }
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let Ok(found) = folder.metadata() else { break };
+            if above && device.is_some_and(|device| device != found.dev()) {
+                break;
+            }
+            device = Some(found.dev());
+            self.inherited.insert(folder.into());
+        }
+        self.knows_base = true;
+    }
+
     /// Notes a file that may be removed once the rest is on the disk.
     pub(super) fn surplus(&mut self, path: PathBuf) {
         self.surplus.push(path);
@@ -53,13 +79,15 @@ impl Unsynced {
 
     /// The job that makes everything noted durable and forgets it here. `None`: there is nothing to do.
     pub(super) fn commit(&mut self) -> Option<Commit> {
-        let nothing = self.files.is_empty() && self.folders.is_empty() && self.surplus.is_empty();
+        let nothing = self.files.is_empty() && self.folders.is_empty() && self.inherited.is_empty() && self.surplus.is_empty();
         if nothing && !self.failed.load(Ordering::Acquire) {
             return None;
         }
         let job = Self {
             files: std::mem::take(&mut self.files),
             folders: std::mem::take(&mut self.folders),
+            inherited: std::mem::take(&mut self.inherited),
+            knows_base: self.knows_base,
             surplus: std::mem::take(&mut self.surplus),
             failed: Arc::clone(&self.failed),
         };
@@ -75,6 +103,7 @@ impl Unsynced {
     pub(super) fn forget(&mut self) {
         self.files.clear();
         self.folders.clear();
+        self.inherited.clear();
         remove(std::mem::take(&mut self.surplus));
     }
 
@@ -96,6 +125,13 @@ impl Unsynced {
             opened.file.sync_data().map_err(|error| named("sync", &opened.path, &error))?;
         }
         // After the files: a name must not come to last before what it names.
+        for folder in self.inherited.difference(&self.folders) {
+            match File::open(folder).and_then(|folder| folder.sync_all()) {
+                // Who may not open it has made nothing in it.
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
+                other => other.map_err(|error| named("sync", folder, &error))?,
+            }
+        }
         for folder in &self.folders {
             match File::open(folder).and_then(|folder| folder.sync_all()) {
                 // Whoever removed the folder removed the files as well.
@@ -123,6 +159,38 @@ fn remove(surplus: Vec<PathBuf>) {
             && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!("cannot remove the rotated file `{}`: {error}", path.display());
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_inherited_up_to_the_file_system_and_those_above_the_base_once() {
+        let temporary = tempfile::tempdir().unwrap();
+        let base = temporary.path().join("out");
+        std::fs::create_dir_all(base.join("a/b")).unwrap();
+        let mut unsynced = Unsynced::default();
+        unsynced.inherit(&base, &base.join("a/b/file"));
+        for folder in [&base.join("a/b"), &base.join("a"), &base, temporary.path()] {
+            assert!(unsynced.inherited.contains(folder), "{}", folder.display());
+        }
+        unsynced.sync_now().unwrap();
+        unsynced.inherit(&base, &base.join("a/file"));
+        assert_eq!(unsynced.inherited, BTreeSet::from([base.join("a"), base]));
+        unsynced.sync_now().unwrap();
+        assert!(unsynced.commit().is_none());
+    }
+
+    #[test]
+    fn a_relative_path_ends_at_the_working_folder() {
+        for base in ["", "."] {
+            let mut unsynced = Unsynced::default();
+            unsynced.inherit(Path::new(base), &Path::new(base).join("file"));
+            assert_eq!(unsynced.inherited, BTreeSet::from([PathBuf::from(".")]), "{base:?}");
         }
     }
 }
