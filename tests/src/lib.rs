@@ -2,5 +2,6 @@
 
 pub mod bench;
 pub mod comparison;
+pub mod faults;
 pub mod harness;
 pub mod samples;
