@@ -3,11 +3,15 @@
 //! Each case is a function that sends records which tell whether they are whole ([`record`]), injects its faults, sends a
 //! probe and compares. `tamis-faults` runs them and prints a table.
 
+pub mod disk;
 pub mod kill;
 pub mod outcome;
+pub mod pause;
 pub mod receiver;
 pub mod record;
+pub mod rotation;
 pub mod sender;
+pub mod sinks;
 pub mod trial;
 
 use anyhow::Result;
@@ -20,7 +24,29 @@ use trial::Scale;
 pub type Case = fn(Scale) -> Result<Outcome>;
 
 /// Every case, in the order in which they run.
-pub const CASES: [(&str, Case); 3] = [("kill-file", kill::into_file), ("kill-http", kill::into_web), ("kill-spool", kill::through_spool)];
+pub const CASES: [(&str, Case); 21] = [
+    ("kill-file", kill::into_file),
+    ("kill-http", kill::into_web),
+    ("kill-spool", kill::through_spool),
+    ("stop-cont", pause::stop_and_continue),
+    ("sighup", pause::hangups),
+    ("clock-jumps", pause::clock),
+    ("poison-restarts", pause::poison),
+    ("rotate-rename", rotation::rename),
+    ("rotate-copytruncate", rotation::copytruncate),
+    ("copytruncate-unsafe", rotation::copytruncate_unsafe),
+    ("deleted", rotation::delete),
+    ("sink-down", sinks::down),
+    ("sink-hangs", sinks::hangs),
+    ("sink-answers", sinks::answers),
+    ("sink-refuses", sinks::refuses),
+    ("stop-while-down", sinks::stopped_while_down),
+    ("disk-full-sink", disk::full_sink),
+    ("disk-full-checkpoint", disk::full_checkpoint),
+    ("disk-full-spool", disk::full_spool),
+    ("fsync-fails", disk::failing_sync),
+    ("fsync-never", disk::never_durable),
+];
 
 /// Runs a case. One that cannot be brought to its end has failed.
 pub fn run(name: &str, case: Case, scale: Scale) -> Outcome {
