@@ -50,6 +50,8 @@ fn main() -> Result<ExitCode> {
         CASES.iter().for_each(|(name, _)| println!("{name}"));
         return Ok(ExitCode::SUCCESS);
     }
+    // A case that panics has failed and says why; where is enough here.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     eprintln!("{} figures, seed {}", arguments.scale.of("short", "long"), arguments.scale.seed);
     let mut outcomes = Vec::new();
     for (name, case) in CASES.iter().filter(|(name, _)| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name)) {

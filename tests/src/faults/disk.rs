@@ -71,6 +71,7 @@ pub fn full_checkpoint(scale: Scale) -> Result<Outcome> {
     // What fills the disk is not the host's.
     let mut filler = std::fs::File::create(trial.path("data/filler"))?;
     while std::io::Write::write_all(&mut filler, &[0; 4096]).is_ok() {}
+    drop(filler);
     trial.outcome.injected += 1;
     let before = sender.sent();
     sender.send(scale.of(20_000, 200_000))?;

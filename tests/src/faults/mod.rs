@@ -3,6 +3,7 @@
 //! Each case is a function that sends records which tell whether they are whole ([`record`]), injects its faults, sends a
 //! probe and compares. `tamis-faults` runs them and prints a table.
 
+pub mod corrupt;
 pub mod disk;
 pub mod kill;
 pub mod outcome;
@@ -24,7 +25,7 @@ use trial::Scale;
 pub type Case = fn(Scale) -> Result<Outcome>;
 
 /// Every case, in the order in which they run.
-pub const CASES: [(&str, Case); 21] = [
+pub const CASES: [(&str, Case); 23] = [
     ("kill-file", kill::into_file),
     ("kill-http", kill::into_web),
     ("kill-spool", kill::through_spool),
@@ -46,6 +47,8 @@ pub const CASES: [(&str, Case); 21] = [
     ("disk-full-spool", disk::full_spool),
     ("fsync-fails", disk::failing_sync),
     ("fsync-never", disk::never_durable),
+    ("corrupt-spool", corrupt::spool),
+    ("corrupt-checkpoint", corrupt::checkpoint),
 ];
 
 /// Runs a case. One that cannot be brought to its end has failed.

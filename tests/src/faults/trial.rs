@@ -72,7 +72,7 @@ impl Trial {
         let maker = Maker::new(seed);
         let site = Site::new();
         site.config(&format!(
-            "{config}\nsettings: {{ admin: 'unix:admin.sock', lanes: {LANES}, batch: {{ records: {batch_records} }}, checkpoint_interval: {}ms, shutdown_timeout: 20s }}",
+            "{config}\nsettings: {{ admin: 'unix:admin.sock', lanes: {LANES}, batch: {{ records: {batch_records} }}, checkpoint_interval: {}ms, shutdown_timeout: 2s }}",
             checkpoint.as_millis()
         ));
         let now = Instant::now();
