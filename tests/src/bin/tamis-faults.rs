@@ -60,7 +60,12 @@ fn main() -> Result<ExitCode> {
     }
     let nothing = proves_nothing(&outcomes);
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "seed": arguments.scale.seed, "long": arguments.scale.long, "cases": outcomes, "proves_nothing": nothing }))?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(
+                &serde_json::json!({ "seed": arguments.scale.seed, "long": arguments.scale.long, "cases": outcomes, "proves_nothing": nothing })
+            )?
+        );
     } else {
         print!("{}", table(&outcomes));
         nothing.iter().for_each(|why| println!("PROBLEM: {why}"));

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-const BATCH_RECORDS: u64 = 8;
-/// Records in the segment that is damaged: five entries.
-const SPOOLED: u64 = 5 * BATCH_RECORDS;
+const BATCH_RECORDS: u64 = 4;
+/// Records in the segment that is damaged: three entries.
+const SPOOLED: u64 = 3 * BATCH_RECORDS;
 const CHECKPOINT: Duration = Duration::from_millis(50);
 
 /// A flipped byte at one offset after the other of a spool's segment. The host always starts, loses the one entry at most
@@ -98,7 +98,11 @@ sinks: {{ out: {{ type: http, url: 'http://{}/in', buffer: {{ disk: 16MiB }}, re
             trial.outcome.problems.push(format!("{at}, ended with {:?}: {:.600}", run.code, run.err));
         }
     }
-    trial.outcome.notes.push(format!("a segment of {} bytes with {} entries; what is named is in the log and in `damaged/`", sound.len(), SPOOLED / BATCH_RECORDS));
+    trial.outcome.notes.push(format!(
+        "a segment of {} bytes with {} entries; what is named is in the log and in `damaged/`",
+        sound.len(),
+        SPOOLED / BATCH_RECORDS
+    ));
     // Each start was judged on its own: what was collected stands for all of them.
     let Outcome { corrupt, repeated, .. } = trial.outcome;
     trial.account = Shared::new(trial.maker);

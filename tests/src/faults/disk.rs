@@ -1,4 +1,4 @@
-//! Disks that are full, and disks that do not make durable what was written.
+//! Disks that are full.
 
 use super::outcome::Outcome;
 use super::receiver::{Written, web};
@@ -6,8 +6,7 @@ use super::rotation::probe;
 use super::sender::Sender;
 use super::trial::{LOOK, Scale, Trial};
 use crate::harness::{Said, Tmpfs};
-use anyhow::{Result, ensure};
-use std::process::Command;
+use anyhow::Result;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -138,92 +137,11 @@ sinks: {{ out: {{ type: http, url: 'http://{}/in', buffer: {{ disk: 64MiB }}, re
     trial.probed(began.elapsed());
     trial.stop();
     // Nothing was delivered before the last kill; what comes twice went into the spool twice.
-    trial.outcome.repeated_max = trial.outcome.injected * trial.repeats_a_crash(BATCH_RECORDS, false).max(2 * (2 << 20) / super::record::RECORD_BYTES as u64);
+    trial.outcome.repeated_max =
+        trial.outcome.injected * trial.repeats_a_crash(BATCH_RECORDS, false).max(2 * (2 << 20) / super::record::RECORD_BYTES as u64);
     trial.outcome.notes.push("the bound a crash is what the small disk holds, if that is more".into());
     drop(small);
     Ok(trial.close(sender.sent(), &[]))
-}
-
-/// Syncs of the sink's file fail at random: the host must end rather than acknowledge, and lose nothing when it is started again.
-pub fn failing_sync(scale: Scale) -> Result<Outcome> {
-    const CASE: &str = "fsync-fails";
-    if !strace() {
-        return Ok(Outcome::skipped(CASE, "strace is not installed, or may not trace here"));
-    }
-    let mut trial = Trial::new(CASE, scale, &INTO_FILE.replace("small/", ""), BATCH_RECORDS, CHECKPOINT);
-    let mut written = Written::new(&trial.path("out.ndjson"));
-    let mut sender = Sender::open(&trial.path("logs/app.log"), trial.maker)?;
-    for _ in 0..scale.of(3, 40) {
-        sender.send(3_000)?;
-        let when = trial.random.u32(1..4);
-        failed_run(&mut trial, &mut sender, &format!("EIO:when={when}"))?;
-        written.catch_up(&mut trial.account.lock())?;
-    }
-    trial.start_ready()?;
-    all(&mut trial, &mut written, &sender)?;
-    probe(&mut trial, &mut written, &mut sender)?;
-    trial.stop();
-    written.close(&mut trial.account.lock())?;
-    let bound = trial.repeats_a_crash(BATCH_RECORDS, true).max(3_000 + 100 * BATCH_RECORDS);
-    trial.outcome.repeated_max = trial.outcome.injected * bound;
-    Ok(trial.close(sender.sent(), &[]))
-}
-
-/// No sync of the sink's file ever succeeds, and then the file is gone, as after a power loss: nothing of it may have been
-/// acknowledged.
-pub fn never_durable(scale: Scale) -> Result<Outcome> {
-    const CASE: &str = "fsync-never";
-    if !strace() {
-        return Ok(Outcome::skipped(CASE, "strace is not installed, or may not trace here"));
-    }
-    let mut trial = Trial::new(CASE, scale, &INTO_FILE.replace("small/", ""), BATCH_RECORDS, CHECKPOINT);
-    let mut sender = Sender::open(&trial.path("logs/app.log"), trial.maker)?;
-    for error in ["EIO", "ENOSPC", "EDQUOT"].iter().cycle().take(scale.of(2, 12)) {
-        sender.send(2_000)?;
-        failed_run(&mut trial, &mut sender, &format!("{error}:when=1+"))?;
-        let text = std::fs::metadata(trial.path("out.ndjson"))?;
-        ensure!(text.len() > 0, "nothing was written before the sync");
-        std::fs::remove_file(trial.path("out.ndjson"))?;
-    }
-    let mut written = Written::new(&trial.path("out.ndjson"));
-    trial.start_ready()?;
-    all(&mut trial, &mut written, &sender)?;
-    probe(&mut trial, &mut written, &mut sender)?;
-    trial.stop();
-    written.close(&mut trial.account.lock())?;
-    trial.outcome.notes.push("only what arrived after the last loss counts, so nothing may come twice".into());
-    Ok(trial.close(sender.sent(), &[]))
-}
-
-/// Runs a host under strace, whose syncs of the sink's file fail in this way, until it ends by itself.
-fn failed_run(trial: &mut Trial, sender: &mut Sender, failure: &str) -> Result<()> {
-    let out = trial.path("out.ndjson");
-    let script = format!(
-        "exec strace -f -qq -o strace.txt -P '{}' -e trace=fdatasync,fsync -e 'inject=fdatasync,fsync:error={failure}' \"$TAMIS\" run",
-        out.display()
-    );
-    let mut live = trial.site.start_shell(&script);
-    trial.outcome.injected += 1;
-    // A later sync needs something to be synced.
-    let began = Instant::now();
-    while !live.ends_within(Duration::from_millis(100)) {
-        if began.elapsed() > Duration::from_secs(20) {
-            // Killing strace leaves the host: a signal that it passes on ends both.
-            live.signal("TERM");
-            trial.outcome.problems.push(format!("a failed sync ({failure}) did not end the host: {:.600}", live.err()));
-            break;
-        }
-        sender.send(100)?;
-    }
-    let run = live.wait();
-    ensure!(run.code == Some(4), "exit code 4 was expected after a failed sync ({failure}): {run}");
-    ensure!(run.err.contains("cannot be made durable"), "the reason was expected: {run}");
-    Ok(())
-}
-
-/// Whether strace is there and may trace.
-fn strace() -> bool {
-    Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output().is_ok_and(|output| output.status.success())
 }
 
 fn hold(trial: &mut Trial, written: &mut Written, time: Duration) -> Result<()> {
@@ -236,7 +154,7 @@ fn hold(trial: &mut Trial, written: &mut Written, time: Duration) -> Result<()> 
     Ok(())
 }
 
-fn all(trial: &mut Trial, written: &mut Written, sender: &Sender) -> Result<()> {
+pub(super) fn all(trial: &mut Trial, written: &mut Written, sender: &Sender) -> Result<()> {
     let sent = sender.sent();
     trial.until("all records", |trial| {
         let mut account = trial.account.lock();

@@ -24,7 +24,12 @@ pub fn into_web(scale: Scale) -> Result<Outcome> {
 
 /// Into a web server behind a spool.
 pub fn through_spool(scale: Scale) -> Result<Outcome> {
-    run("kill-spool", scale, "{ type: http, url: 'http://ADDRESS/in', buffer: { disk: 64MiB }, retry: { initial: 10ms, max: 100ms } }", true)
+    run(
+        "kill-spool",
+        scale,
+        "{ type: http, url: 'http://ADDRESS/in', buffer: { disk: 64MiB }, retry: { initial: 10ms, max: 100ms } }",
+        true,
+    )
 }
 
 fn run(case: &'static str, scale: Scale, sink: &str, is_web: bool) -> Result<Outcome> {

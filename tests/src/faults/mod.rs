@@ -13,6 +13,7 @@ pub mod record;
 pub mod rotation;
 pub mod sender;
 pub mod sinks;
+pub mod sync;
 pub mod trial;
 
 use anyhow::Result;
@@ -25,7 +26,7 @@ use trial::Scale;
 pub type Case = fn(Scale) -> Result<Outcome>;
 
 /// Every case, in the order in which they run.
-pub const CASES: [(&str, Case); 23] = [
+pub const CASES: [(&str, Case); 24] = [
     ("kill-file", kill::into_file),
     ("kill-http", kill::into_web),
     ("kill-spool", kill::through_spool),
@@ -45,8 +46,9 @@ pub const CASES: [(&str, Case); 23] = [
     ("disk-full-sink", disk::full_sink),
     ("disk-full-checkpoint", disk::full_checkpoint),
     ("disk-full-spool", disk::full_spool),
-    ("fsync-fails", disk::failing_sync),
-    ("fsync-never", disk::never_durable),
+    ("fsync-fails", sync::failing_file),
+    ("fsync-never", sync::never_durable),
+    ("fsync-fails-spool", sync::failing_spool),
     ("corrupt-spool", corrupt::spool),
     ("corrupt-checkpoint", corrupt::checkpoint),
 ];
@@ -54,12 +56,8 @@ pub const CASES: [(&str, Case); 23] = [
 /// Runs a case. One that cannot be brought to its end has failed.
 pub fn run(name: &str, case: Case, scale: Scale) -> Outcome {
     let began = Instant::now();
-    let failed = |why: String| Outcome {
-        case: name.into(),
-        seconds: began.elapsed().as_secs_f64(),
-        problems: vec![why],
-        ..Outcome::default()
-    };
+    let failed =
+        |why: String| Outcome { case: name.into(), seconds: began.elapsed().as_secs_f64(), problems: vec![why], ..Outcome::default() };
     match std::panic::catch_unwind(AssertUnwindSafe(|| case(scale))) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => failed(format!("{error:#}")),

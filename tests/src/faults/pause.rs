@@ -54,7 +54,9 @@ pub fn hangups(scale: Scale) -> Result<Outcome> {
     let stream = Sender::open(&trial.path("logs/app.log"), trial.maker)?.stream(total, 20_000, scale.seed);
     trial.start_ready()?;
     let pid = trial.live.as_ref().context("no host")?.pid();
-    let status = std::process::Command::new("sh").args(["-c", &format!("i=0; while [ $i -lt 100 ]; do kill -HUP {pid}; i=$((i+1)); done")]).status()?;
+    let status = std::process::Command::new("sh")
+        .args(["-c", &format!("i=0; while [ $i -lt 100 ]; do kill -HUP {pid}; i=$((i+1)); done")])
+        .status()?;
     anyhow::ensure!(status.success(), "kill -HUP failed");
     trial.outcome.injected = 100;
     let mut sender = stream.finish()?;
@@ -70,7 +72,10 @@ pub fn clock(scale: Scale) -> Result<Outcome> {
     const CASE: &str = "clock-jumps";
     let named = std::env::var_os("FAKETIME_LIBRARY").map(PathBuf::from);
     let Some(library) = named.into_iter().chain(FAKETIME.map(PathBuf::from)).find(|path| path.exists()) else {
-        return Ok(Outcome::skipped(CASE, "libfaketime is not installed (package `libfaketime`, or FAKETIME_LIBRARY=…/libfaketimeMT.so.1)"));
+        return Ok(Outcome::skipped(
+            CASE,
+            "libfaketime is not installed (package `libfaketime`, or FAKETIME_LIBRARY=…/libfaketimeMT.so.1)",
+        ));
     };
     let mut trial = Trial::new(CASE, scale, CONFIG, BATCH_RECORDS, CHECKPOINT);
     let mut written = Written::new(&trial.path("out.ndjson"));
@@ -95,7 +100,10 @@ pub fn clock(scale: Scale) -> Result<Outcome> {
     probe(&mut trial, &mut written, &mut sender)?;
     trial.stop();
     written.close(&mut trial.account.lock())?;
-    trial.outcome.notes.push("the clock of the day jumps; the monotonic clock, which only a restart of the machine sets back, does not".into());
+    trial
+        .outcome
+        .notes
+        .push("the clock of the day jumps; the monotonic clock, which only a restart of the machine sets back, does not".into());
     Ok(trial.close(sender.sent(), &[]))
 }
 
@@ -137,7 +145,10 @@ sinks: { out: { type: file, path: out.ndjson }, failed: { type: file, path: fail
         trial.outcome.problems.push(format!("dead letters of {letters:?} were found, of {poisoned:?} expected"));
     }
     if count > poisoned.len() * 3 {
-        trial.outcome.problems.push(format!("{count} dead letters for {} poisoned records: each was tried more than three times", poisoned.len()));
+        trial
+            .outcome
+            .problems
+            .push(format!("{count} dead letters for {} poisoned records: each was tried more than three times", poisoned.len()));
     }
     Ok(trial.close(sender.sent(), &letters))
 }

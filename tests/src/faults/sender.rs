@@ -76,7 +76,11 @@ impl Sender {
             let mut text = Vec::new();
             let mut done = 0;
             while self.next < total || done < text.len() {
-                let due = if shared.hurry.load(Ordering::Relaxed) { total } else { first + (began.elapsed().as_secs_f64() * per_second as f64) as u64 };
+                let due = if shared.hurry.load(Ordering::Relaxed) {
+                    total
+                } else {
+                    first + (began.elapsed().as_secs_f64() * per_second as f64) as u64
+                };
                 text.drain(..done);
                 let until = due.min(total).min(self.next + CHUNK_RECORDS);
                 (self.next..until).for_each(|number| self.maker.line(number, &mut text));

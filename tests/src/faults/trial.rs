@@ -190,7 +190,11 @@ impl Trial {
                 let account = self.account.lock();
                 let (distinct, corrupt) = (account.distinct(), account.corrupt());
                 drop(account);
-                bail!("nothing moves for {} s ({distinct} records arrived, {corrupt} corrupt), waiting: {what}; {}", PATIENCE.as_secs(), self.err());
+                bail!(
+                    "nothing moves for {} s ({distinct} records arrived, {corrupt} corrupt), waiting: {what}; {}",
+                    PATIENCE.as_secs(),
+                    self.err()
+                );
             }
             std::thread::sleep(LOOK);
         }

@@ -74,12 +74,7 @@ impl Server {
     fn serve_on(address: &str, behaviour: Box<Behaviour>, taken: Option<Mutex<Vec<String>>>) -> Self {
         let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("its address");
-        let shared = Arc::new(Shared {
-            behaviour,
-            requests: AtomicUsize::new(0),
-            taken,
-            ended: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared { behaviour, requests: AtomicUsize::new(0), taken, ended: AtomicBool::new(false) });
         let serving = Arc::clone(&shared);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
