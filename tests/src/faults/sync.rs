@@ -42,7 +42,10 @@ pub fn failing_file(scale: Scale) -> Result<Outcome> {
     trial.stop();
     written.close(&mut trial.account.lock())?;
     trial.outcome.repeated_max = before;
-    trial.outcome.notes.push("the bound is what was written before the last start: each failed sync leaves all of it since the last checkpoint".into());
+    trial
+        .outcome
+        .notes
+        .push("the bound is what was written before the last start: each failed sync leaves all of it since the last checkpoint".into());
     Ok(trial.close(sender.sent(), &[]))
 }
 
