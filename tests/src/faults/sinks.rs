@@ -207,11 +207,15 @@ pub fn stopped_while_down(scale: Scale) -> Result<Outcome> {
     let address = free_address()?;
     let mut trial = site("stop-while-down", scale, &address, "buffer: { disk: 256MiB },");
     let stream = sender(&trial)?.stream(scale.of(40_000, 400_000), 20_000, scale.seed);
+    let mut longest = Duration::ZERO;
     for _ in 0..scale.of(3, 20) {
         trial.start_ready()?;
         wait(&mut trial, Duration::from_millis(300))?;
         trial.outcome.injected += 1;
-        if let Some(run) = trial.stop()
+        let began = Instant::now();
+        let run = trial.stop();
+        longest = longest.max(began.elapsed());
+        if let Some(run) = run
             && run.code != Some(0)
         {
             trial.outcome.problems.push(format!("SIGTERM with the sink down ended with {:?}: {:.600}", run.code, run.err));
@@ -221,6 +225,9 @@ pub fn stopped_while_down(scale: Scale) -> Result<Outcome> {
     trial.start_ready()?;
     let _server = web(&address, &trial.account, |_| (Said::Status(200), true));
     arrive(&mut trial, &mut sender)?;
-    trial.outcome.notes.push("a host that was told to end has written everything down: nothing may come twice".into());
+    trial.outcome.notes.push(format!(
+        "a host that was told to end has written everything down: nothing may come twice; the longest stop took {} ms",
+        longest.as_millis()
+    ));
     Ok(trial.close(sender.sent(), &[]))
 }
