@@ -55,8 +55,9 @@ fn main() -> Result<ExitCode> {
     eprintln!("{} figures, seed {}", arguments.scale.of("short", "long"), arguments.scale.seed);
     let mut outcomes = Vec::new();
     for (name, case) in CASES.iter().filter(|(name, _)| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name)) {
-        eprintln!("{name} …");
-        outcomes.push(run(name, *case, arguments.scale));
+        let outcome = run(name, *case, arguments.scale);
+        eprintln!("{name}: {} after {:.1} s", outcome.verdict(), outcome.seconds);
+        outcomes.push(outcome);
     }
     let nothing = proves_nothing(&outcomes);
     if arguments.json {

@@ -71,7 +71,8 @@ impl Outcome {
         self.problems.is_empty()
     }
 
-    fn verdict(&self) -> &'static str {
+    /// `ok`, `FAILED` or `skipped`.
+    pub fn verdict(&self) -> &'static str {
         match (&self.skipped, self.is_ok()) {
             (Some(_), _) => "skipped",
             (None, true) => "ok",
