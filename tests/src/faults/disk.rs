@@ -52,6 +52,8 @@ pub fn full_sink(scale: Scale) -> Result<Outcome> {
     probe(&mut trial, &mut written, &mut sender)?;
     trial.stop();
     written.close(&mut trial.account.lock())?;
+    // The folder that it is mounted on goes with the trial.
+    drop(small);
     trial.outcome.repeated_max = kills * trial.repeats_a_crash(BATCH_RECORDS, true);
     Ok(trial.close(sender.sent(), &[]))
 }
