@@ -9,7 +9,7 @@ GUESTS := tests/guests/hostile tests/guests/identity
 DEMO_RECORDS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build plugins guests demo test check bench fmt clean
+.PHONY: help build plugins guests demo test test-faults check bench fmt clean
 
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,10 @@ demo: plugins ## The main job on a million made-up gateway records, and what bec
 test: guests ## All tests: host, plugins, whole binary, samples
 	$(CARGO) test --release --locked --workspace
 	cd plugins && $(CARGO) test --release --locked --workspace --target-dir ../target/plugins-native
+
+test-faults: guests ## Kills, rotations, full disks, failing syncs and sinks under load; FAULTS=long takes most of an hour
+	$(CARGO) build --release --locked -p tamis-tests --bin tamis-faults
+	target/release/tamis-faults
 
 check: ## Formatting, lints, links in the documentation
 	$(CARGO) fmt --all --check

@@ -227,7 +227,7 @@ impl Engine {
         let only = config.sinks.len() == 1;
         for (name, sink, retry, spool, counts, mut intake) in opened {
             let backoff = Backoff::new(retry.initial, retry.max, retry.give_up_after);
-            let (stop, pool) = (self.stop.clone(), Arc::clone(pool));
+            let (stop, pool, spooled) = (self.stop.clone(), Arc::clone(pool), spool.is_some());
             if let Some(((writer, reader), when_full, bytes_max)) = spool {
                 let (inlet, behind) = queue(bytes_max, WhenFull::Block);
                 let sink = Outlet { inlet, counts: Arc::clone(&counts) };
@@ -243,7 +243,7 @@ impl Engine {
                     self.sinks.extend(sink.spawn(intake)?);
                 }
                 Opened::Batches(sink, concurrency) => {
-                    let sink = BatchSink { name, sink: sink.into(), counts, stop, pool, backoff, letters: letters.clone() };
+                    let sink = BatchSink { name, sink: sink.into(), counts, stop, pool, backoff, letters: letters.clone(), spooled };
                     self.sinks.extend(sink.spawn(&intake, concurrency)?);
                 }
             }

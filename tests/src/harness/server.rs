@@ -50,7 +50,8 @@ pub struct Server {
 struct Shared {
     behaviour: Box<Behaviour>,
     requests: AtomicUsize,
-    taken: Mutex<Vec<String>>,
+    /// `None`: whoever started it keeps account.
+    taken: Option<Mutex<Vec<String>>>,
     ended: AtomicBool,
 }
 
@@ -62,14 +63,18 @@ impl Server {
 
     /// A server on this address.
     pub fn start_on(address: &str, behaviour: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        Self::serve_on(address, Box::new(behaviour), Some(Mutex::default()))
+    }
+
+    /// A server on this address that does not remember what it took, however much that is: [`Server::taken`] is empty.
+    pub fn forgetful(address: &str, behaviour: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        Self::serve_on(address, Box::new(behaviour), None)
+    }
+
+    fn serve_on(address: &str, behaviour: Box<Behaviour>, taken: Option<Mutex<Vec<String>>>) -> Self {
         let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("its address");
-        let shared = Arc::new(Shared {
-            behaviour: Box::new(behaviour),
-            requests: AtomicUsize::new(0),
-            taken: Mutex::default(),
-            ended: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared { behaviour, requests: AtomicUsize::new(0), taken, ended: AtomicBool::new(false) });
         let serving = Arc::clone(&shared);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -90,7 +95,7 @@ impl Server {
 
     /// Lines of all requests whose records were taken, in the order in which they were.
     pub fn taken(&self) -> Vec<String> {
-        self.shared.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.taken.as_ref().map(|taken| taken.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
     }
 
     /// How many requests came.
@@ -135,7 +140,11 @@ impl Shared {
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let request = Request { number: self.requests.fetch_add(1, Ordering::SeqCst), head, body };
-        let take = || self.taken.lock().unwrap_or_else(PoisonError::into_inner).extend(request.lines());
+        let take = || {
+            if let Some(taken) = &self.taken {
+                taken.lock().unwrap_or_else(PoisonError::into_inner).extend(request.lines());
+            }
+        };
         let mut answer = |status: u16, header: &str| {
             if (200..300).contains(&status) {
                 take();

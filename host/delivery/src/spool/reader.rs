@@ -25,6 +25,8 @@ pub struct Entry {
 pub struct SpoolReader {
     pub(super) shared: Arc<Shared>,
     current: Option<Current>,
+    /// The place of the segment that was read last, when it is removed and its file closed.
+    left: Option<u64>,
     /// Number that the next entry should have.
     expected: u64,
     /// Segments from this number on were begun by this process.
@@ -56,6 +58,7 @@ impl SpoolReader {
         Self {
             shared,
             current: None,
+            left: None,
             expected: acknowledged + 1,
             own_from,
             passed_over,
@@ -145,8 +148,15 @@ impl SpoolReader {
         Ok(())
     }
 
-    fn remove_oldest(&self) -> Result<bool, SpoolError> {
-        self.shared.remove_oldest(self.acknowledged).map_err(SpoolError::io("remove a segment from", &self.shared.folder))
+    fn remove_oldest(&mut self) -> Result<bool, SpoolError> {
+        let removed = self.shared.remove_oldest(self.acknowledged).map_err(SpoolError::io("remove a segment from", &self.shared.folder))?;
+        let ordinal = self.current.as_ref().map(|current| current.ordinal);
+        if removed && ordinal.is_some_and(|ordinal| self.shared.lock().segments.iter().all(|segment| segment.ordinal != ordinal)) {
+            // The system gives the room of a removed file back when nobody has it open any more.
+            self.current = None;
+            self.left = ordinal;
+        }
+        Ok(removed)
     }
 
     /// Up to where the current segment may be read, with something to read there; goes on to the next segment, and waits.
@@ -154,7 +164,7 @@ impl SpoolReader {
         let next = {
             let mut state = self.shared.lock();
             loop {
-                let ordinal = self.current.as_ref().map(|current| current.ordinal);
+                let ordinal = self.current.as_ref().map(|current| current.ordinal).or(self.left);
                 let at = state.segments.iter().find(|segment| Some(segment.ordinal) == ordinal);
                 let offset = self.current.as_ref().map_or(0, |current| current.walk.offset());
                 if let Some(segment) = at.filter(|segment| segment.bytes > offset) {

@@ -86,6 +86,7 @@ impl SpoolWriter {
             let path = self.shared.path(open.name);
             let cut = open.file.set_len(open.bytes);
             let torn_bytes = open.file.bytes().map_or(entry_bytes, |bytes| bytes.saturating_sub(open.bytes));
+            let is_empty = open.bytes == 0;
             self.open = Some(open);
             if cut.is_err() {
                 // The beginning of a frame stands there and cannot be cut off: nothing is appended behind it. If what stands
@@ -97,6 +98,10 @@ impl SpoolWriter {
                     segment.torn_bytes = torn_bytes;
                 }
                 drop(state);
+                self.close();
+            } else if !is_empty && self.sync_segment("spool.segment.full").is_ok() {
+                // An open segment is never removed. On a disk that is full, it may hold the very room that is missing, long
+                // after all of it was delivered.
                 self.close();
             }
             return Err(SpoolError::Io { action: "append to", path, source });

@@ -74,6 +74,25 @@ fn a_disk_that_the_spool_itself_filled_becomes_free_again() {
     assert_eq!(open(&disk.kill()).2.acknowledged, appended);
 }
 
+/// The disk is smaller than a segment, which would never be full and so never be removed.
+#[test]
+fn a_disk_smaller_than_a_segment_becomes_free_again() {
+    let disk = SimDisk::new();
+    let (mut writer, mut reader, _) = open(&disk);
+    disk.set_capacity(Some(1_200));
+    for round in 1..=3 {
+        let mut appended = 0;
+        while let Ok(sequence) = writer.append(&[&payload(round, 500)]) {
+            appended = sequence;
+        }
+        assert!(appended > 0, "round {round}: there is room again");
+        writer.sync().unwrap();
+        drain(&mut reader);
+        reader.acknowledge(appended).unwrap();
+        reader.persist().unwrap();
+    }
+}
+
 #[test]
 fn a_failed_sync_is_never_made_good_by_another() {
     let disk = SimDisk::new();

@@ -25,6 +25,8 @@ pub(crate) struct BatchSink {
     pub(crate) pool: Arc<Pool>,
     pub(crate) backoff: Backoff,
     pub(crate) letters: Letters,
+    /// What it is given lies in a spool as well, and comes again after the next start.
+    pub(crate) spooled: bool,
 }
 
 /// Some lines of a parcel.
@@ -101,7 +103,7 @@ impl BatchSink {
                 }
                 Err(DeliveryError::Transient { reason, after }) => (reason, after),
             };
-            if self.stop.is_now() {
+            if self.stop.is_now() || (self.spooled && self.stop.is_draining()) {
                 return Err(None);
             }
             self.counts.retries.inc();
