@@ -54,6 +54,8 @@ pub fn copytruncate_unsafe(scale: Scale) -> Result<Outcome> {
         between.extend(first..sender.sent());
         truncate(&trial)?;
         trial.outcome.injected += 1;
+        // So that the cut is seen: a file that is as long as before at the next look has not changed for the host.
+        pause(&mut trial, &mut written, 200)?;
     }
     let sent = sender.sent();
     trial.until("what was not written between a copy and a cut", |trial| {
