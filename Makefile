@@ -44,7 +44,7 @@ check: ## Formatting, lints, links in the documentation
 # What a process does to its files is recorded with strace.
 .PHONY: strace test-power
 test: strace
-test-faults: test-power
+test-faults: strace
 
 strace:
 	@sh tests/strace.sh
