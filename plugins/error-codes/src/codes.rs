@@ -146,7 +146,8 @@ mod tests {
     fn narrower_ranges_lie_over_wider_ones() {
         let codes = Codes::none().with(vec![(15, 15, 3), (10, 20, 1), (12, 17, 2), (18, 30, 4), (40, 40, 5), (40, 40, 6)]);
         assert_eq!(codes.ranges, [(10, 11, 1), (12, 14, 2), (15, 15, 3), (16, 17, 2), (18, 20, 1), (21, 30, 4), (40, 40, 6)]);
-        for (code, class) in [(9, None), (10, Some(1)), (15, Some(3)), (17, Some(2)), (30, Some(4)), (31, None), (40, Some(6)), (41, None)] {
+        for (code, class) in [(9, None), (10, Some(1)), (15, Some(3)), (17, Some(2)), (30, Some(4)), (31, None), (40, Some(6)), (41, None)]
+        {
             assert_eq!(codes.classify(Some(code), None), class, "{code}");
         }
     }

@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn the_table_is_extended_or_replaced() {
-        let records = json!([{"ErrorCode": 900_805, "HTTP_ReturnCode": 429}, {"ErrorCode": 900_900, "HTTP_ReturnCode": 500}, {"ErrorCode": 1500}]);
+        let records =
+            json!([{"ErrorCode": 900_805, "HTTP_ReturnCode": 429}, {"ErrorCode": 900_900, "HTTP_ReturnCode": 500}, {"ErrorCode": 1500}]);
         let config = json!({"codes": {"900805": "security", "900900": "platform"}, "ranges": {"1000-1999": "error.client"}});
         let run = outcome(config.clone()).run(records.clone());
         assert_eq!(classes(&run), ["security", "platform", "error.client"]);

@@ -120,7 +120,9 @@ fn rows(count_by: &CountBy) -> Result<Vec<String>, String> {
             return Err(format!("configuration key count_by.values[{place}]: expected a value with letters or digits, found `{value}`"));
         }
         if row == OTHER || rows.contains(&row) {
-            return Err(format!("configuration key count_by.values[{place}]: `{value}` would share the counters of another value, `{row}`"));
+            return Err(format!(
+                "configuration key count_by.values[{place}]: `{value}` would share the counters of another value, `{row}`"
+            ));
         }
         rows.push(row);
     }

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use tamis_error_codes::Table;
 use tamis_plugin::{Json, Plugin, Reads, Text, Verdict, Writes, metrics};
 
-
 /// The step's configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
