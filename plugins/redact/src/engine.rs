@@ -236,7 +236,7 @@ impl Engine {
                 }
             }
             b'<' => {}
-            b'%' | b'\\' => *encoded |= views::is_encoded(text, at),
+            b'%' | b'\\' | 0x80.. => *encoded |= views::is_encoded(text, at),
             b';' => *encoded |= views::ends_entity(text, at),
             b'0'..=b'9' => self.look_number(text, at),
             _ => self.look_letter(text, at, byte),
@@ -283,10 +283,14 @@ impl Engine {
     fn look_letter(&mut self, text: &[u8], at: usize, byte: u8) {
         let previous = detect::byte_before(text, at);
         let [_, refusals] = &mut self.refusals;
-        if byte == b'y'
-            && previous == Some(b'e')
+        let token = match byte {
+            b'y' if previous == Some(b'e') => Some(at - 1),
+            b'e' | b'I' => Some(at),
+            _ => None,
+        };
+        if let Some(start) = token
             && self.policy.action(Kind::Jwt).is_some()
-            && let Some(range) = jwt::find(text, at - 1, &mut self.jwt)
+            && let Some(range) = jwt::find(text, start, &mut self.jwt)
         {
             self.add(Kind::Jwt, text, range.start, range.end);
         } else if matches!(byte, b'b' | b'B')
