@@ -31,7 +31,8 @@ fn addresses_are_found_however_they_are_written() {
 #[test]
 fn ordinary_text_beyond_ascii_is_left() {
     let mut plugin = plugin(r#"{"fields":["x"]}"#);
-    for value in ["l’été à Orléans – 20 €", "日本語のテキスト、全角ＡＢＣ", "a\u{200b}b", "soft\u{ad}hyphen", "\u{feff}start", "ﬀ﹫ x"] {
+    for value in ["l’été à Orléans – 20 €", "日本語のテキスト、全角ＡＢＣ", "a\u{200b}b", "soft\u{ad}hyphen", "\u{feff}start", "ﬀ﹫ x"]
+    {
         assert_eq!(json(&mut plugin, &format!("\"{value}\"")), Became::Untouched, "{value}");
     }
 }
@@ -57,7 +58,9 @@ fn further_names_of_secrets() {
 #[test]
 fn times_and_qualified_names_are_no_addresses() {
     let mut plugin = plugin(r#"{"fields":["x"],"detectors":{"ip":{"mode":"mask","keep_private":false}}}"#);
-    for value in ["12:34:56", "2025-03-03 11:42:07,381", "Foo::Bar", "DB::F1", "a::b", "std::f32::consts", "00:1a:2b:3c:4d:5e:6f:70", "[::]:8080"] {
+    for value in
+        ["12:34:56", "2025-03-03 11:42:07,381", "Foo::Bar", "DB::F1", "a::b", "std::f32::consts", "00:1a:2b:3c:4d:5e:6f:70", "[::]:8080"]
+    {
         assert_eq!(json(&mut plugin, &format!("\"{value}\"")), Became::Untouched, "{value}");
     }
     assert_eq!(json(&mut plugin, "\"from 2001:db8::1 to fe80::1\""), Became::Text("\"from [ip] to [ip]\"".to_owned()));
