@@ -1,8 +1,6 @@
 //! The table of an API's resources as a tree of segments. A word goes before a parameter and that before a rest, segment by
 //! segment from the left, so the most specific template is found first.
 
-use std::collections::HashMap;
-
 /// Templates of all APIs together.
 pub const TEMPLATES_MAX: usize = 20_000;
 /// Segments a template may have.
@@ -19,13 +17,22 @@ pub struct Templates {
 /// What may follow after some segments.
 #[derive(Debug, Clone, Default)]
 struct Node {
-    words: HashMap<Box<[u8]>, Node>,
-    /// Segments with a parameter: what stands before and after it, the longest first.
-    parameters: Vec<(Box<[u8]>, Box<[u8]>, Node)>,
+    /// In order, so that a word is found by bisection.
+    words: Vec<(Box<[u8]>, Node)>,
+    /// Those that say most first.
+    parameters: Vec<Parameter>,
     /// The template that takes whatever follows.
     rest: Option<Template>,
     /// The template that ends here.
     end: Option<Template>,
+}
+
+/// A segment with a parameter: what stands before and after it, and what may follow.
+#[derive(Debug, Clone)]
+struct Parameter {
+    before: Box<[u8]>,
+    after: Box<[u8]>,
+    node: Node,
 }
 
 /// A template, and how much it says.
@@ -67,7 +74,7 @@ impl Templates {
                 return Ok(());
             }
             node = match parameter(segment) {
-                Ok(None) => node.words.entry(segment.as_bytes().into()).or_default(),
+                Ok(None) => node.word(segment.as_bytes()),
                 Ok(Some((before, after))) => node.parameter(before.as_bytes(), after.as_bytes()),
                 Err(what) => return wrong(what),
             };
@@ -84,18 +91,28 @@ impl Templates {
 }
 
 impl Node {
-    /// The node behind a segment with a parameter.
-    fn parameter(&mut self, before: &[u8], after: &[u8]) -> &mut Node {
-        let known = self.parameters.iter().position(|(start, end, _)| **start == *before && **end == *after);
-        let place = known.unwrap_or_else(|| {
-            let length = before.len() + after.len();
-            let place = self.parameters.partition_point(|(start, end, _)| start.len() + end.len() >= length);
-            self.parameters.insert(place, (before.into(), after.into(), Node::default()));
+    // Both index what they have found or inserted just now, from the configuration alone.
+
+    /// The node behind a word.
+    fn word(&mut self, word: &[u8]) -> &mut Node {
+        let place = self.words.binary_search_by(|(known, _)| order(known, word)).unwrap_or_else(|place| {
+            self.words.insert(place, (word.into(), Node::default()));
             place
         });
-        // Found or inserted just now; runs on the configuration alone.
-        let (.., node) = &mut self.parameters[place];
+        let (_, node) = &mut self.words[place];
         node
+    }
+
+    /// The node behind a segment with a parameter.
+    fn parameter(&mut self, before: &[u8], after: &[u8]) -> &mut Node {
+        let known = self.parameters.iter().position(|known| *known.before == *before && *known.after == *after);
+        let place = known.unwrap_or_else(|| {
+            let length = before.len() + after.len();
+            let place = self.parameters.partition_point(|known| known.before.len() + known.after.len() >= length);
+            self.parameters.insert(place, Parameter { before: before.into(), after: after.into(), node: Node::default() });
+            place
+        });
+        &mut self.parameters[place].node
     }
 
     /// Every node is visited at most once, since it has one way to it, and never deeper than the longest template.
@@ -103,15 +120,26 @@ impl Node {
         let Some((first, others)) = segments.split_first() else {
             return self.end.as_ref().or(self.rest.as_ref());
         };
-        let word = self.words.get(*first).and_then(|node| node.find(others));
-        word.or_else(|| self.parameters.iter().filter(|(start, end, _)| fits(first, start, end)).find_map(|(.., node)| node.find(others)))
+        let word = self.words.binary_search_by(|(known, _)| order(known, first)).ok().and_then(|place| self.words.get(place));
+        word.and_then(|(_, node)| node.find(others))
+            .or_else(|| self.parameters.iter().filter(|known| known.fits(first)).find_map(|known| known.node.find(others)))
             .or(self.rest.as_ref())
     }
 }
 
-/// Whether a segment has something between these two.
-fn fits(segment: &[u8], start: &[u8], end: &[u8]) -> bool {
-    segment.len() > start.len() + end.len() && segment.starts_with(start) && segment.ends_with(end)
+/// The order of words: by length, which is told without a look at the bytes, then by the bytes.
+fn order(known: &[u8], word: &[u8]) -> std::cmp::Ordering {
+    known.len().cmp(&word.len()).then_with(|| known.cmp(word))
+}
+
+impl Parameter {
+    /// Whether a segment has something where the parameter stands.
+    fn fits(&self, segment: &[u8]) -> bool {
+        segment.len() > self.before.len() + self.after.len()
+            // Most parameters are a segment of their own, and comparing nothing costs a call too.
+            && (self.before.is_empty() || segment.starts_with(&self.before))
+            && (self.after.is_empty() || segment.ends_with(&self.after))
+    }
 }
 
 /// What stands before and after the parameter of a template's segment, if it has one.
