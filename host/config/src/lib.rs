@@ -18,8 +18,10 @@ pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX, Key, NODES_MAX, Node, TE
 pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 pub use load::ProcessEnvironment;
 pub use model::{
-    Admin, BatchSettings, Bytes, Codec, Config, DemoSource, FORMAT_VERSION, FileSink, FileSource, Grant, Lanes, NullSink, OnFailure,
-    Pipeline, Plugin, PluginLimits, Rate, Settings, Sink, Source, StdinSource, StdoutSink, Step, StepKind,
+    AccessCodec, AccessFormat, Admin, AutoCodec, BatchSettings, Bytes, Codec, Config, CsvCodec, DemoSource, FORMAT_VERSION, FileSink,
+    FileSource, Form, Grant, GrokCodec, GrokPattern, GrokType, Lanes, LogFormat, LogfmtCodec, MediatorCodec, NullSink, OnFailure, Part,
+    Pattern, Pipeline, Plugin, PluginLimits, Rate, RawCodec, RegexCodec, Settings, Sink, Source, StdinSource, StdoutSink, Step, StepKind,
+    SyslogCodec, UnknownZone, Zone, ZonedCodec,
 };
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};

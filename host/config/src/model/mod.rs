@@ -3,6 +3,7 @@
 //! Every type here is also the schema that `tamis schema` prints: the documentation comments are its descriptions.
 
 mod bytes;
+mod codec;
 mod pipeline;
 mod plugin;
 mod settings;
@@ -13,11 +14,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use bytes::Bytes;
+pub use codec::{
+    AccessCodec, AccessFormat, AutoCodec, Codec, CsvCodec, Form, GrokCodec, GrokPattern, GrokType, LogFormat, LogfmtCodec, MediatorCodec,
+    Part, Pattern, RawCodec, RegexCodec, SyslogCodec, UnknownZone, Zone, ZonedCodec,
+};
 pub use pipeline::{Pipeline, Step, StepKind};
 pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
 pub use settings::{Admin, BatchSettings, Lanes, Settings};
 pub use sink::{FileSink, NullSink, Sink, StdoutSink};
-pub use source::{Codec, DemoSource, FileSource, Rate, Source, StdinSource};
+pub use source::{DemoSource, FileSource, Rate, Source, StdinSource};
 
 use crate::Located;
 

@@ -1,12 +1,12 @@
 //! Files, by path or pattern. With `--once` each is read to its end; otherwise the source waits for more, and for new files.
 
-use super::{Outlet, RunOptions, SourceError, codec};
+use super::{Outlet, RunOptions, SourceError};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tamis_codecs::Lines;
+use tamis_codecs::{Decoder, Lines};
 use tamis_config::{FileSource, Text};
 
 /// How often files are looked at for more.
@@ -20,6 +20,7 @@ struct Reader {
 
 pub(super) fn run(source: &FileSource, options: RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
     let mut readers: BTreeMap<PathBuf, Reader> = BTreeMap::new();
+    let mut decoder = Decoder::new(&source.codec);
     let mut first = true;
     loop {
         let paths = matching(source);
@@ -47,14 +48,14 @@ pub(super) fn run(source: &FileSource, options: RunOptions, outlet: &mut dyn Out
                 }
             }
             let Some(reader) = readers.get_mut(&path) else { continue };
-            match reader.read(source, outlet) {
+            match reader.read(&mut decoder, outlet) {
                 Ok(read) => idle &= !read,
                 Err(error) if options.once => return Err(SourceError::Read { path: path.display().to_string(), error }),
                 Err(error) => tracing::warn!("cannot read `{}`: {error}; trying again", path.display()),
             }
             if options.once && !outlet.stopping() {
                 if let Some(frame) = reader.lines.finish() {
-                    outlet.send(&reader.stream, codec(source.codec).decode(frame));
+                    outlet.send(&reader.stream, decoder.decode(frame));
                 }
                 // One file open at a time.
                 readers.remove(&path);
@@ -77,12 +78,12 @@ pub(super) fn run(source: &FileSource, options: RunOptions, outlet: &mut dyn Out
 
 impl Reader {
     /// Reads to the file's present end. Gives whether there was anything.
-    fn read(&mut self, source: &FileSource, outlet: &mut dyn Outlet) -> std::io::Result<bool> {
+    fn read(&mut self, decoder: &mut Decoder, outlet: &mut dyn Outlet) -> std::io::Result<bool> {
         let mut any = false;
         while !outlet.stopping() {
             let Some(frame) = self.lines.read(&mut self.file, outlet.buffer())? else { break };
             any = true;
-            if !outlet.send(&self.stream, codec(source.codec).decode(frame)) {
+            if !outlet.send(&self.stream, decoder.decode(frame)) {
                 break;
             }
         }

@@ -7,7 +7,7 @@ mod file;
 mod stdin;
 
 use std::sync::Arc;
-use tamis_codecs::{Codec, Frame, LinesOptions};
+use tamis_codecs::{Frame, LinesOptions};
 use tamis_config::{BatchSettings, Bytes, Source};
 
 /// What a source needs of the host.
@@ -49,13 +49,6 @@ impl RunOptions {
 
 fn size(bytes: Bytes) -> usize {
     usize::try_from(bytes.0).unwrap_or(usize::MAX)
-}
-
-fn codec(codec: tamis_config::Codec) -> Codec {
-    match codec {
-        tamis_config::Codec::Json => Codec::Json,
-        tamis_config::Codec::Text => Codec::Text,
-    }
 }
 
 /// A source that cannot go on.

@@ -1,0 +1,313 @@
+//! Writing a record: one JSON object, as text, straight into the frame's memory.
+
+use super::cursor::{Bad, Result};
+
+/// Fields that a record may have.
+pub(crate) const FIELDS_MAX: usize = 1000;
+/// Up to so many members, each name is compared with each; beyond, they are sorted.
+const COMPARED_MAX: usize = 24;
+
+/// A member of the object that is being written, as places behind the object's brace.
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    /// First byte of the name's quote.
+    start: u32,
+    /// One behind the name's closing quote.
+    name_end: u32,
+    /// Equal for equal names.
+    print: u64,
+}
+
+/// Memory that every record needs again.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    all: Vec<Member>,
+    order: Vec<u32>,
+    names: Vec<u8>,
+}
+
+/// An object that is being written.
+///
+/// A name that is written twice has the last value; the names that this happened to stand in the field `repeated`, so that it
+/// is not silent. The earlier values are not kept there: a field that a plugin redacts must have no second place.
+pub(crate) struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    members: &'a mut Members,
+    begin: usize,
+}
+
+impl<'a> Object<'a> {
+    pub(crate) fn new(out: &'a mut Vec<u8>, members: &'a mut Members) -> Self {
+        members.all.clear();
+        let begin = out.len();
+        out.push(b'{');
+        Self { out, members, begin }
+    }
+
+    /// Takes back everything, to begin again.
+    pub(crate) fn reset(&mut self) {
+        self.members.all.clear();
+        self.out.truncate(self.begin + 1);
+    }
+
+    /// Whether there is room for another field; asked where the line decides how many there are.
+    #[inline]
+    pub(crate) fn room(&self, at: usize) -> Result<()> {
+        if self.members.all.len() < FIELDS_MAX { Ok(()) } else { Err(Bad::new(at, "no further field, as a record has at most 1,000,")) }
+    }
+
+    fn start(&mut self) -> usize {
+        if self.out.len() > self.begin + 1 {
+            self.out.push(b',');
+        }
+        self.out.len()
+    }
+
+    fn named(&mut self, start: usize) {
+        let name = self.out.get(start..).unwrap_or_default();
+        let print = print(name);
+        let relative = |at: usize| (at - self.begin) as u32;
+        self.members.all.push(Member { start: relative(start), name_end: relative(self.out.len()), print });
+        self.out.push(b':');
+    }
+
+    /// Begins a member; its value is then appended to the memory that is given back, as JSON.
+    #[inline]
+    pub(crate) fn member(&mut self, name: &[u8]) -> &mut Vec<u8> {
+        let start = self.start();
+        string(self.out, name);
+        self.named(start);
+        self.out
+    }
+
+    /// A member whose name and value are JSON already, the name with its quotes.
+    pub(crate) fn raw(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.start();
+        self.out.extend_from_slice(name);
+        self.named(start);
+        self.out.extend_from_slice(value);
+    }
+
+    /// A text, which must be UTF-8.
+    #[inline]
+    pub(crate) fn text(&mut self, name: &[u8], value: &[u8]) {
+        string(self.member(name), value);
+    }
+
+    /// A text, unless there is none.
+    #[inline]
+    pub(crate) fn text_if_any(&mut self, name: &[u8], value: &[u8]) {
+        if !value.is_empty() {
+            self.text(name, value);
+        }
+    }
+
+    /// A whole number.
+    pub(crate) fn integer(&mut self, name: &[u8], value: i64) {
+        integer(self.member(name), value);
+    }
+
+    /// Ends the object.
+    pub(crate) fn finish(self) {
+        let Self { out, members, begin } = self;
+        if has_twins(members) {
+            settle(out, members, begin);
+        }
+        out.push(b'}');
+    }
+}
+
+/// Whether two members may have the same name.
+#[inline]
+fn has_twins(members: &mut Members) -> bool {
+    let all = &members.all;
+    if all.len() <= COMPARED_MAX {
+        return all.iter().enumerate().any(|(i, a)| all.iter().skip(i + 1).any(|b| a.print == b.print));
+    }
+    members.order.clear();
+    members.order.extend(0..all.len() as u32);
+    let print = |i: &u32| all.get(*i as usize).map_or(0, |member| member.print);
+    members.order.sort_unstable_by_key(print);
+    members.order.windows(2).any(|pair| matches!(pair, [a, b] if print(a) == print(b)))
+}
+
+/// Removes members whose name stands again later, and adds `repeated`.
+fn settle(out: &mut Vec<u8>, members: &mut Members, begin: usize) {
+    let Members { all, order, names } = members;
+    let end_of_all = (out.len() - begin) as u32;
+    let name = |i: u32| -> &[u8] {
+        all.get(i as usize).and_then(|m| out.get(begin + m.start as usize..begin + m.name_end as usize)).unwrap_or_default()
+    };
+    order.clear();
+    order.extend(0..all.len() as u32);
+    order.sort_unstable_by(|a, b| name(*a).cmp(name(*b)).then(a.cmp(b)));
+    names.clear();
+    let mut last_named: &[u8] = b"";
+    // Those that go, found among neighbours of the sorted order.
+    let mut goes = 0;
+    for i in 1..order.len() {
+        let (Some(&a), Some(&b)) = (order.get(i - 1), order.get(i)) else { continue };
+        if name(a) != name(b) {
+            continue;
+        }
+        if last_named != name(a) {
+            last_named = name(a);
+            names.extend_from_slice(if names.is_empty() { b"" } else { b"," });
+            names.extend_from_slice(last_named);
+        }
+        // Never ahead of what is read: `goes` is below `i`.
+        if let Some(slot) = order.get_mut(goes) {
+            *slot = a;
+        }
+        goes += 1;
+    }
+    if goes == 0 {
+        return;
+    }
+    order.truncate(goes);
+    order.sort_unstable();
+    // What stays is moved forward over what goes, each byte once.
+    let mut write = None;
+    for (n, i) in order.iter().enumerate() {
+        let place = |i: u32| all.get(i as usize).map_or(end_of_all, |m| m.start) as usize + begin;
+        // Up to the next member's name: the comma before it goes too.
+        let (from, to) = (place(*i), place(*i + 1));
+        let next = order.get(n + 1).map_or(begin + end_of_all as usize, |next| place(*next));
+        let at = write.unwrap_or(from);
+        out.copy_within(to..next, at);
+        write = Some(at + (next - to));
+    }
+    out.truncate(write.unwrap_or(out.len()));
+    out.extend_from_slice(b",\"repeated\":[");
+    out.extend_from_slice(names);
+    out.push(b']');
+}
+
+/// Equal for equal names, and mostly different for others.
+#[inline]
+fn print(name: &[u8]) -> u64 {
+    let part = |slice: Option<&[u8]>| slice.and_then(|s| <[u8; 8]>::try_from(s).ok()).map(u64::from_le_bytes);
+    match (part(name.get(..8)), part(name.get(name.len().saturating_sub(8)..))) {
+        (Some(first), Some(last)) => first.rotate_left(23) ^ last ^ ((name.len() as u64) << 56),
+        _ => name.iter().fold(name.len() as u64, |all, byte| (all << 8) | u64::from(*byte)),
+    }
+}
+
+/// Appends `text` (UTF-8) as a JSON string with quotes.
+#[inline]
+pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    string_part(out, text);
+    out.push(b'"');
+}
+
+/// Appends `text` (UTF-8) as a part of a JSON string.
+#[inline]
+pub(crate) fn string_part(out: &mut Vec<u8>, text: &[u8]) {
+    let clean = clean(text);
+    if clean == text.len() {
+        out.extend_from_slice(text);
+    } else {
+        escape(out, text, clean);
+    }
+}
+
+/// How many bytes at the beginning need no escape. Looks at eight at a time.
+#[inline]
+fn clean(text: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The top bit of the lowest byte that is zero is exact, which is all that is used.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (chunks, rest) = text.as_chunks::<8>();
+    for (i, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let found = control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return i * 8 + (found.trailing_zeros() / 8) as usize;
+        }
+    }
+    let done = text.len() - rest.len();
+    rest.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\').map_or(text.len(), |at| done + at)
+}
+
+/// Appends a text of which `clean` bytes at the beginning need no escape.
+fn escape(out: &mut Vec<u8>, mut text: &[u8], mut clean_bytes: usize) {
+    const HEX: [u8; 16] = *b"0123456789abcdef";
+    loop {
+        let (before, behind) = text.split_at_checked(clean_bytes).unwrap_or((text, b""));
+        out.extend_from_slice(before);
+        let Some((byte, rest)) = behind.split_first() else { return };
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            other => {
+                let digit = |n: u8| HEX.get(usize::from(n)).copied().unwrap_or(b'0');
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(other >> 4), digit(other & 15)]);
+            }
+        }
+        text = rest;
+        clean_bytes = clean(text);
+    }
+}
+
+/// Appends a whole number.
+pub(crate) fn integer(out: &mut Vec<u8>, number: i64) {
+    use std::io::Write as _;
+    // Writing into memory cannot fail.
+    let _ = write!(out, "{number}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(members: &[(&str, &str)]) -> String {
+        let (mut out, mut memory) = (b"before".to_vec(), Members::default());
+        let mut object = Object::new(&mut out, &mut memory);
+        for (name, value) in members {
+            object.text(name.as_bytes(), value.as_bytes());
+        }
+        object.finish();
+        String::from_utf8(out.split_off(6)).unwrap()
+    }
+
+    #[test]
+    fn strings_are_escaped_wherever_the_character_stands() {
+        for length in 0..40 {
+            for at in 0..=length {
+                for character in ['"', '\\', '\n', '\r', '\t', '\0', '\x1f', ' ', '\x7f', 'é', '€', '😀', '!', '#', '[', ']'] {
+                    let text = format!("{}{character}{}", "a".repeat(at), "\u{80}z".repeat(length - at));
+                    let mut out = Vec::new();
+                    string(&mut out, text.as_bytes());
+                    assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_of_several_members_stays_and_their_names_are_told() {
+        assert_eq!(object(&[]), "{}");
+        assert_eq!(object(&[("a", "1"), ("b", "2")]), r#"{"a":"1","b":"2"}"#);
+        assert_eq!(object(&[("a", "1"), ("b", "2"), ("a", "3")]), r#"{"b":"2","a":"3","repeated":["a"]}"#);
+        assert_eq!(object(&[("a", "1"), ("a", "2"), ("a", "3")]), r#"{"a":"3","repeated":["a"]}"#);
+        assert_eq!(object(&[("b", "1"), ("a", "x"), ("b", "2"), ("a", "y"), ("c", "")]), r#"{"b":"2","a":"y","c":"","repeated":["a","b"]}"#);
+        // Names that look alike at both ends.
+        assert_eq!(object(&[("aaaaaaaaXbbbbbbbb", "1"), ("aaaaaaaaYbbbbbbbb", "2")]), r#"{"aaaaaaaaXbbbbbbbb":"1","aaaaaaaaYbbbbbbbb":"2"}"#);
+    }
+
+    #[test]
+    fn many_members() {
+        let names: Vec<String> = (0..900).map(|i| format!("field{}", i % 450)).collect();
+        let members: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), "v")).collect();
+        let value: serde_json::Value = serde_json::from_str(&object(&members)).unwrap();
+        assert_eq!(value.as_object().unwrap().len(), 451);
+        assert_eq!(value["repeated"].as_array().unwrap().len(), 450);
+    }
+}
