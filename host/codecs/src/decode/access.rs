@@ -48,6 +48,10 @@ impl ReadLine for Access {
             match matcher.find(line) {
                 Ok(()) => {
                     for (field, form, value) in matcher.values(line) {
+                        if form == Form::Request && value != b"-" {
+                            request(unescaped(value, &mut self.text), object, |part| matcher.has(part));
+                            continue;
+                        }
                         write(field, form, value, object, &mut self.shape.clock, &mut self.text);
                     }
                     if self.names_format {
@@ -75,7 +79,6 @@ fn write(field: &[u8], form: Form, value: &[u8], object: &mut Object<'_>, clock:
         return;
     }
     match form {
-        Form::Request => request(unescaped(value, text), object),
         Form::Time => match Stamp::any(value) {
             Some(stamp) => clock.write(&stamp, object.member(field)),
             None => object.text(field, value),
@@ -97,8 +100,9 @@ fn write(field: &[u8], form: Form, value: &[u8], object: &mut Object<'_>, clock:
     }
 }
 
-/// `METHOD path?query PROTOCOL` as fields; what is none of the kind is kept as `request`.
-fn request(request: &[u8], object: &mut Object<'_>) {
+/// `METHOD path?query PROTOCOL` as fields, except those that the format `has` elsewhere; what is none of the kind is kept as
+/// `request`.
+fn request(request: &[u8], object: &mut Object<'_>, has: impl Fn(&[u8]) -> bool) {
     let first = memchr::memchr(b' ', request);
     let last = memchr::memrchr(b' ', request);
     if let (Some(first), Some(last)) = (first, last)
@@ -107,15 +111,13 @@ fn request(request: &[u8], object: &mut Object<'_>) {
         && method.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_'))
         && protocol.starts_with(b"HTTP/")
     {
-        object.text(b"method", method);
-        match memchr::memchr(b'?', target).and_then(|mark| Some((target.get(..mark)?, target.get(mark + 1..)?))) {
-            Some((path, query)) => {
-                object.text(b"path", path);
-                object.text(b"query", query);
+        let cut = memchr::memchr(b'?', target).and_then(|mark| Some((target.get(..mark)?, Some(target.get(mark + 1..)?))));
+        let (path, query) = cut.unwrap_or((target, None));
+        for (name, value) in [(b"method".as_slice(), Some(method)), (b"path", Some(path)), (b"query", query), (b"protocol", Some(protocol))] {
+            if let Some(value) = value.filter(|_| !has(name)) {
+                object.text(name, value);
             }
-            None => object.text(b"path", target),
         }
-        object.text(b"protocol", protocol);
     } else if !request.iter().all(|byte| matches!(byte, b'-' | b' ')) {
         object.text(b"request", request);
     }

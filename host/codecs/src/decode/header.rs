@@ -89,7 +89,8 @@ impl<'a> Header<'a> {
         Ok(Self { tenant, app, time, level, logger, context, end: c.at })
     }
 
-    /// Writes `time`, `level`, `logger`, `tenantId` and `appName`, as far as they are there.
+    /// Writes `time`, `level`, `logger`, `tenantId` and `appName`, as far as they are there. Nothing
+    /// in the message can override them.
     pub(crate) fn write(&self, clock: &mut LocalTime, object: &mut Object<'_>) {
         clock.write(&self.time, object.member(b"time"));
         object.text(b"level", self.level);
@@ -98,6 +99,7 @@ impl<'a> Header<'a> {
             object.integer(b"tenantId", tenant);
         }
         object.text_if_any(b"appName", self.app);
+        object.seal();
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Decoder {
     /// Whether the field `codec` names the reader.
     names_codec: bool,
     members: Members,
+    /// Why each of several readers did not read a line.
+    reasons: Vec<(&'static str, Bad)>,
     /// Memory for the next frame's text.
     spare: Vec<u8>,
     now: fn() -> i64,
@@ -70,7 +72,7 @@ impl Decoder {
             one => reader(one).into_iter().collect(),
         };
         let names_codec = matches!(codec, Codec::Auto(_));
-        Self { readers, names_codec, members: Members::default(), spare: Vec::new(), now: system_time }
+        Self { readers, names_codec, members: Members::default(), reasons: Vec::new(), spare: Vec::new(), now: system_time }
     }
 
     /// The same with a clock of one's own, which gives seconds since 1970. Only syslog times without a year ask for it.
@@ -123,12 +125,11 @@ impl Decoder {
     }
 
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> std::result::Result<(), String> {
-        let Self { readers, names_codec, members, .. } = self;
+        let Self { readers, names_codec, members, reasons, .. } = self;
         let mut object = Object::new(out, members);
-        let mut reasons = String::new();
+        reasons.clear();
         for Reader { name, keep_raw, read } in readers {
-            let done = read.read(line, &mut object).and_then(|()| object.room(line.len()));
-            match done {
+            match read.read(line, &mut object).and_then(|()| object.room(line.len())) {
                 Ok(()) => {
                     if let Some(field) = keep_raw {
                         object.text(field, line);
@@ -139,15 +140,22 @@ impl Decoder {
                     object.finish();
                     return Ok(());
                 }
-                Err(bad) if *names_codec => {
+                Err(bad) => {
                     object.reset();
-                    let lead = if reasons.is_empty() { "no codec of the list reads it: " } else { "; " };
-                    let _ = write!(reasons, "{lead}{name}: {bad}");
+                    reasons.push((*name, bad));
                 }
-                Err(bad) => return Err(bad.to_string()),
             }
         }
-        Err(reasons)
+        match reasons.as_slice() {
+            [(_, bad)] if !*names_codec => Err(bad.to_string()),
+            all => {
+                let mut text = "no codec of the list reads it".to_owned();
+                for (i, (name, bad)) in all.iter().enumerate() {
+                    let _ = write!(text, "{}{name}: {bad}", if i == 0 { ": " } else { "; " });
+                }
+                Err(text)
+            }
+        }
     }
 }
 

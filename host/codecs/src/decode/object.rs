@@ -24,12 +24,15 @@ pub(crate) struct Members {
     all: Vec<Member>,
     order: Vec<u32>,
     names: Vec<u8>,
+    /// How many of all no later member may override.
+    sealed: u32,
 }
 
 /// An object that is being written.
 ///
-/// A name that is written twice has the last value; the names that this happened to stand in the field `repeated`, so that it
-/// is not silent. The earlier values are not kept there: a field that a plugin redacts must have no second place.
+/// A name that is written twice has the last value, unless what stands first was sealed; the names that this happened to stand
+/// in the field `repeated`, so that it is not silent. The other values are not kept there: a field that a plugin redacts must
+/// have no second place.
 pub(crate) struct Object<'a> {
     out: &'a mut Vec<u8>,
     members: &'a mut Members,
@@ -39,6 +42,7 @@ pub(crate) struct Object<'a> {
 impl<'a> Object<'a> {
     pub(crate) fn new(out: &'a mut Vec<u8>, members: &'a mut Members) -> Self {
         members.all.clear();
+        members.sealed = 0;
         let begin = out.len();
         out.push(b'{');
         Self { out, members, begin }
@@ -47,7 +51,13 @@ impl<'a> Object<'a> {
     /// Takes back everything, to begin again.
     pub(crate) fn reset(&mut self) {
         self.members.all.clear();
+        self.members.sealed = 0;
         self.out.truncate(self.begin + 1);
+    }
+
+    /// Protects what was written so far: what follows is chosen by whoever caused the line.
+    pub(crate) fn seal(&mut self) {
+        self.members.sealed = self.members.all.len() as u32;
     }
 
     /// Whether there is room for another field; asked where the line decides how many there are.
@@ -131,9 +141,9 @@ fn has_twins(members: &mut Members) -> bool {
     members.order.windows(2).any(|pair| matches!(pair, [a, b] if print(a) == print(b)))
 }
 
-/// Removes members whose name stands again later, and adds `repeated`.
+/// Removes all but one of the members of the same name, and adds `repeated`.
 fn settle(out: &mut Vec<u8>, members: &mut Members, begin: usize) {
-    let Members { all, order, names } = members;
+    let Members { all, order, names, sealed } = members;
     let end_of_all = (out.len() - begin) as u32;
     let name = |i: u32| -> &[u8] {
         all.get(i as usize).and_then(|m| out.get(begin + m.start as usize..begin + m.name_end as usize)).unwrap_or_default()
@@ -142,24 +152,21 @@ fn settle(out: &mut Vec<u8>, members: &mut Members, begin: usize) {
     order.extend(0..all.len() as u32);
     order.sort_unstable_by(|a, b| name(*a).cmp(name(*b)).then(a.cmp(b)));
     names.clear();
-    let mut last_named: &[u8] = b"";
-    // Those that go, found among neighbours of the sorted order.
-    let mut goes = 0;
-    for i in 1..order.len() {
-        let (Some(&a), Some(&b)) = (order.get(i - 1), order.get(i)) else { continue };
-        if name(a) != name(b) {
-            continue;
-        }
-        if last_named != name(a) {
-            last_named = name(a);
+    // Those that go are gathered at the front of `order`, never ahead of what is still read.
+    let (mut goes, mut from) = (0, 0);
+    while let Some(&first) = order.get(from) {
+        let count = order.iter().skip(from).take_while(|i| name(**i) == name(first)).count();
+        if count > 1 {
             names.extend_from_slice(if names.is_empty() { b"" } else { b"," });
-            names.extend_from_slice(last_named);
+            names.extend_from_slice(name(first));
         }
-        // Never ahead of what is read: `goes` is below `i`.
-        if let Some(slot) = order.get_mut(goes) {
-            *slot = a;
+        let of_sealed = order.iter().skip(from).take(count).filter(|i| **i < *sealed).count();
+        let stays = from + if of_sealed > 0 { of_sealed } else { count } - 1;
+        for at in (from..from + count).filter(|at| *at != stays) {
+            order.swap(goes, at);
+            goes += 1;
         }
-        goes += 1;
+        from += count;
     }
     if goes == 0 {
         return;
@@ -178,6 +185,8 @@ fn settle(out: &mut Vec<u8>, members: &mut Members, begin: usize) {
         write = Some(at + (next - to));
     }
     out.truncate(write.unwrap_or(out.len()));
+    // The comma before the last member, if that one went.
+    out.pop_if(|byte| *byte == b',');
     out.extend_from_slice(b",\"repeated\":[");
     out.extend_from_slice(names);
     out.push(b']');
@@ -300,6 +309,25 @@ mod tests {
         assert_eq!(object(&[("b", "1"), ("a", "x"), ("b", "2"), ("a", "y"), ("c", "")]), r#"{"b":"2","a":"y","c":"","repeated":["a","b"]}"#);
         // Names that look alike at both ends.
         assert_eq!(object(&[("aaaaaaaaXbbbbbbbb", "1"), ("aaaaaaaaYbbbbbbbb", "2")]), r#"{"aaaaaaaaXbbbbbbbb":"1","aaaaaaaaYbbbbbbbb":"2"}"#);
+    }
+
+    #[test]
+    fn what_is_sealed_stays() {
+        let (mut out, mut memory) = (Vec::new(), Members::default());
+        for (after, expected) in [
+            (vec!["b"], r#"{"a":"1","c":"1","b":"2"}"#),
+            (vec!["a"], r#"{"a":"1","c":"1","repeated":["a"]}"#),
+            (vec!["a", "b", "a", "c", "b"], r#"{"a":"1","c":"1","b":"2","repeated":["a","b","c"]}"#),
+        ] {
+            out.clear();
+            let mut object = Object::new(&mut out, &mut memory);
+            object.text(b"a", b"1");
+            object.text(b"c", b"1");
+            object.seal();
+            after.iter().for_each(|name| object.text(name.as_bytes(), b"2"));
+            object.finish();
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
     }
 
     #[test]

@@ -74,6 +74,7 @@ impl ReadLine for Api {
         let header = Header::read(line)?;
         header.write(&mut self.clock, object);
         object.text_if_any(b"apiName", header.context);
+        object.seal();
         let end = json::members(line, header.end, |name, value, at| {
             object.room(at)?;
             match (name, value.first()) {

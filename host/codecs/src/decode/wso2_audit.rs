@@ -88,7 +88,7 @@ impl Audit {
     fn parts(&mut self, mut c: Cursor<'_>, object: &mut Object<'_>) -> Result<()> {
         let text = c.line;
         let Some((mut field, length)) = part(c.rest()) else {
-            return c.bad("`'user' …`, a JSON object or `Initiator : …`");
+            return c.bad("`'user' ...`, a JSON object or `Initiator : ...`");
         };
         c.at += length;
         let mut from = c.at;

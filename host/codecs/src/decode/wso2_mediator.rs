@@ -12,6 +12,7 @@ use super::header::{Header, without_logger};
 use super::json;
 use super::object::Object;
 use super::value::Shape;
+use std::sync::Arc;
 use tamis_config::MediatorCodec;
 
 /// Longest key that is taken for one, in bytes.
@@ -23,7 +24,7 @@ const HEADS: [&[u8]; 9] =
 const TAILS: [&[u8]; 2] = [b"Envelope", b"Payload"];
 
 pub(crate) struct Mediator {
-    separator: Box<[u8]>,
+    separator: Arc<[u8]>,
     /// The separator without blanks around, which no value ends with.
     bare: Box<[u8]>,
     /// Sorted; empty: anything that looks like a key.
@@ -106,6 +107,7 @@ impl Mediator {
             let (name, version) = cut.and_then(|at| Some((inside.get(..at)?, inside.get(at + 2..)?))).unwrap_or((inside, b""));
             object.text(b"apiName", name);
             object.text_if_any(b"apiVersion", version);
+            object.seal();
         }
         c.blanks();
         // A separator before the first pair is left over from what would stand before it.
@@ -120,8 +122,8 @@ impl Mediator {
         let Some(mut key) = self.key(text, c.at, false) else {
             return c.bad(if self.keys.is_empty() { "a key and ` = `" } else { "one of the configured `keys` and ` = `" });
         };
-        let finder = memchr::memmem::Finder::new(&self.separator);
-        // Cannot be moved into `self`, whose separator it borrows; making one is cheap.
+        let separator = Arc::clone(&self.separator);
+        let finder = memchr::memmem::Finder::new(&*separator);
         let mut from = key.value;
         let mut seen_pair = key.kind == Kind::Pair;
         loop {

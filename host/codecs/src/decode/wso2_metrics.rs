@@ -34,6 +34,7 @@ impl ReadLine for Metrics {
         c.blanks();
         object.text(b"event", event);
         prefix(line.get(..mark).unwrap_or_default(), object)?;
+        object.seal();
         let end = json::members(line, c.at, |name, value, at| {
             object.room(at)?;
             object.raw(name, value);

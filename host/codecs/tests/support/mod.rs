@@ -8,15 +8,15 @@ use tamis_config::{Codec, Config, ProcessEnvironment, Source};
 use tamis_record::Records;
 
 /// A codec and lines for it.
-pub struct Case {
-    pub name: String,
-    pub path: PathBuf,
-    pub codec: Codec,
-    pub lines: Vec<Vec<u8>>,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) codec: Codec,
+    pub(crate) lines: Vec<Vec<u8>>,
 }
 
 /// All cases, in the order of their names.
-pub fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let entries = std::fs::read_dir(folder).expect("the cases are readable");
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry is readable").path()).collect();
@@ -34,7 +34,7 @@ fn case(path: PathBuf) -> Case {
 }
 
 /// A codec as a configuration writes it, below `codec:`.
-pub fn codec(text: &str) -> Codec {
+pub(crate) fn codec(text: &str) -> Codec {
     let indented = text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("      {line}\n")).collect::<String>();
     let yaml = format!("version: 1\nsources:\n  in:\n    type: stdin\n    codec:\n{indented}pipelines: {{ p: {{ from: in, to: o }} }}\nsinks: {{ o: {{ type: \"null\" }} }}\n");
     let (config, diagnostics) = Config::parse("case.yaml", &yaml, Path::new(""), &ProcessEnvironment);
@@ -46,12 +46,12 @@ pub fn codec(text: &str) -> Codec {
 }
 
 /// A decoder whose clock stands at 2025-03-03 12:00:00 UTC.
-pub fn decoder(codec: &Codec) -> Decoder {
+pub(crate) fn decoder(codec: &Codec) -> Decoder {
     Decoder::new(codec).with_clock(|| 1_741_003_200)
 }
 
 /// Decodes records that a source has framed, which may hold line feeds.
-pub fn decode(decoder: &mut Decoder, lines: &[impl AsRef<[u8]>]) -> Frame {
+pub(crate) fn decode(decoder: &mut Decoder, lines: &[impl AsRef<[u8]>]) -> Frame {
     let mut records = Records::default();
     for line in lines {
         let from = records.text.len() as u32;

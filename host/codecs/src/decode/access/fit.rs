@@ -46,6 +46,11 @@ impl Matcher {
         }
     }
 
+    /// Whether the format has a field of this name.
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        self.parts.iter().any(|part| matches!(part, Piece::Field(field, _) if **field == *name))
+    }
+
     /// The fields and their values in the line that was found.
     pub(super) fn values<'a>(&'a self, line: &'a [u8]) -> impl Iterator<Item = (&'a [u8], Form, &'a [u8])> {
         self.parts.iter().zip(&self.spans).filter_map(|(part, (from, to))| match part {
@@ -72,7 +77,7 @@ fn walk(parts: &[Piece], spans: &mut [(usize, usize)], tries: &mut u32, furthest
     match rest.first() {
         None => {
             *span = (at, line.len());
-            fits(form, line.get(at..).unwrap_or_default(), false) == Fit::Yes
+            fits(form, line.get(at..).unwrap_or_default(), 0, false) == Fit::Yes
         }
         // Only a path stands directly before another field, its query.
         Some(Piece::Field(..)) => {
@@ -83,7 +88,7 @@ fn walk(parts: &[Piece], spans: &mut [(usize, usize)], tries: &mut u32, furthest
         }
         Some(Piece::Literal(text)) => {
             let is_quoted = text.needle().first() == Some(&b'"');
-            let mut from = at;
+            let (mut from, mut checked) = (at, 0);
             while let Some(found) = text.find(line.get(from..).unwrap_or_default()) {
                 let end = from + found;
                 from = end + 1;
@@ -94,7 +99,9 @@ fn walk(parts: &[Piece], spans: &mut [(usize, usize)], tries: &mut u32, furthest
                 if *tries >= TRIES_MAX {
                     return false;
                 }
-                match fits(form, line.get(at..end).unwrap_or_default(), is_quoted) {
+                let fit = fits(form, line.get(at..end).unwrap_or_default(), checked, is_quoted);
+                checked = end - at;
+                match fit {
                     Fit::Yes => {
                         *span = (at, end);
                         if walk(rest, spans, tries, furthest, line, end) {
@@ -130,6 +137,7 @@ fn expected(part: Option<&Piece>) -> &'static str {
             Form::Token => "text without blanks",
             Form::Free => "a value and what the format has behind it",
             Form::Host => "a host or an address",
+            Form::User => "a user or `-`",
             Form::Addresses => "addresses or `-`",
             Form::Path => "a path",
             Form::Request => "a request line and what the format has behind it",
@@ -149,8 +157,11 @@ enum Fit {
     Never,
 }
 
-fn fits(form: Form, value: &[u8], is_quoted: bool) -> Fit {
-    let has_blank = || value.iter().any(|byte| matches!(byte, b' ' | b'\t'));
+/// Whether `value` may stand where `form` does. What comes before `checked` was looked at already, in a shorter value: so many
+/// values are tried in linear time.
+fn fits(form: Form, value: &[u8], checked: usize, is_quoted: bool) -> Fit {
+    let new = value.get(checked..).unwrap_or_default();
+    let has_blank = || new.iter().any(|byte| matches!(byte, b' ' | b'\t'));
     let yes = |is: bool| if is { Fit::Yes } else { Fit::No };
     match form {
         Form::Free => Fit::Yes,
@@ -158,9 +169,11 @@ fn fits(form: Form, value: &[u8], is_quoted: bool) -> Fit {
         Form::Token | Form::Path => yes(!value.is_empty()),
         Form::Host if has_blank() => Fit::Never,
         Form::Host => yes(!value.is_empty() && value != b"-"),
+        Form::User if new.iter().any(|byte| matches!(byte, b'"' | b'[')) => Fit::Never,
+        Form::User => yes(!value.is_empty()),
         Form::Addresses => {
-            let mut before = b',';
-            let is_list = value.iter().all(|byte| {
+            let mut before = checked.checked_sub(1).and_then(|at| value.get(at)).copied().unwrap_or(b',');
+            let is_list = new.iter().all(|byte| {
                 let is_fine = *byte != b' ' || before == b',' || before == b' ';
                 before = *byte;
                 is_fine
@@ -170,8 +183,8 @@ fn fits(form: Form, value: &[u8], is_quoted: bool) -> Fit {
         // Without quotes around it, only its protocol tells where a request ends.
         Form::Request if is_quoted => Fit::Yes,
         Form::Request => {
-            let protocol = memchr::memmem::rfind(value, b" HTTP/").and_then(|at| value.get(at + 6..));
-            let is_empty = value.iter().all(|byte| matches!(byte, b'-' | b' '));
+            let protocol = memchr::memrchr(b' ', value).and_then(|at| value.get(at + 1..)?.strip_prefix(b"HTTP/"));
+            let is_empty = value.len() <= 8 && value.iter().all(|byte| matches!(byte, b'-' | b' '));
             yes(is_empty || protocol.is_some_and(|p| p.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')))
         }
         Form::Time if value.len() > 64 => Fit::Never,

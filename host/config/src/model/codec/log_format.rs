@@ -33,6 +33,8 @@ pub enum Form {
     Free,
     /// A host's name or address. Never `-`: every request comes from somewhere.
     Host,
+    /// A user's name, which may hold blanks but neither `"` nor `[`.
+    User,
     /// Addresses, with blanks after the commas between them only.
     Addresses,
     /// A path: text without blanks up to a `?`.
@@ -84,7 +86,7 @@ impl LogFormat {
     /// A user's name may hold blanks, unless a header before it may too: then nothing would tell the two apart.
     fn user(&self) -> Form {
         let is_free = |part: &Part| matches!(part, Part::Field { form: Form::Free | Form::Addresses, .. });
-        if self.parts.iter().any(is_free) { Form::Token } else { Form::Free }
+        if self.parts.iter().any(is_free) { Form::Token } else { Form::User }
     }
 
     /// `%x`, `%{name}x`, with Apache's conditions and `<`, `>` between. Gives what follows.
