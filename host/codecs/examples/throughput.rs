@@ -20,7 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let time = Duration::from_secs_f64(seconds);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     println!("{:24} {:>8} {:>10} {:>12} {:>12} {:>8}", "case", "B/line", "codec MB/s", "+ scan MB/s", "lines/s", "ratio");
-    let mut names: Vec<_> = std::fs::read_dir(&folder)?.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == "txt")).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(&folder)?.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == "txt")).collect();
     names.sort();
     for path in names {
         let name = path.file_stem().and_then(|n| n.to_str()).unwrap_or_default();
@@ -44,7 +45,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let both = per_round(time, || copy(&input), |frame| scan(&mut batch, decoder.decode(frame).records));
         let plain = per_round(time, || json.clone(), |records| scan(&mut batch, records));
         let rate = |seconds: f64| bytes as f64 / seconds / 1e6;
-        println!("{name:24} {:8} {:10.0} {:12.0} {:12.0} {:8.2}", bytes / lines.len(), rate(alone), rate(both), lines.len() as f64 / both, plain / both);
+        println!(
+            "{name:24} {:8} {:10.0} {:12.0} {:12.0} {:8.2}",
+            bytes / lines.len(),
+            rate(alone),
+            rate(both),
+            lines.len() as f64 / both,
+            plain / both
+        );
     }
     Ok(())
 }
@@ -96,7 +104,9 @@ fn copy(frame: &Frame) -> Frame {
 /// A codec as a configuration writes it, below `codec:`.
 fn codec(text: &str) -> Result<Codec, String> {
     let indented: String = text.lines().map(|line| format!("      {line}\n")).collect();
-    let yaml = format!("version: 1\nsources:\n  in:\n    type: stdin\n    codec:\n{indented}sinks: {{ o: {{ type: stdout }} }}\npipelines: {{ p: {{ from: in, to: o }} }}\n");
+    let yaml = format!(
+        "version: 1\nsources:\n  in:\n    type: stdin\n    codec:\n{indented}sinks: {{ o: {{ type: stdout }} }}\npipelines: {{ p: {{ from: in, to: o }} }}\n"
+    );
     let (config, diagnostics) = Config::parse("case.yaml", &yaml, Path::new(""), &ProcessEnvironment);
     match config.and_then(|config| config.sources.into_values().next()).map(|source| source.value) {
         Some(Source::Stdin(stdin)) => Ok(stdin.codec),

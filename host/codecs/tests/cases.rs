@@ -53,9 +53,47 @@ fn every_case_decodes_as_expected() {
 fn there_are_cases_of_every_codec() {
     let cases = cases();
     for codec in [
-        "json", "text", "wso2_metrics", "wso2_mediator", "wso2_carbon", "wso2_correlation", "wso2_audit", "wso2_api", "access", "syslog",
-        "logfmt", "csv", "regex", "grok", "auto",
+        "json",
+        "text",
+        "wso2_metrics",
+        "wso2_mediator",
+        "wso2_carbon",
+        "wso2_correlation",
+        "wso2_audit",
+        "wso2_api",
+        "access",
+        "syslog",
+        "logfmt",
+        "csv",
+        "regex",
+        "grok",
+        "auto",
     ] {
         assert!(cases.iter().any(|case| case.codec.type_name() == codec), "{codec}");
     }
+}
+
+/// The examples of `docs/reference/codecs.md`: a block of a line and its record below the codec's heading. What follows `# ` is the
+/// codec's options, and `⏎` is a line feed inside of the record.
+#[test]
+fn the_examples_of_the_reference_are_true() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/codecs.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (mut name, mut checked) = ("", 0);
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        name = line.strip_prefix("## `").and_then(|rest| rest.strip_suffix('`')).unwrap_or(name);
+        if line != "```" {
+            continue;
+        }
+        let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        let [line, record] = block.as_slice() else { continue };
+        let (line, options) = line.split_once("  # ").map_or((*line, ""), |(line, options)| (line.trim_end(), options));
+        let comma = if options.is_empty() { "" } else { ", " };
+        let codec = support::codec(&format!("{{ type: {name}{comma}{options} }}"));
+        let frame = decode(&mut decoder(&codec), &[line.replace('⏎', "\n")]);
+        assert_eq!(String::from_utf8_lossy(frame.records.get(0)), *record, "{name}: {:?}", frame.rejected);
+        checked += 1;
+    }
+    assert_eq!(checked, 12);
 }

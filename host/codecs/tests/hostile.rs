@@ -40,10 +40,22 @@ fn check_with(lines: &[Vec<u8>], cases: Vec<support::Case>) {
 #[test]
 fn many_separators_brackets_and_quotes() {
     let mut lines = Vec::new();
-    for piece in ["|", ",", ", ", "=", " = ", "a = , ", ", a = b", " a=", "a=b ", "\"", "\\", "\\\"", "\"a\"", "[", "]", "{", "}", " ", "-", "- ", "<", ": ", " - ", "TID:", "/", "%", "\n", "\n\tat ", "\t", "at [", " | "] {
+    for piece in [
+        "|", ",", ", ", "=", " = ", "a = , ", ", a = b", " a=", "a=b ", "\"", "\\", "\\\"", "\"a\"", "[", "]", "{", "}", " ", "-", "- ",
+        "<", ": ", " - ", "TID:", "/", "%", "\n", "\n\tat ", "\t", "at [", " | ",
+    ] {
         for count in [1, 10_000] {
             let body = piece.repeat(count);
-            for head in ["", "TID: [1] [] [2025-03-03 11:42:07,381]  INFO {a.B} - ", "2025-03-03 11:42:07,381|i|t|1|HTTP|", "::1 - - [03/Mar/2025:11:42:07 +0100] \"", "<34>1 - - - - - [", "apimMetrics: apim:x, properties :{\"a\":", "a = b, ", "a=\""] {
+            for head in [
+                "",
+                "TID: [1] [] [2025-03-03 11:42:07,381]  INFO {a.B} - ",
+                "2025-03-03 11:42:07,381|i|t|1|HTTP|",
+                "::1 - - [03/Mar/2025:11:42:07 +0100] \"",
+                "<34>1 - - - - - [",
+                "apimMetrics: apim:x, properties :{\"a\":",
+                "a = b, ",
+                "a=\"",
+            ] {
                 lines.push(format!("{head}{body}").into_bytes());
             }
         }
@@ -58,7 +70,13 @@ fn deep_json() {
         for depth in [63, 64, 65, 100_000] {
             let json = format!("{}1{}", open.repeat(depth), close.repeat(depth));
             lines.push(format!("apimMetrics: apim:x, properties :{{\"a\":{json}}}").into_bytes());
-            lines.push(format!("[2025-03-03 11:42:07,381]  INFO {{A}} - {{\"headers\":{json},\"payload\":{}}}", serde_json::to_string(&json).unwrap()).into_bytes());
+            lines.push(
+                format!(
+                    "[2025-03-03 11:42:07,381]  INFO {{A}} - {{\"headers\":{json},\"payload\":{}}}",
+                    serde_json::to_string(&json).unwrap()
+                )
+                .into_bytes(),
+            );
             lines.push(json.into_bytes());
         }
     }
@@ -81,7 +99,9 @@ fn a_field_of_16_mebibytes() {
 
 #[test]
 fn a_record_has_at_most_1000_fields() {
-    for (text, separator, pair) in [("wso2_mediator", ", ", " = 1"), ("logfmt", " ", "=1"), ("{ type: access, format: key_value }", " ", "=1")] {
+    for (text, separator, pair) in
+        [("wso2_mediator", ", ", " = 1"), ("logfmt", " ", "=1"), ("{ type: access, format: key_value }", " ", "=1")]
+    {
         let mut decoder = decoder(&support::codec(text));
         let line = |count: usize| (0..count).map(|i| format!("k{i}{pair}")).collect::<Vec<_>>().join(separator);
         let few = decode(&mut decoder, &[line(999)]);

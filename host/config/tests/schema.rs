@@ -52,6 +52,7 @@ fn every_key_of_the_model_occurs_with_a_description() {
         "separator",
         "keys",
         "message",
+        "nest",
         "text",
         "times",
         "format",

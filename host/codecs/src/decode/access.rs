@@ -113,7 +113,8 @@ fn request(request: &[u8], object: &mut Object<'_>, has: impl Fn(&[u8]) -> bool)
     {
         let cut = memchr::memchr(b'?', target).and_then(|mark| Some((target.get(..mark)?, Some(target.get(mark + 1..)?))));
         let (path, query) = cut.unwrap_or((target, None));
-        for (name, value) in [(b"method".as_slice(), Some(method)), (b"path", Some(path)), (b"query", query), (b"protocol", Some(protocol))] {
+        for (name, value) in [(b"method".as_slice(), Some(method)), (b"path", Some(path)), (b"query", query), (b"protocol", Some(protocol))]
+        {
             if let Some(value) = value.filter(|_| !has(name)) {
                 object.text(name, value);
             }

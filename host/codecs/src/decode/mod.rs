@@ -110,7 +110,8 @@ impl Decoder {
                     out.push(b'\n');
                 }
                 Ok(()) => {
-                    let reason = format!("as JSON, the records of a batch would take {} bytes, at most {BATCH_BYTES_MAX} are possible", out.len());
+                    let reason =
+                        format!("as JSON, the records of a batch would take {} bytes, at most {BATCH_BYTES_MAX} are possible", out.len());
                     out.truncate(from);
                     rejected.push(Rejected { bytes: line.to_vec(), offset: input.offset(row), reason });
                 }

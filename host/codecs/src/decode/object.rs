@@ -1,11 +1,11 @@
 //! Writing a record: one JSON object, as text, straight into the frame's memory.
 
+mod settle;
+
 use super::cursor::{Bad, Result};
 
 /// Fields that a record may have.
 pub(crate) const FIELDS_MAX: usize = 1000;
-/// Up to so many members, each name is compared with each; beyond, they are sorted.
-const COMPARED_MAX: usize = 24;
 
 /// A member of the object that is being written, as places behind the object's brace.
 #[derive(Debug, Clone, Copy)]
@@ -23,9 +23,12 @@ struct Member {
 pub(crate) struct Members {
     all: Vec<Member>,
     order: Vec<u32>,
-    names: Vec<u8>,
+    text: Vec<u8>,
+    nested: Vec<u8>,
     /// How many of all no later member may override.
     sealed: u32,
+    /// From which member on a dot in a name means an object, if from any.
+    nested_from: Option<u32>,
 }
 
 /// An object that is being written.
@@ -43,6 +46,7 @@ impl<'a> Object<'a> {
     pub(crate) fn new(out: &'a mut Vec<u8>, members: &'a mut Members) -> Self {
         members.all.clear();
         members.sealed = 0;
+        members.nested_from = None;
         let begin = out.len();
         out.push(b'{');
         Self { out, members, begin }
@@ -52,7 +56,13 @@ impl<'a> Object<'a> {
     pub(crate) fn reset(&mut self) {
         self.members.all.clear();
         self.members.sealed = 0;
+        self.members.nested_from = None;
         self.out.truncate(self.begin + 1);
+    }
+
+    /// From here on, `a.b` names the member `b` of an object `a`.
+    pub(crate) fn nest(&mut self) {
+        self.members.nested_from = Some(self.members.all.len() as u32);
     }
 
     /// Protects what was written so far: what follows is chosen by whoever caused the line.
@@ -120,76 +130,18 @@ impl<'a> Object<'a> {
     /// Ends the object.
     pub(crate) fn finish(self) {
         let Self { out, members, begin } = self;
-        if has_twins(members) {
-            settle(out, members, begin);
+        let repeats = settle::has_twins(members) && settle::drop_twins(out, members, begin);
+        if let Some(from) = members.nested_from {
+            settle::nest(out, members, begin, from as usize);
+        }
+        if repeats {
+            // Some member stays of those whose names repeat.
+            out.extend_from_slice(b",\"repeated\":[");
+            out.extend_from_slice(&members.text);
+            out.push(b']');
         }
         out.push(b'}');
     }
-}
-
-/// Whether two members may have the same name.
-#[inline]
-fn has_twins(members: &mut Members) -> bool {
-    let all = &members.all;
-    if all.len() <= COMPARED_MAX {
-        return all.iter().enumerate().any(|(i, a)| all.iter().skip(i + 1).any(|b| a.print == b.print));
-    }
-    members.order.clear();
-    members.order.extend(0..all.len() as u32);
-    let print = |i: &u32| all.get(*i as usize).map_or(0, |member| member.print);
-    members.order.sort_unstable_by_key(print);
-    members.order.windows(2).any(|pair| matches!(pair, [a, b] if print(a) == print(b)))
-}
-
-/// Removes all but one of the members of the same name, and adds `repeated`.
-fn settle(out: &mut Vec<u8>, members: &mut Members, begin: usize) {
-    let Members { all, order, names, sealed } = members;
-    let end_of_all = (out.len() - begin) as u32;
-    let name = |i: u32| -> &[u8] {
-        all.get(i as usize).and_then(|m| out.get(begin + m.start as usize..begin + m.name_end as usize)).unwrap_or_default()
-    };
-    order.clear();
-    order.extend(0..all.len() as u32);
-    order.sort_unstable_by(|a, b| name(*a).cmp(name(*b)).then(a.cmp(b)));
-    names.clear();
-    // Those that go are gathered at the front of `order`, never ahead of what is still read.
-    let (mut goes, mut from) = (0, 0);
-    while let Some(&first) = order.get(from) {
-        let count = order.iter().skip(from).take_while(|i| name(**i) == name(first)).count();
-        if count > 1 {
-            names.extend_from_slice(if names.is_empty() { b"" } else { b"," });
-            names.extend_from_slice(name(first));
-        }
-        let of_sealed = order.iter().skip(from).take(count).filter(|i| **i < *sealed).count();
-        let stays = from + if of_sealed > 0 { of_sealed } else { count } - 1;
-        for at in (from..from + count).filter(|at| *at != stays) {
-            order.swap(goes, at);
-            goes += 1;
-        }
-        from += count;
-    }
-    if goes == 0 {
-        return;
-    }
-    order.truncate(goes);
-    order.sort_unstable();
-    // What stays is moved forward over what goes, each byte once.
-    let mut write = None;
-    for (n, i) in order.iter().enumerate() {
-        let place = |i: u32| all.get(i as usize).map_or(end_of_all, |m| m.start) as usize + begin;
-        // Up to the next member's name: the comma before it goes too.
-        let (from, to) = (place(*i), place(*i + 1));
-        let next = order.get(n + 1).map_or(begin + end_of_all as usize, |next| place(*next));
-        let at = write.unwrap_or(from);
-        out.copy_within(to..next, at);
-        write = Some(at + (next - to));
-    }
-    out.truncate(write.unwrap_or(out.len()));
-    // The comma before the last member, if that one went.
-    out.pop_if(|byte| *byte == b',');
-    out.extend_from_slice(b",\"repeated\":[");
-    out.extend_from_slice(names);
-    out.push(b']');
 }
 
 /// Equal for equal names, and mostly different for others.
@@ -306,9 +258,15 @@ mod tests {
         assert_eq!(object(&[("a", "1"), ("b", "2")]), r#"{"a":"1","b":"2"}"#);
         assert_eq!(object(&[("a", "1"), ("b", "2"), ("a", "3")]), r#"{"b":"2","a":"3","repeated":["a"]}"#);
         assert_eq!(object(&[("a", "1"), ("a", "2"), ("a", "3")]), r#"{"a":"3","repeated":["a"]}"#);
-        assert_eq!(object(&[("b", "1"), ("a", "x"), ("b", "2"), ("a", "y"), ("c", "")]), r#"{"b":"2","a":"y","c":"","repeated":["a","b"]}"#);
+        assert_eq!(
+            object(&[("b", "1"), ("a", "x"), ("b", "2"), ("a", "y"), ("c", "")]),
+            r#"{"b":"2","a":"y","c":"","repeated":["a","b"]}"#
+        );
         // Names that look alike at both ends.
-        assert_eq!(object(&[("aaaaaaaaXbbbbbbbb", "1"), ("aaaaaaaaYbbbbbbbb", "2")]), r#"{"aaaaaaaaXbbbbbbbb":"1","aaaaaaaaYbbbbbbbb":"2"}"#);
+        assert_eq!(
+            object(&[("aaaaaaaaXbbbbbbbb", "1"), ("aaaaaaaaYbbbbbbbb", "2")]),
+            r#"{"aaaaaaaaXbbbbbbbb":"1","aaaaaaaaYbbbbbbbb":"2"}"#
+        );
     }
 
     #[test]
@@ -325,6 +283,30 @@ mod tests {
             object.text(b"c", b"1");
             object.seal();
             after.iter().for_each(|name| object.text(name.as_bytes(), b"2"));
+            object.finish();
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
+
+    #[test]
+    fn names_with_dots_become_objects() {
+        for (names, expected) in [
+            (vec!["a.b"], r#"{"first.x":0,"a":{"b":1}}"#),
+            (
+                vec!["d.name", "x", "d.url.path", "d.http.m", "y"],
+                r#"{"first.x":0,"x":1,"y":1,"d":{"http":{"m":1},"name":1,"url":{"path":1}}}"#,
+            ),
+            (vec!["a", "a.b", "a.b.c"], r#"{"first.x":0,"a":1,"a.b":1,"a.b.c":1}"#),
+            (vec!["a.b", "a.b.c", "a.b.d.e", "a.c"], r#"{"first.x":0,"a":{"b":1,"b.c":1,"b.d.e":1,"c":1}}"#),
+            (vec![".a", "b.", "c..d", "e.f"], r#"{"first.x":0,".a":1,"b.":1,"c..d":1,"e":{"f":1}}"#),
+            (vec!["a.b", "c", "a.b"], r#"{"first.x":0,"c":1,"a":{"b":1},"repeated":["a.b"]}"#),
+            (vec!["a-b.c", "a.b", "a.c.d", "ab.c"], r#"{"first.x":0,"a":{"b":1,"c":{"d":1}},"a-b":{"c":1},"ab":{"c":1}}"#),
+        ] {
+            let (mut out, mut memory) = (Vec::new(), Members::default());
+            let mut object = Object::new(&mut out, &mut memory);
+            object.integer(b"first.x", 0);
+            object.nest();
+            names.iter().for_each(|name| object.integer(name.as_bytes(), 1));
             object.finish();
             assert_eq!(String::from_utf8_lossy(&out), expected);
         }

@@ -214,7 +214,11 @@ impl<'a> Stamp<'a> {
         let found = match year {
             Some(year) => stamp(i64::from(year)),
             // The 29th of February is no day of most years.
-            None => [this_year - 1, this_year, this_year + 1].into_iter().filter(|y| stamp(*y).is_some()).min_by_key(|y| distance(*y)).and_then(stamp),
+            None => [this_year - 1, this_year, this_year + 1]
+                .into_iter()
+                .filter(|y| stamp(*y).is_some())
+                .min_by_key(|y| distance(*y))
+                .and_then(stamp),
         };
         Some((found?, d.at))
     }

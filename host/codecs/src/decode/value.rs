@@ -115,6 +115,9 @@ mod tests {
             assert_eq!(String::from_utf8(out).unwrap(), expected, "{text}");
         }
         assert!(is_version(b"ApiVersion") && is_version(b"version") && !is_version(b"ersion"));
-        assert_eq!((whole(b"-12"), whole(b"+1"), whole(b""), whole(b"-"), whole(b"1234567890123456789")), (Some(-12), None, None, None, None));
+        assert_eq!(
+            (whole(b"-12"), whole(b"+1"), whole(b""), whole(b"-"), whole(b"1234567890123456789")),
+            (Some(-12), None, None, None, None)
+        );
     }
 }

@@ -15,13 +15,8 @@ use super::value::whole;
 use tamis_config::Zone;
 
 /// What stands before each part of the third message, and the part's field.
-const PARTS: [(&[u8], &[u8]); 5] = [
-    (b"Initiator", b"initiator"),
-    (b"Action", b"action"),
-    (b"Target", b"target"),
-    (b"Data", b"data"),
-    (b"Result", b"result"),
-];
+const PARTS: [(&[u8], &[u8]); 5] =
+    [(b"Initiator", b"initiator"), (b"Action", b"action"), (b"Target", b"target"), (b"Data", b"data"), (b"Result", b"result")];
 
 pub(crate) struct Audit {
     clock: LocalTime,

@@ -31,6 +31,8 @@ pub(crate) struct Mediator {
     keys: Vec<Box<[u8]>>,
     /// The member of a JSON object that holds the text, in quotes.
     message: Vec<u8>,
+    /// Whether a dot in a key means an object.
+    nest: bool,
     shape: Shape,
     /// That member's text.
     text: Vec<u8>,
@@ -62,6 +64,7 @@ impl Mediator {
             bare: options.separator.as_bytes().trim_ascii().into(),
             keys,
             message,
+            nest: options.nest,
             shape: Shape::new(&options.text, &options.times, options.zone),
             text: Vec::new(),
         }
@@ -113,6 +116,9 @@ impl Mediator {
         // A separator before the first pair is left over from what would stand before it.
         if !self.bare.is_empty() && c.eat(&self.bare) {
             c.blanks();
+        }
+        if self.nest {
+            object.nest();
         }
         self.pairs(c, object)
     }

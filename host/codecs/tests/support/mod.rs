@@ -30,13 +30,17 @@ fn case(path: PathBuf) -> Case {
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let name = path.file_stem().and_then(|name| name.to_str()).expect("a plain name").to_owned();
     let options = std::fs::read_to_string(path.with_extension("yaml")).expect("a case has a codec");
-    Case { codec: codec(&options), lines: lines.map(|line| line.replace('␊', "\n").replace('␀', "\0").into_bytes()).collect(), name, path }
+    Case {
+        codec: codec(&options), lines: lines.map(|line| line.replace('␊', "\n").replace('␀', "\0").into_bytes()).collect(), name, path
+    }
 }
 
 /// A codec as a configuration writes it, below `codec:`.
 pub(crate) fn codec(text: &str) -> Codec {
     let indented = text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("      {line}\n")).collect::<String>();
-    let yaml = format!("version: 1\nsources:\n  in:\n    type: stdin\n    codec:\n{indented}pipelines: {{ p: {{ from: in, to: o }} }}\nsinks: {{ o: {{ type: \"null\" }} }}\n");
+    let yaml = format!(
+        "version: 1\nsources:\n  in:\n    type: stdin\n    codec:\n{indented}pipelines: {{ p: {{ from: in, to: o }} }}\nsinks: {{ o: {{ type: \"null\" }} }}\n"
+    );
     let (config, diagnostics) = Config::parse("case.yaml", &yaml, Path::new(""), &ProcessEnvironment);
     let config = config.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
     match config.sources.into_values().next().map(|source| source.value) {

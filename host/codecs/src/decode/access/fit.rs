@@ -7,8 +7,9 @@ use crate::decode::value::whole;
 use memchr::memmem::Finder;
 use tamis_config::{Form, LogFormat, Part};
 
-/// How many ways to read a line are tried.
+/// How many ways to read a line are tried; looking through [`BYTES_A_TRY`] counts as one more.
 const TRIES_MAX: u32 = 20_000;
+const BYTES_A_TRY: usize = 4096;
 
 /// A format and where its values stand in the line that was matched last.
 pub(super) struct Matcher {
@@ -89,15 +90,16 @@ fn walk(parts: &[Piece], spans: &mut [(usize, usize)], tries: &mut u32, furthest
         Some(Piece::Literal(text)) => {
             let is_quoted = text.needle().first() == Some(&b'"');
             let (mut from, mut checked) = (at, 0);
-            while let Some(found) = text.find(line.get(from..).unwrap_or_default()) {
-                let end = from + found;
+            // Not further than anything that fits can reach.
+            let limit = length_max(form).map_or(line.len(), |max| line.len().min(at + max + text.needle().len()));
+            loop {
+                let ahead = line.get(from..limit).unwrap_or_default();
+                let found = text.find(ahead);
+                *tries += 1 + (found.unwrap_or(ahead.len()) / BYTES_A_TRY) as u32;
+                let Some(end) = found.map(|found| from + found).filter(|_| *tries < TRIES_MAX) else { return false };
                 from = end + 1;
                 if is_quoted && is_escaped(line, at, end) {
                     continue;
-                }
-                *tries += 1;
-                if *tries >= TRIES_MAX {
-                    return false;
                 }
                 let fit = fits(form, line.get(at..end).unwrap_or_default(), checked, is_quoted);
                 checked = end - at;
@@ -112,7 +114,6 @@ fn walk(parts: &[Piece], spans: &mut [(usize, usize)], tries: &mut u32, furthest
                     Fit::Never => return false,
                 }
             }
-            false
         }
     }
 }
@@ -157,6 +158,16 @@ enum Fit {
     Never,
 }
 
+/// The longest value, in bytes, of forms that have one.
+fn length_max(form: Form) -> Option<usize> {
+    match form {
+        Form::Time => Some(64),
+        Form::Integer => Some(20),
+        Form::Number => Some(32),
+        _ => None,
+    }
+}
+
 /// Whether `value` may stand where `form` does. What comes before `checked` was looked at already, in a shorter value: so many
 /// values are tried in linear time.
 fn fits(form: Form, value: &[u8], checked: usize, is_quoted: bool) -> Fit {
@@ -187,11 +198,8 @@ fn fits(form: Form, value: &[u8], checked: usize, is_quoted: bool) -> Fit {
             let is_empty = value.len() <= 8 && value.iter().all(|byte| matches!(byte, b'-' | b' '));
             yes(is_empty || protocol.is_some_and(|p| p.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')))
         }
-        Form::Time if value.len() > 64 => Fit::Never,
         Form::Time => yes(value == b"-" || Stamp::any(value).is_some()),
-        Form::Integer if value.len() > 20 => Fit::Never,
         Form::Integer => yes(value == b"-" || whole(value).is_some()),
-        Form::Number if value.len() > 32 => Fit::Never,
         Form::Number => yes(value == b"-" || (!value.is_empty() && json::number(value) == value.len())),
     }
 }

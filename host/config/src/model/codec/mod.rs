@@ -129,6 +129,9 @@ pub struct MediatorCodec {
     /// Where a line is a JSON object: the member that holds the text. Default: `app_message`.
     #[serde(default = "app_message", deserialize_with = "codecs::field")]
     pub message: String,
+    /// Whether `destination.url.path` is the path of a field within fields, rather than a name with dots. Default: true.
+    #[serde(default = "yes")]
+    pub nest: bool,
     /// Fields that stay text even where they look like a number. Default: those whose name ends with `version`.
     #[serde(default, deserialize_with = "codecs::fields")]
     pub text: Vec<String>,
@@ -340,6 +343,10 @@ pub struct AutoCodec {
     #[serde(deserialize_with = "codecs::several")]
     #[schemars(schema_with = "crate::schema::codec_list")]
     pub codecs: Vec<Codec>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn separator() -> String {

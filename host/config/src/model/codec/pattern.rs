@@ -173,8 +173,11 @@ mod tests {
     #[test]
     fn every_usual_definition_compiles() {
         let own = BTreeMap::new();
-        let failing: Vec<&str> =
-            grok::patterns().iter().filter(|(name, _)| GrokPattern::new(&format!("%{{{name}:x}}"), &own).is_err()).map(|(name, _)| *name).collect();
+        let failing: Vec<&str> = grok::patterns()
+            .iter()
+            .filter(|(name, _)| GrokPattern::new(&format!("%{{{name}:x}}"), &own).is_err())
+            .map(|(name, _)| *name)
+            .collect();
         assert!(failing.is_empty(), "{failing:?}");
     }
 
@@ -185,7 +188,13 @@ mod tests {
         let names: Vec<_> = pattern.fields().iter().map(|(_, name, kind)| (name.as_str(), *kind)).collect();
         assert!(names.contains(&("client.ip", GrokType::Text)) && names.contains(&("ms", GrokType::Integer)), "{names:?}");
         assert!(names.contains(&("rest", GrokType::Text)));
-        for (text, part) in [("%{IP:a", "no `}`"), ("%{NOPE:a}", "not known"), ("%{IP}", "names no field"), ("%{LOOP:a}", "circle"), ("%{IP:a:date}", "type")] {
+        for (text, part) in [
+            ("%{IP:a", "no `}`"),
+            ("%{NOPE:a}", "not known"),
+            ("%{IP}", "names no field"),
+            ("%{LOOP:a}", "circle"),
+            ("%{IP:a:date}", "type"),
+        ] {
             let error = GrokPattern::new(text, &own).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
         }

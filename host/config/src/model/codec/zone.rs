@@ -105,7 +105,9 @@ mod tests {
     fn summer_winter_and_the_hours_between() {
         let paris: Zone = "Europe/Paris".parse().unwrap();
         // 2025-03-30 01:59:59, 02:30:00 (skipped), 03:00:00; 2025-10-26 02:30:00 (twice), 03:00:00.
-        for (local, offset) in [(1_743_299_999, 3600), (1_743_301_800, 3600), (1_743_303_600, 7200), (1_761_445_800, 7200), (1_761_447_600, 3600)] {
+        for (local, offset) in
+            [(1_743_299_999, 3600), (1_743_301_800, 3600), (1_743_303_600, 7200), (1_761_445_800, 7200), (1_761_447_600, 3600)]
+        {
             assert_eq!(paris.offset_seconds(local), offset, "{local}");
         }
         assert_eq!(paris.offset_seconds(i64::MAX), 0);
