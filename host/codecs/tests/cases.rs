@@ -83,11 +83,11 @@ fn the_examples_of_the_reference_are_true() {
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         name = line.strip_prefix("## `").and_then(|rest| rest.strip_suffix('`')).unwrap_or(name);
-        if line != "```" {
+        if !line.starts_with("```") {
             continue;
         }
         let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-        let [line, record] = block.as_slice() else { continue };
+        let ("```", [line, record]) = (line, block.as_slice()) else { continue };
         let (line, options) = line.split_once("  # ").map_or((*line, ""), |(line, options)| (line.trim_end(), options));
         let comma = if options.is_empty() { "" } else { ", " };
         let codec = support::codec(&format!("{{ type: {name}{comma}{options} }}"));

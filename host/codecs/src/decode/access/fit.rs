@@ -20,14 +20,14 @@ pub(super) struct Matcher {
 }
 
 enum Piece {
-    Literal(Finder<'static>),
+    Literal(Box<Finder<'static>>),
     Field(Box<[u8]>, Form),
 }
 
 impl Matcher {
     pub(super) fn new(format: &LogFormat) -> Self {
         let piece = |part: &Part| match part {
-            Part::Literal(text) => Piece::Literal(Finder::new(text.as_bytes()).into_owned()),
+            Part::Literal(text) => Piece::Literal(Box::new(Finder::new(text.as_bytes()).into_owned())),
             Part::Field { name, form } => Piece::Field(name.as_bytes().into(), *form),
         };
         let parts: Vec<Piece> = format.parts().iter().map(piece).collect();
