@@ -130,17 +130,17 @@ impl Decoder {
         let mut object = Object::new(out, members);
         reasons.clear();
         for Reader { name, keep_raw, read } in readers {
-            match read.read(line, &mut object).and_then(|()| object.room(line.len())) {
-                Ok(()) => {
-                    if let Some(field) = keep_raw {
-                        object.text(field, line);
-                    }
-                    if *names_codec {
-                        object.text(b"codec", name.as_bytes());
-                    }
-                    object.finish();
-                    return Ok(());
+            let done = read.read(line, &mut object).and_then(|()| object.room(line.len())).and_then(|()| {
+                if let Some(field) = keep_raw {
+                    object.text(field, line);
                 }
+                if *names_codec {
+                    object.text(b"codec", name.as_bytes());
+                }
+                object.finish()
+            });
+            match done {
+                Ok(()) => return Ok(()),
                 Err(bad) => {
                     object.reset();
                     reasons.push((*name, bad));

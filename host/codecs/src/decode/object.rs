@@ -127,12 +127,14 @@ impl<'a> Object<'a> {
         integer(self.member(name), value);
     }
 
-    /// Ends the object.
-    pub(crate) fn finish(self) {
+    /// Ends the object. `Err`: its names with dots contradict each other.
+    pub(crate) fn finish(&mut self) -> Result<()> {
         let Self { out, members, begin } = self;
-        let repeats = settle::has_twins(members) && settle::drop_twins(out, members, begin);
-        if let Some(from) = members.nested_from {
-            settle::nest(out, members, begin, from as usize);
+        let repeats = settle::has_twins(members) && settle::drop_twins(out, members, *begin);
+        if let Some(from) = members.nested_from
+            && !settle::nest(out, members, *begin, from as usize)
+        {
+            return Err(Bad::new(0, "keys that are not both a value and the beginning of another (`a`, `a.b`; see the option `nest`)"));
         }
         if repeats {
             // Some member stays of those whose names repeat.
@@ -141,6 +143,7 @@ impl<'a> Object<'a> {
             out.push(b']');
         }
         out.push(b'}');
+        Ok(())
     }
 }
 
@@ -234,7 +237,7 @@ mod tests {
         for (name, value) in members {
             object.text(name.as_bytes(), value.as_bytes());
         }
-        object.finish();
+        object.finish().unwrap();
         String::from_utf8(out.split_off(6)).unwrap()
     }
 
@@ -283,7 +286,7 @@ mod tests {
             object.text(b"c", b"1");
             object.seal();
             after.iter().for_each(|name| object.text(name.as_bytes(), b"2"));
-            object.finish();
+            object.finish().unwrap();
             assert_eq!(String::from_utf8_lossy(&out), expected);
         }
     }
@@ -296,8 +299,6 @@ mod tests {
                 vec!["d.name", "x", "d.url.path", "d.http.m", "y"],
                 r#"{"first.x":0,"x":1,"y":1,"d":{"http":{"m":1},"name":1,"url":{"path":1}}}"#,
             ),
-            (vec!["a", "a.b", "a.b.c"], r#"{"first.x":0,"a":1,"a.b":1,"a.b.c":1}"#),
-            (vec!["a.b", "a.b.c", "a.b.d.e", "a.c"], r#"{"first.x":0,"a":{"b":1,"b.c":1,"b.d.e":1,"c":1}}"#),
             (vec![".a", "b.", "c..d", "e.f"], r#"{"first.x":0,".a":1,"b.":1,"c..d":1,"e":{"f":1}}"#),
             (vec!["a.b", "c", "a.b"], r#"{"first.x":0,"c":1,"a":{"b":1},"repeated":["a.b"]}"#),
             (vec!["a-b.c", "a.b", "a.c.d", "ab.c"], r#"{"first.x":0,"a":{"b":1,"c":{"d":1}},"a-b":{"c":1},"ab":{"c":1}}"#),
@@ -307,8 +308,19 @@ mod tests {
             object.integer(b"first.x", 0);
             object.nest();
             names.iter().for_each(|name| object.integer(name.as_bytes(), 1));
-            object.finish();
+            object.finish().unwrap();
             assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
+
+    #[test]
+    fn a_value_and_an_object_of_one_name_contradict() {
+        for names in [["a", "a.b"], ["a.b.c", "a"], ["a.b", "a.b.c"], ["a.b.c.d", "a.b"]] {
+            let (mut out, mut memory) = (Vec::new(), Members::default());
+            let mut object = Object::new(&mut out, &mut memory);
+            object.nest();
+            ["x.y", "a-b.c"].iter().chain(&names).for_each(|name| object.integer(name.as_bytes(), 1));
+            assert!(object.finish().is_err(), "{names:?}");
         }
     }
 

@@ -96,37 +96,32 @@ fn is_nested(name: &[u8]) -> bool {
     }) && parts > 1
 }
 
-/// Makes objects of the members from number `from` on whose names have dots. They come last, in the order of their names. Where
-/// `a` is no object, `a.b` stays as it is.
-pub(super) fn nest(out: &mut Vec<u8>, members: &mut Members, begin: usize, from: usize) {
+/// Makes objects of the members from number `from` on whose names have dots. They come last, in the order of their names. Gives
+/// whether that was possible: with `a` and `a.b` it is not, and wherever `a.b` were put, who looks for it would not find it.
+pub(super) fn nest(out: &mut Vec<u8>, members: &mut Members, begin: usize, from: usize) -> bool {
     let Members { all, order, nested: text, .. } = members;
-    let goes = |i: u32| i as usize >= from && is_nested(name(out, all, begin, i));
-    if !(from..all.len()).any(|i| goes(i as u32)) {
-        return;
+    let named = |i: u32| name(out, all, begin, i);
+    order.clear();
+    order.extend((from as u32..all.len() as u32).filter(|i| is_nested(named(*i))));
+    if order.is_empty() {
+        return true;
     }
     // A dot sorts before all else, so that what begins alike stands together.
-    let key = |i: u32| name(out, all, begin, i).iter().map(|byte| if *byte == b'.' { 0 } else { *byte });
-    order.clear();
-    order.extend(0..all.len() as u32);
+    let key = |i: u32| named(i).iter().map(|byte| if *byte == b'.' { 0 } else { *byte });
     order.sort_unstable_by(|a, b| key(*a).cmp(key(*b)));
     text.clear();
-    let (mut open, mut blocked): (&[u8], &[u8]) = (b"", b"");
+    // The objects that are open, their first, and the name before.
+    let (mut open, mut top, mut before): (&[u8], &[u8], &[u8]) = (b"", b"", b"");
     for &i in order.iter() {
-        let name = name(out, all, begin, i);
-        if !goes(i) {
-            blocked = name;
-            continue;
+        let name = named(i);
+        let first = memchr::memchr(b'.', name).and_then(|dot| name.get(..dot)).unwrap_or_default();
+        let is_below_value = !before.is_empty() && name.strip_prefix(before).is_some_and(|rest| rest.starts_with(b"."));
+        if is_below_value || (first != top && (0..all.len() as u32).any(|i| named(i) == first)) {
+            return false;
         }
-        // What cannot stand below a value stands beside it.
-        let is_blocked = !blocked.is_empty() && name.strip_prefix(blocked).is_some_and(|rest| rest.starts_with(b"."));
-        let cut = memchr::memrchr(b'.', if is_blocked { blocked } else { name });
-        let (parent, leaf) = match cut {
-            Some(cut) => (name.get(..cut).unwrap_or_default(), name.get(cut + 1..).unwrap_or_default()),
-            None => (b"".as_slice(), name),
-        };
-        if !is_blocked {
-            blocked = name;
-        }
+        (top, before) = (first, name);
+        let cut = memchr::memrchr(b'.', name).unwrap_or(0);
+        let (parent, leaf) = (name.get(..cut).unwrap_or_default(), name.get(cut + 1..).unwrap_or_default());
         turn(text, open, parent);
         open = parent;
         comma(text);
@@ -136,13 +131,13 @@ pub(super) fn nest(out: &mut Vec<u8>, members: &mut Members, begin: usize, from:
         text.extend_from_slice(value(out, all, begin, i));
     }
     turn(text, open, b"");
-    order.retain(|i| goes(*i));
     order.sort_unstable();
     remove(out, all, order, begin);
     if out.len() > begin + 1 {
         out.push(b',');
     }
     out.extend_from_slice(text);
+    true
 }
 
 /// The value of member `i`.
