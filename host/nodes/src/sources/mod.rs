@@ -10,7 +10,7 @@ use crate::sinks::WrittenFiles;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tamis_codecs::{Codec, Frame, LinesOptions};
+use tamis_codecs::{Frame, LinesOptions};
 use tamis_config::{Bytes, Settings, Source};
 use tamis_delivery::CheckpointError;
 
@@ -88,13 +88,6 @@ impl RunOptions {
 
     fn lines(&self, record_bytes_max: Bytes) -> LinesOptions {
         LinesOptions { record_bytes_max: record_bytes_max.to_usize(), records_max: self.records_max, frame_bytes: self.frame_bytes }
-    }
-}
-
-fn codec(codec: tamis_config::Codec) -> Codec {
-    match codec {
-        tamis_config::Codec::Json => Codec::Json,
-        tamis_config::Codec::Text => Codec::Text,
     }
 }
 
