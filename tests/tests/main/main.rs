@@ -22,6 +22,7 @@ mod inputs;
 mod json;
 mod memory;
 mod order;
+mod owners;
 mod samples;
 mod spool;
 mod stop;
