@@ -7,9 +7,11 @@ PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route 
 GUESTS := tests/guests/hostile tests/guests/identity
 # Records that `make demo` takes through the pipeline.
 DEMO_RECORDS ?= 1000000
+# Seconds that `make fuzz` takes.
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build plugins guests demo test check bench fmt clean
+.PHONY: help build plugins guests demo test check bench fuzz fmt clean
 
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -37,9 +39,13 @@ check: ## Formatting, lints, links in the documentation
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	sh docs/check-links.sh
 
-bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs full, lanes, VRL, serde_json
+bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs full, lanes, VRL, serde_json; codecs
 	$(CARGO) build --release --locked -p tamis-tests --bins
 	target/release/tamis-bench
+	$(CARGO) run --release --locked -q -p tamis-codecs --example throughput -- all 0.2
+
+fuzz: ## All codecs together on lines changed at random, for FUZZ_SECONDS=60: no panic, no record that is not JSON
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --release --locked -p tamis-codecs --test fuzz -- --nocapture
 
 fmt: ## Format everything
 	$(CARGO) fmt --all
