@@ -108,7 +108,11 @@ settings: { admin: off, lanes: 2, batch: { records: 50 } }"#;
             3 => (r#"[["o0"]]"#.to_owned(), false),
             _ => (r#"["o0"]"#.to_owned(), true),
         };
-        if stored { kept.push(n) } else { refused.push((n, input.len() as u64)) }
+        if stored {
+            kept.push(n)
+        } else {
+            refused.push((n, input.len() as u64))
+        }
         input.push_str(&format!("{{\"n\":{n},\"owners\":{owners}}}\n"));
     }
     let site = Site::with(config, input);

@@ -1,7 +1,7 @@
 //! Files that records are appended to.
 //!
-//! [`lines`] finds the files of each line, [`spread`] writes lines that go to several, [`output`] is one open file, [`repair`] puts right what a crash left in it,
-//! [`rotation`] puts files aside, and [`sync`] makes it all durable.
+//! [`lines`] finds the files of each line, [`spread`] writes lines that go to several, [`output`] is one open file,
+//! [`repair`] puts right what a crash left in it, [`rotation`] puts files aside, and [`sync`] makes it all durable.
 
 mod compression;
 mod folder;
