@@ -150,7 +150,8 @@ impl Collector for LiveCollector {
 
 impl Live {
     fn encode_spools(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let gauges: [(&str, &str, fn(&SpoolLevel) -> u64); 2] = [
+        type Read = fn(&SpoolLevel) -> u64;
+        let gauges: [(&str, &str, Read); 2] = [
             ("tamis_spool_batches", "Batches that wait in the sink's spool", SpoolLevel::pending),
             ("tamis_spool_bytes", "Bytes that the sink's spool takes", SpoolLevel::bytes),
         ];
