@@ -3,13 +3,15 @@ SHELL := /bin/sh
 CARGO ?= cargo
 TAMIS := target/release/tamis
 # Components that `make plugins` builds: the reference plugins, and the guests of the tests.
-PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route)
+PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route outcome resource channel share sample ecs otel)
 GUESTS := tests/guests/hostile tests/guests/identity
 # Records that `make demo` takes through the pipeline.
 DEMO_RECORDS ?= 1000000
+# Seconds that `make fuzz` takes.
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build plugins guests demo test test-faults check bench fmt clean
+.PHONY: help build plugins guests demo test test-faults check bench fuzz fmt clean
 
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -53,9 +55,13 @@ test-power: build strace ## Power loss at 300 moments of recorded runs, 4,000 wi
 	POWER_STATES=$(if $(filter long,$(FAULTS)),4000,300) SIM_SEEDS=$(if $(filter long,$(FAULTS)),50000,5000) \
 	    $(CARGO) test --release --locked -p tamis-tests -p tamis-delivery --test main --test simulation -- --nocapture --test-threads 1 power_loss what_is_told
 
-bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs full, lanes, VRL, serde_json
+bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs full, lanes, VRL, serde_json; codecs
 	$(CARGO) build --release --locked -p tamis-tests --bins
 	target/release/tamis-bench
+	$(CARGO) run --release --locked -q -p tamis-codecs --example throughput -- all 0.2
+
+fuzz: ## All codecs together on lines changed at random, for FUZZ_SECONDS=60: no panic, no record that is not JSON
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --release --locked -p tamis-codecs --test fuzz -- --nocapture
 
 fmt: ## Format everything
 	$(CARGO) fmt --all

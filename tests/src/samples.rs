@@ -1,8 +1,12 @@
 //! Runs the samples and compares what comes out with what their folders say should.
 //!
-//! A sample is a folder under `samples/` with `pipeline.yaml`, `input.ndjson` and `expected/`; its sinks write to
-//! `out/<sample>/<sink>.ndjson` and `expected/<sink>.ndjson` holds the same bytes. Dead letters (`failed.ndjson`) are compared
-//! as JSON without their time and the plugin's digest. A file that is missing is an empty one.
+//! A sample is a folder under `samples/` with `pipeline.yaml`, `input.ndjson` and `expected/`; its sinks write below
+//! `out/<sample>/` and `expected/` holds the same files with the same bytes. A sample with several inputs has them in a folder
+//! `input/`; between its sources there is no order, so its files are compared with their lines sorted. Dead letters
+//! (`failed.ndjson`) are compared as JSON without their time and the plugin's digest. A file that is missing is an empty one.
+//!
+//! `planted.txt`, where a sample has one, lists personal data and secrets of its input, one a line: none of them may be
+//! found in any output.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -66,12 +70,18 @@ fn run(tamis: &Path, root: &Path, name: &str, bless: bool) -> Result<(), String>
     let ended = wait(child);
     ended.map_err(|problem| format!("{problem}\n{}", fs::read_to_string(&log).unwrap_or_default()))?;
 
-    let found = outputs(&work.join("out").join(name), &work)?;
-    let folder = root.join("samples").join(name).join("expected");
+    let sample = root.join("samples").join(name);
+    let sorted = sample.join("input").is_dir();
+    let found = outputs(&work.join("out").join(name), &work, sorted)?;
+    let problems = leaks(&sample, &found)?;
+    if !problems.is_empty() {
+        return Err(problems.join("\n"));
+    }
+    let folder = sample.join("expected");
     if bless {
         return write(&folder, &found).map_err(|error| format!("`{}` cannot be written: {error}", folder.display()));
     }
-    let expected = outputs(&folder, &work)?;
+    let expected = outputs(&folder, &work, sorted)?;
     let files: BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
     let problems: Vec<String> = files
         .into_iter()
@@ -101,23 +111,59 @@ fn wait(mut child: Child) -> Result<(), String> {
     }
 }
 
-/// The files of a folder that are not empty, by name, dead letters without what differs from run to run.
-fn outputs(folder: &Path, work: &Path) -> Result<BTreeMap<String, Vec<u8>>, String> {
+/// What of `planted.txt` is found in the outputs, as it stands.
+fn leaks(sample: &Path, outputs: &BTreeMap<String, Vec<u8>>) -> Result<Vec<String>, String> {
+    let path = sample.join("planted.txt");
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let planted = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+    let planted: Vec<&str> = planted.lines().filter(|value| !value.is_empty()).collect();
+    if planted.is_empty() {
+        return Err("planted.txt is empty".to_owned());
+    }
+    let leaked = |(file, bytes): (&String, &Vec<u8>)| {
+        let text = String::from_utf8_lossy(bytes);
+        planted.iter().filter(|value| text.contains(**value)).map(|value| format!("{file}: `{value}` leaked")).collect::<Vec<_>>()
+    };
+    Ok(outputs.iter().flat_map(leaked).collect())
+}
+
+/// The files in a folder and below that are not empty, by path, dead letters without what differs from run to run.
+fn outputs(folder: &Path, work: &Path, sorted: bool) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let mut outputs = BTreeMap::new();
     if !folder.is_dir() {
         return Ok(outputs);
     }
-    for name in names(folder)? {
+    for name in files(folder, "")? {
         let path = folder.join(&name);
         let mut bytes = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
-        if name == DEAD_LETTERS {
+        if Path::new(&name).file_name().is_some_and(|name| name == DEAD_LETTERS) {
             bytes = timeless(&bytes, work).map_err(|error| format!("`{name}` is not JSON: {error}"))?;
+        }
+        if sorted {
+            let mut lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+            lines.sort_unstable();
+            bytes = lines.concat();
         }
         if !bytes.is_empty() {
             outputs.insert(name, bytes);
         }
     }
     Ok(outputs)
+}
+
+/// The files in a folder and below, by their path from it.
+fn files(folder: &Path, prefix: &str) -> Result<Vec<String>, String> {
+    let mut found = Vec::new();
+    for name in names(folder)? {
+        let path = format!("{prefix}{name}");
+        match folder.join(&name).is_dir() {
+            true => found.extend(files(&folder.join(&name), &format!("{path}/"))?),
+            false => found.push(path),
+        }
+    }
+    Ok(found)
 }
 
 /// Dead letters without time, digest and working directory.
@@ -145,7 +191,11 @@ fn write(folder: &Path, outputs: &BTreeMap<String, Vec<u8>>) -> std::io::Result<
         fs::remove_dir_all(folder)?;
     }
     fs::create_dir_all(folder)?;
-    outputs.iter().try_for_each(|(name, bytes)| fs::write(folder.join(name), bytes))
+    outputs.iter().try_for_each(|(name, bytes)| {
+        let path = folder.join(name);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(path, bytes)
+    })
 }
 
 /// Where the two first differ, if they do.
@@ -239,6 +289,21 @@ mod tests {
         fs::write(expected.join("calls.ndjson"), "{\"a\":1}\n{\"a\":3}\n").expect("another expectation");
         let problem = run_all(&tamis, project.path(), false).expect_err("a difference");
         assert!(problem.contains("sample one: calls.ndjson, line 2:") && problem.contains("found    {\\\"a\\\":2}"), "{problem}");
+    }
+
+    #[test]
+    fn several_inputs_have_no_order_and_outputs_may_lie_in_folders() {
+        let (project, tamis, _turn) = project("mkdir -p out/one/a && cat samples/one/input/* > out/one/a/calls.ndjson");
+        let sample = project.path().join("samples/one");
+        fs::create_dir(sample.join("input")).expect("a folder");
+        fs::write(sample.join("input/x.ndjson"), "{\"a\":2}\n{\"a\":1}\n").expect("an input");
+        assert_eq!(run_all(&tamis, project.path(), true), Ok(1));
+        assert_eq!(fs::read(sample.join("expected/a/calls.ndjson")).expect("a file"), b"{\"a\":1}\n{\"a\":2}\n");
+        fs::write(sample.join("input/x.ndjson"), "{\"a\":1}\n{\"a\":2}\n").expect("another order");
+        assert_eq!(run_all(&tamis, project.path(), false), Ok(1));
+        fs::write(sample.join("planted.txt"), "no such value\n\"a\":2\n").expect("what must not come out");
+        let problem = run_all(&tamis, project.path(), true).expect_err("a leak");
+        assert!(problem.contains("a/calls.ndjson: `\"a\":2` leaked") && !problem.contains("no such value"), "{problem}");
     }
 
     #[test]

@@ -18,10 +18,12 @@ pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX, Key, NODES_MAX, Node, TE
 pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 pub use load::ProcessEnvironment;
 pub use model::{
-    Admin, BatchSettings, Buffer, Bytes, Codec, Config, DemoSource, FORMAT_VERSION, FileSink, FileSource, Grant, HttpCompression,
-    HttpFormat, HttpMethod, HttpSink, Lanes, Multiline, NullSink, OnDamagedCheckpoint, OnFailure, PATH_FIELDS_MAX, PATH_PART_BYTES_MAX,
-    PATH_VALUE_BYTES_MAX, PathPart, PathPiece, PathTemplate, PathTemplateError, Pipeline, Plugin, PluginLimits, Rate, Retry, Rotation,
-    Settings, Sink, SinkCompression, Source, Start, StdinSource, StdoutSink, Step, StepKind, TimePart, WhenFull,
+    AccessCodec, AccessFormat, Admin, AutoCodec, BatchSettings, Buffer, Bytes, Codec, Config, CsvCodec, DemoSource, FORMAT_VERSION,
+    FileSink, FileSource, Form, Grant, GrokCodec, GrokPattern, GrokType, HttpCompression, HttpFormat, HttpMethod, HttpSink, Lanes,
+    LogFormat, LogfmtCodec, MediatorCodec, Multiline, NullSink, OnDamagedCheckpoint, OnFailure, PATH_FIELDS_MAX, PATH_PART_BYTES_MAX,
+    PATH_VALUE_BYTES_MAX, Part, PathPart, PathPiece, PathTemplate, PathTemplateError, Pattern, Pipeline, Plugin, PluginLimits, Rate,
+    RawCodec, RegexCodec, Retry, Rotation, Settings, Sink, SinkCompression, Source, Start, StdinSource, StdoutSink, Step, StepKind,
+    SyslogCodec, TimePart, UnknownZone, WhenFull, Zone, ZonedCodec,
 };
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};

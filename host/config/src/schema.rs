@@ -140,6 +140,34 @@ pub(crate) fn outputs(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "anyOf": [names.clone(), { "type": "object", "propertyNames": { "pattern": NAME }, "additionalProperties": names }] })
 }
 
+/// Codecs that need no options: a word is enough.
+const CODEC_WORDS: [&str; 11] = [
+    "json",
+    "text",
+    "wso2_metrics",
+    "wso2_mediator",
+    "wso2_carbon",
+    "wso2_correlation",
+    "wso2_audit",
+    "wso2_api",
+    "access",
+    "syslog",
+    "logfmt",
+    // Not `csv`, `regex`, `grok` and `auto`, whose options have no defaults.
+];
+
+/// A codec's name, or a map with its `type` and options.
+pub(crate) fn codec(generator: &mut SchemaGenerator) -> Schema {
+    let options = generator.subschema_for::<Codec>();
+    json_schema!({ "default": "json", "anyOf": [{ "enum": CODEC_WORDS }, options] })
+}
+
+/// Codecs, at least one.
+pub(crate) fn codec_list(generator: &mut SchemaGenerator) -> Schema {
+    let one = codec(generator);
+    json_schema!({ "type": "array", "items": one, "minItems": 1, "maxItems": 16 })
+}
+
 macro_rules! schema_of {
     ($type:ty, $name:literal, $schema:tt) => {
         impl JsonSchema for $type {
@@ -172,14 +200,6 @@ schema_of!(Lanes, "Lanes", {
 schema_of!(Admin, "Admin", {
     "description": "`host:port`, `unix:/path` or `off`.",
     "type": "string"
-});
-
-schema_of!(Codec, "Codec", {
-    "description": "How bytes become records.",
-    "anyOf": [
-        { "enum": ["json", "text"] },
-        { "type": "object", "properties": { "type": { "enum": ["json", "text"] } }, "required": ["type"] }
-    ]
 });
 
 impl JsonSchema for Step {

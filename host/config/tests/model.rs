@@ -34,7 +34,7 @@ fn the_example_of_the_surface_becomes_what_it_says() {
     let config = sound(include_str!("cases/sound_surface.yaml"));
     let Source::File(gateway) = &config.sources["gateway"].value else { panic!("a file source") };
     assert_eq!(gateway.paths, ["/var/log/wso2/*.log"]);
-    assert_eq!((gateway.codec, gateway.max_record, gateway.fields.is_none()), (Codec::Json, Bytes::mebi(1), true));
+    assert_eq!((&gateway.codec, gateway.max_record, gateway.fields.is_none()), (&Codec::Json, Bytes::mebi(1), true));
     assert_eq!((config.sources["gateway"].place.line, config.sources["gateway"].place.column), (5, 3));
 
     let tenant = &config.plugins["tenant"].value;

@@ -24,6 +24,7 @@ pub use fields::{ColumnId, FieldId, Fields, NODES_MAX, TooManyFields};
 pub use kind::{Field, Kind, Signature};
 pub use malformed::Malformed;
 pub use path::{INDEX_MAX, PATH_BYTES_MAX, Path, PathError, Relation, SEGMENTS_MAX, Segment};
+pub use read::unescape;
 pub use records::{BATCH_BYTES_MAX, Fault, Records};
 pub use scan::{DEPTH_MAX, DEPTH_MAX_DEFAULT};
 pub use splice::Conflict;

@@ -94,7 +94,7 @@ fn text(value: &[u8]) -> &str {
 }
 
 /// Appends the text that the inside of a JSON string stands for. A surrogate without its partner becomes U+FFFD: UTF-8 has no form for it.
-pub(crate) fn unescape(inner: &[u8], out: &mut Vec<u8>) {
+pub fn unescape(inner: &[u8], out: &mut Vec<u8>) {
     let mut rest = inner;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..at]);

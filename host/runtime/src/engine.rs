@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tamis_config::{Buffer, Config, Lanes, Retry, Sink, Source, WhenFull};
+use tamis_config::{Buffer, Config, Lanes, PathTemplate, Retry, Sink, Source, WhenFull};
 use tamis_delivery::disk::RealDisk;
 use tamis_delivery::spool::{Spool, SpoolOptions, SpoolReader, SpoolWriter};
 use tamis_delivery::{Backoff, Flight};
@@ -134,7 +134,15 @@ pub(crate) fn lanes(config: &Config) -> usize {
 
 /// Whether a sink may refuse records: then it is no place for those that another one refused.
 fn refuses(config: &Config, sink: &str) -> bool {
-    config.sinks.get(sink).is_some_and(|sink| matches!(sink.value, Sink::Http(_)) || sink.value.retry().give_up_after.is_some())
+    config.sinks.get(sink).is_some_and(|sink| {
+        let by_kind = match &sink.value {
+            Sink::Http(_) => true,
+            // What its records hold may lead to no file.
+            Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
+            Sink::Stdout(_) | Sink::Null(_) => false,
+        };
+        by_kind || sink.value.retry().give_up_after.is_some()
+    })
 }
 
 impl Engine {
@@ -237,8 +245,8 @@ impl Engine {
             }
             match sink {
                 Opened::Stream(sink) => {
-                    // One that never gives up needs no way for dead letters, and must hold none: others wait for its end.
-                    let letters = if retry.give_up_after.is_some() { letters.clone() } else { Letters::default() };
+                    // One that takes all and never gives up needs no way for dead letters, and must hold none: others wait for its end.
+                    let letters = if refuses(config, &name) { letters.clone() } else { Letters::default() };
                     let sink = StreamSink { name, sink, counts, stop, pool, backoff, letters, only };
                     self.sinks.extend(sink.spawn(intake)?);
                 }

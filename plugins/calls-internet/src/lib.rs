@@ -58,6 +58,9 @@ fn no() -> String {
     "NO".to_owned()
 }
 
+/// Addresses of a list that are looked at; a longer list is none.
+pub const ADDRESSES_MAX: usize = 16;
+
 /// What is read; the configuration gives the paths.
 #[derive(Debug, Clone, Copy, Reads)]
 pub struct In<'a> {
@@ -105,13 +108,13 @@ impl Plugin for CallsInternet {
 
     #[inline]
     fn record(&mut self, row: In<'_>, out: &mut Out) -> Verdict {
-        if row.known.is_some_and(|known| !known.trim_ascii().is_empty()) {
+        if row.known.is_some_and(|known| !is_missing(known)) {
             return Verdict::Keep;
         }
-        if let Some(address) = row.address {
-            match address::parse(address) {
-                Some(address) if self.internal.contain(address) => out.calls_internet.set(&self.config.no),
-                Some(_) => out.calls_internet.set(&self.config.yes),
+        if let Some(addresses) = row.address {
+            match self.crosses(addresses) {
+                Some(true) => out.calls_internet.set(&self.config.yes),
+                Some(false) => out.calls_internet.set(&self.config.no),
                 None => self.unreadable += 1,
             }
         }
@@ -124,6 +127,34 @@ impl Plugin for CallsInternet {
             metrics::add("unreadable_addresses", unreadable);
         }
     }
+}
+
+impl CallsInternet {
+    /// Whether an address, or one of a list by which proxies say who they called for, is beyond the internal networks; `None`
+    /// where that cannot be told.
+    #[inline]
+    fn crosses(&self, addresses: &[u8]) -> Option<bool> {
+        if let Some(address) = address::parse(addresses) {
+            return Some(!self.internal.contain(address));
+        }
+        let mut all_read = true;
+        let mut list = addresses.split(|byte| *byte == b',');
+        for address in list.by_ref().take(ADDRESSES_MAX) {
+            match address::parse(address) {
+                Some(address) if !self.internal.contain(address) => return Some(true),
+                Some(_) => {}
+                None => all_read = false,
+            }
+        }
+        (all_read && list.next().is_none()).then_some(false)
+    }
+}
+
+/// Whether a text stands for no value.
+#[inline]
+fn is_missing(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    matches!(text, b"" | b"-") || text.eq_ignore_ascii_case(b"null")
 }
 
 tamis_plugin::export!(CallsInternet);
@@ -149,9 +180,11 @@ mod tests {
             {"CallsInternet": " ", "SourceAppel": "8.8.8.8"},
             {"CallsInternet": null, "SourceAppel": "10.0.0.1"},
             {"SourceAppel": "8.8.8.8"},
+            {"CallsInternet": "null", "SourceAppel": "8.8.8.8"},
+            {"CallsInternet": "-", "SourceAppel": "10.0.0.1"},
         ]));
         let found: Vec<&Value> = run.records.iter().map(|record| &record["CallsInternet"]).collect();
-        assert_eq!(found, ["NO", "YES", "YES", "NO", "YES"]);
+        assert_eq!(found, ["NO", "YES", "YES", "NO", "YES", "YES", "NO"]);
     }
 
     #[test]
@@ -198,11 +231,28 @@ mod tests {
     }
 
     #[test]
+    fn of_a_list_one_address_beyond_is_enough() {
+        let long = ["10.0.0.1"; ADDRESSES_MAX].join(",");
+        for (addresses, crosses) in [
+            ("10.0.0.1, 192.168.1.1", "NO"),
+            ("8.8.8.8, 10.0.0.1", "YES"),
+            ("10.0.0.1,2001:db8::1", "YES"),
+            ("unknown, 8.8.8.8", "YES"),
+            (long.as_str(), "NO"),
+        ] {
+            assert_eq!(derive(json!({}), addresses), crosses, "{addresses}");
+        }
+        for left in [format!("{long},10.0.0.1"), "10.0.0.1,".to_owned(), ",".to_owned()] {
+            assert_eq!(derive(json!({}), &left), Value::Null, "{left}");
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_left_and_counted() {
         let mut plugin = harness::<CallsInternet>(json!({})).expect("the defaults");
         let run = plugin.run(json!([
             {"SourceAppel": ""}, {"SourceAppel": "10.0.0"}, {"SourceAppel": "10.0.0.256"}, {"SourceAppel": "010.0.0.1"},
-            {"SourceAppel": "host.example"}, {"SourceAppel": "1.2.3.4, 10.0.0.1"}, {"SourceAppel": 167772161}, {},
+            {"SourceAppel": "host.example"}, {"SourceAppel": "unknown, 10.0.0.1"}, {"SourceAppel": 167772161}, {},
         ]));
         assert!(run.outcome.patches.is_empty());
         assert_eq!(run.told.counters.get("unreadable_addresses"), Some(&6));

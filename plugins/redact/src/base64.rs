@@ -26,6 +26,18 @@ fn value(byte: u8) -> Option<u32> {
     Some(u32::from(value))
 }
 
+/// Decodes four characters into three bytes. Says whether they are base64, without padding.
+#[must_use]
+pub fn decode_group(group: &[u8], out: &mut [u8; 3]) -> bool {
+    let bits = group.iter().try_fold(0, |bits, &byte| Some(bits << 6 | value(byte)?));
+    let Some(bits) = bits.filter(|_| group.len() == 4) else {
+        return false;
+    };
+    let [_, first, second, third]: [u8; 4] = u32::to_be_bytes(bits);
+    *out = [first, second, third];
+    true
+}
+
 /// Decodes `text` into `out`, which it clears first. Says whether `text` is base64; bits left over at the end are not
 /// checked.
 #[must_use]

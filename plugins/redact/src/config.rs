@@ -53,6 +53,9 @@ pub struct Config {
     /// How accounts of the gateway are told.
     #[serde(default)]
     pub accounts: Accounts,
+    /// Whether what is found in a record is looked for in all fields of that record, where nothing else tells it.
+    #[serde(default)]
+    pub repeats: bool,
     /// Largest value looked at, in bytes; a record with a larger one is rejected.
     #[serde(default = "default_value_bytes_max")]
     pub max_value_bytes: usize,

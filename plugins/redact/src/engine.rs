@@ -6,6 +6,7 @@ use crate::detect::{self, bearer, card, email, iban, ip, jwt, named, nir, phone,
 use crate::findings::{self, Detail, Found};
 use crate::kind::{Finding, KINDS, Kind};
 use crate::prescan;
+use crate::repeats::{Phase, Repeats};
 use crate::views::{self, LAYERS_MAX, View};
 
 /// The redaction of values under one policy, with the space it works in.
@@ -24,6 +25,8 @@ pub struct Engine {
     view: View,
     deeper: View,
     counts: [u64; KINDS],
+    /// What was found in the record at hand, to be looked for in all of it.
+    repeats: Repeats,
 }
 
 /// What a field's or member's name says about its value.
@@ -53,12 +56,36 @@ impl Engine {
             view: View::default(),
             deeper: View::default(),
             counts: [0; KINDS],
+            repeats: Repeats::default(),
         }
     }
 
     /// What has been redacted by kind since the last call.
     pub fn take_counts(&mut self) -> [u64; KINDS] {
         std::mem::take(&mut self.counts)
+    }
+
+    /// What has been redacted by kind, to go back to with [`Engine::set_counts`].
+    #[must_use]
+    pub fn counts(&self) -> [u64; KINDS] {
+        self.counts
+    }
+
+    /// Takes back what was counted since [`Engine::counts`].
+    pub fn set_counts(&mut self, counts: [u64; KINDS]) {
+        self.counts = counts;
+    }
+
+    /// The values found in the record at hand.
+    pub fn repeats(&mut self) -> &mut Repeats {
+        &mut self.repeats
+    }
+
+    /// Whether any text may hold something, although the prescan marked nothing in it.
+    #[inline]
+    #[must_use]
+    pub fn searches(&self) -> bool {
+        self.repeats.phase == Phase::Search
     }
 
     /// What the value of a field or member called `name` is for that name alone; whether it is an account or a telephone
@@ -110,12 +137,21 @@ impl Engine {
         } else if phone::is_number(digits, role.phone) {
             Some(Kind::Phone)
         } else {
-            None
+            self.repeated_number(digits)
         };
         if let Some(kind) = kind {
             self.add(kind, digits, 0, digits.len());
         }
         !self.found.is_empty()
+    }
+
+    /// The kind of a number that was found elsewhere in the record.
+    fn repeated_number(&mut self, digits: &[u8]) -> Option<Kind> {
+        let mut kind = None;
+        if self.searches() {
+            self.repeats.search(digits, |found, range| kind = kind.or((range.len() == digits.len()).then_some(found)));
+        }
+        kind
     }
 
     /// Whether what was found is the whole of a value of this length and is to be removed.
@@ -152,6 +188,10 @@ impl Engine {
         };
         if self.policy.action(kind).is_some() {
             let detail = Detail::of(&self.policy, kind, text);
+            if self.repeats.phase == Phase::Collect {
+                self.repeats.note(kind, text);
+                self.repeats.note(kind, value);
+            }
             self.found.push(Found { finding: Finding::new(kind, 0..value.len()), detail });
         }
     }
@@ -174,6 +214,13 @@ impl Engine {
             }
             self.look(text, at, &mut encoded);
             covered = self.found.last().map_or(0, |found| found.finding.end);
+        }
+        if self.searches() {
+            let (policy, found) = (&self.policy, &mut self.found);
+            self.repeats.search(text, |kind, range| {
+                let detail = Detail::of(policy, kind, text.get(range.clone()).unwrap_or_default());
+                found.push(Found { finding: Finding::new(kind, range), detail });
+            });
         }
         encoded
     }
@@ -236,7 +283,7 @@ impl Engine {
                 }
             }
             b'<' => {}
-            b'%' | b'\\' => *encoded |= views::is_encoded(text, at),
+            b'%' | b'\\' | 0x80.. => *encoded |= views::is_encoded(text, at),
             b';' => *encoded |= views::ends_entity(text, at),
             b'0'..=b'9' => self.look_number(text, at),
             _ => self.look_letter(text, at, byte),
@@ -283,10 +330,14 @@ impl Engine {
     fn look_letter(&mut self, text: &[u8], at: usize, byte: u8) {
         let previous = detect::byte_before(text, at);
         let [_, refusals] = &mut self.refusals;
-        if byte == b'y'
-            && previous == Some(b'e')
+        let token = match byte {
+            b'y' if previous == Some(b'e') => Some(at - 1),
+            b'e' | b'I' => Some(at),
+            _ => None,
+        };
+        if let Some(start) = token
             && self.policy.action(Kind::Jwt).is_some()
-            && let Some(range) = jwt::find(text, at - 1, &mut self.jwt)
+            && let Some(range) = jwt::find(text, start, &mut self.jwt)
         {
             self.add(Kind::Jwt, text, range.start, range.end);
         } else if matches!(byte, b'b' | b'B')
@@ -326,6 +377,9 @@ impl Engine {
     fn add(&mut self, kind: Kind, text: &[u8], start: usize, end: usize) {
         if self.policy.action(kind).is_some() {
             let value = text.get(start..end).unwrap_or_default();
+            if self.repeats.phase == Phase::Collect {
+                self.repeats.note(kind, value);
+            }
             self.found.push(Found { finding: Finding::new(kind, start..end), detail: Detail::of(&self.policy, kind, value) });
         }
     }

@@ -1,7 +1,9 @@
 //! The plugin: columns in, patches out.
 
+mod rows;
+
 use tamis_plugin::contract::types::{Column as Returned, Values as ReturnedValues, VarValues as ReturnedVarValues};
-use tamis_plugin::{Batch, BatchPlugin, Column, Field, Kind as ValueKind, Outcome, Patch, Reject, Signature, Values, metrics};
+use tamis_plugin::{Batch, BatchPlugin, Column, Field, Kind as ValueKind, Outcome, Patch, Reject, Signature, Values, VarValues, metrics};
 
 use crate::config::{Config, FieldKind};
 use crate::engine::{Engine, Role, is_phone_name};
@@ -17,6 +19,10 @@ pub struct Redact {
     fields: Vec<ReadField>,
     candidates: Vec<u32>,
     value_bytes_max: usize,
+    /// Whether what is found in one field is looked for in the others.
+    repeats: bool,
+    /// The candidates of each column, where columns are gone through together.
+    column_candidates: Vec<Vec<u32>>,
 }
 
 /// A field that is read and written.
@@ -58,23 +64,30 @@ impl BatchPlugin for Redact {
         let accounts = config.accounts.fields.iter();
         let accounts = accounts.map(|path| last_name(path).to_owned()).collect();
         let signature = Signature { reads: declared.clone(), writes: declared, outputs: Vec::new(), drops: false };
-        let plugin =
-            Self { engine, walker: Walker::new(accounts), fields, candidates: Vec::new(), value_bytes_max: config.max_value_bytes };
+        let plugin = Self {
+            engine,
+            walker: Walker::new(accounts),
+            fields,
+            candidates: Vec::new(),
+            value_bytes_max: config.max_value_bytes,
+            repeats: config.repeats,
+            column_candidates: Vec::new(),
+        };
         Ok((plugin, signature))
     }
 
     fn process(&mut self, batch: &Batch<'_>) -> Result<Outcome, String> {
         let mut outcome = Outcome { verdicts: None, patches: Vec::new(), rejects: Vec::new() };
         let fields = std::mem::take(&mut self.fields);
-        let result = fields.iter().enumerate().try_for_each(|(index, field)| {
-            let column = batch
-                .columns
-                .get(index)
-                .ok_or_else(|| format!("expected a column for `{}`, found {} columns", field.path, batch.columns.len()))?;
-            let patch = self.column(batch.rows, column, field, &mut outcome.rejects)?;
-            outcome.patches.extend(patch.finish(index as u32, field.kind));
-            Ok(())
-        });
+        let result = match self.repeats {
+            true => self.rows(batch, &fields, &mut outcome),
+            false => fields.iter().enumerate().try_for_each(|(index, field)| {
+                let column = column_of(batch, index, field)?;
+                let patch = self.column(batch.rows, column, field, &mut outcome.rejects)?;
+                outcome.patches.extend(patch.finish(index as u32, field.kind));
+                Ok(())
+            }),
+        };
         self.fields = fields;
         for (kind, count) in Kind::ALL.into_iter().zip(self.engine.take_counts()) {
             if count > 0 {
@@ -90,10 +103,7 @@ impl BatchPlugin for Redact {
 impl Redact {
     /// Looks at every value of a column.
     fn column(&mut self, rows: u32, column: &Column<'_>, field: &ReadField, rejects: &mut Vec<Reject>) -> Result<Patches, String> {
-        let values = match (&column.values, field.kind) {
-            (Values::Text(values), FieldKind::Text) | (Values::Json(values), FieldKind::Json) => *values,
-            _ => return Err(format!("expected a {:?} column for `{}`, found {:?}", field.kind, field.path, column.kind())),
-        };
+        let values = values_of(rows, column, field)?;
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.clear();
         prescan::candidates(values.bytes, &mut candidates);
@@ -101,9 +111,6 @@ impl Redact {
         let mut marked = Marked { candidates: &candidates, passed: 0 };
         let starts = values.offsets.get(..rows as usize).unwrap_or_default();
         let ends = values.offsets.get(1..).unwrap_or_default();
-        if ends.len() < starts.len() || starts.len() < rows as usize {
-            return Err(format!("expected {rows} values of `{}`, found {} offsets", field.path, values.offsets.len()));
-        }
         let only_marked = self.looks_at_marked_only(field, column, (values.bytes, starts, ends));
         let mut next = 0;
         loop {
@@ -123,27 +130,35 @@ impl Redact {
                 .get(start..end)
                 .ok_or_else(|| format!("expected a value of `{}` in row {row}, found offsets beyond the column", field.path))?;
             let within = marked.within(start, end);
-            if value.len() > self.value_bytes_max {
-                rejects.push(Reject {
-                    row,
-                    reason: format!("`{}` has {} bytes, more than max_value_bytes ({})", field.path, value.len(), self.value_bytes_max),
-                });
-                continue;
-            }
-            match field.kind {
-                FieldKind::Text => self.text(row, value, (within, start), field.role, &mut patches),
-                FieldKind::Json => {
-                    if let Err(error) = self.json(row, value, (within, start), field.role, &mut patches) {
-                        rejects.push(Reject {
-                            row,
-                            reason: format!("`{}` is not JSON: expected {} at byte {}", field.path, error.expected, error.at),
-                        });
-                    }
-                }
+            if let Err(reason) = self.value((row, value), (within, start), field, &mut patches) {
+                rejects.push(Reject { row, reason });
             }
         }
         self.candidates = candidates;
         Ok(patches)
+    }
+
+    /// Looks at one value, and appends what it becomes. An error is the reason to reject its record.
+    #[inline]
+    fn value(
+        &mut self,
+        (row, value): (u32, &[u8]),
+        candidates: (&[u32], usize),
+        field: &ReadField,
+        patches: &mut Patches,
+    ) -> Result<(), String> {
+        if value.len() > self.value_bytes_max {
+            return Err(format!("`{}` has {} bytes, more than max_value_bytes ({})", field.path, value.len(), self.value_bytes_max));
+        }
+        match field.kind {
+            FieldKind::Text => {
+                self.text(row, value, candidates, field.role, patches);
+                Ok(())
+            }
+            FieldKind::Json => self
+                .json(row, value, candidates, field.role, patches)
+                .map_err(|error| format!("`{}` is not JSON: expected {} at byte {}", field.path, error.expected, error.at)),
+        }
     }
 
     /// Whether values without a candidate can be passed over. The host shows JSON, so a value that begins with a quote is a
@@ -205,6 +220,23 @@ impl Redact {
     }
 }
 
+/// The column of a field.
+fn column_of<'a, 'b>(batch: &'b Batch<'a>, index: usize, field: &ReadField) -> Result<&'b Column<'a>, String> {
+    batch.columns.get(index).ok_or_else(|| format!("expected a column for `{}`, found {} columns", field.path, batch.columns.len()))
+}
+
+/// The values of a column, with an offset before and after each of `rows`.
+fn values_of<'a>(rows: u32, column: &Column<'a>, field: &ReadField) -> Result<VarValues<'a>, String> {
+    let values = match (&column.values, field.kind) {
+        (Values::Text(values), FieldKind::Text) | (Values::Json(values), FieldKind::Json) => *values,
+        _ => return Err(format!("expected a {:?} column for `{}`, found {:?}", field.kind, field.path, column.kind())),
+    };
+    if values.offsets.len() <= rows as usize {
+        return Err(format!("expected {rows} values of `{}`, found {} offsets", field.path, values.offsets.len()));
+    }
+    Ok(values)
+}
+
 /// The first of `ends`, which ascend, from `from` on that is greater than `at`; how many there are if none is.
 #[inline]
 fn first_beyond(ends: &[u32], from: usize, at: usize) -> usize {
@@ -253,6 +285,14 @@ fn last_name(path: &str) -> &str {
     name.trim_matches(['[', ']', '"', '\''])
 }
 
+/// How much of some patches there was.
+#[derive(Clone, Copy)]
+struct Mark {
+    rows: usize,
+    bytes: usize,
+    removed: usize,
+}
+
 /// The new values of one field.
 #[derive(Default)]
 struct Patches {
@@ -271,6 +311,18 @@ impl Patches {
         }
         self.rows.push(row);
         self.ends.push(self.bytes.len() as u32);
+    }
+
+    fn mark(&self) -> Mark {
+        Mark { rows: self.rows.len(), bytes: self.bytes.len(), removed: self.removed.len() }
+    }
+
+    /// Takes back what was appended since.
+    fn back_to(&mut self, mark: Mark) {
+        self.rows.truncate(mark.rows);
+        self.ends.truncate(mark.rows);
+        self.bytes.truncate(mark.bytes);
+        self.removed.truncate(mark.removed);
     }
 
     fn finish(self, field: u32, kind: FieldKind) -> Option<Patch> {

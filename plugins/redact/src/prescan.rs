@@ -15,7 +15,8 @@ const AHEAD: usize = 16;
 /// One bit a byte of a block for each class.
 #[derive(Clone, Copy, Default)]
 struct Classes {
-    /// Something to look at by itself: `@ : ; < = > % \`, `yJ`, the `b` of `bearer` and `basic`.
+    /// Something to look at by itself: `@ : ; < = > % \`, the `b` of `bearer` and `basic`, what a token begins with (`{` or a
+    /// blank in base64), characters that are read as others or as none.
     direct: u64,
     digit: u64,
     /// A digit, or what may stand between the groups of a number.
@@ -147,6 +148,7 @@ fn classify(window: &[u8; BLOCK + AHEAD]) -> Classes {
         let at = quarter * 16;
         let x = load(window, at);
         let x1 = load(window, at + 1);
+        let x2 = load(window, at + 2);
         let x4 = load(window, at + 4) | u8x16::splat(0x20);
         let x5 = load(window, at + 5) | u8x16::splat(0x20);
         let lower = x | u8x16::splat(0x20);
@@ -161,7 +163,13 @@ fn classify(window: &[u8; BLOCK + AHEAD]) -> Classes {
             | within(x, b':', 4)
             | eq(x, b'%')
             | eq(x, b'\\')
-            | (eq(x, b'y') & eq(x1, b'J'))
+            // In base64: `{"` and `{ `; `{` and a tab or the end of a line; a blank and `{`.
+            | (eq(x, b'y') & (eq(x1, b'J') | eq(x1, b'A')))
+            // `o` and `k` differ in one bit.
+            | (eq(x, b'e') & eq(x1, b'w') & (eq(x2 & u8x16::splat(0xfb), b'k') | eq(x2, b'0')))
+            | (eq(x, b'I') & eq(x1, b'H'))
+            // U+00AD, U+2000 and on, U+FE00 and on begin so; what else does is told later.
+            | (x & u8x16::splat(0xd2)).simd_eq(u8x16::splat(0xc2))
             | (is_b & (eq(x5, b'r') | eq(x4, b'c')));
 
         let bits = |mask: u8x16| u64::from(mask.to_bitmask()) << at;
@@ -234,13 +242,20 @@ mod tests {
 
     #[test]
     fn starts_are_found_wherever_they_stand_in_a_block() {
-        let cases: [(&str, usize); 12] = [
+        let cases: [(&str, usize); 19] = [
             ("jean@example.fr", 4),
             ("key=1", 3),
             ("key:1", 3),
             ("%40", 0),
             ("\\u0040", 0),
             ("eyJhbGci", 1),
+            ("eyAiYWxn", 1),
+            ("ewogICJh", 0),
+            ("ew0KICJh", 0),
+            ("IHsiYWxn", 0),
+            ("\u{200b}", 0),
+            ("\u{ff20}", 0),
+            ("\u{ad}", 0),
             ("Bearer x", 0),
             ("bASIC x", 0),
             ("0612345678", 0),

@@ -1,5 +1,5 @@
 //! Text as it reads once an encoding is taken off, with the way back: percent-encoding, the escapes of JSON, the entities of
-//! XML. A value may carry several layers (`%2540`, escaped JSON within JSON), so a view can be decoded again.
+//! XML and HTML, full-width characters, and characters without width. A value may carry several layers (`%2540`, escaped JSON within JSON), so a view can be decoded again.
 
 /// How many layers are taken off.
 pub const LAYERS_MAX: usize = 4;
@@ -36,7 +36,7 @@ impl View {
         let mut at = 0;
         while let Some(&byte) = text.get(at) {
             let unit = match byte {
-                b'%' | b'\\' | b'&' => text.get(at..).and_then(unit),
+                b'%' | b'\\' | b'&' | 0xc2 | 0xe2 | 0xef => text.get(at..).and_then(unit),
                 _ => None,
             };
             let start = origin(at);
@@ -96,6 +96,10 @@ impl Unit {
         Self { bytes: [byte, 0, 0, 0], length: 1, width }
     }
 
+    fn nothing(width: usize) -> Self {
+        Self { bytes: [0; 4], length: 0, width }
+    }
+
     /// The generalised UTF-8 of a code point: a lone surrogate gets three bytes too.
     fn code_point(code: u32, width: usize) -> Self {
         let continuation = |shift: u32| 0x80 | (code >> shift & 0x3f) as u8;
@@ -109,7 +113,7 @@ impl Unit {
     }
 }
 
-/// Whether an escape begins at `at`, whose byte is `%`, `\` or `&`.
+/// Whether an escape, or a character that is read as another or as nothing, begins at `at`.
 #[must_use]
 pub fn is_encoded(text: &[u8], at: usize) -> bool {
     text.get(at..).and_then(unit).is_some()
@@ -128,9 +132,24 @@ pub fn ends_entity(text: &[u8], at: usize) -> bool {
 
 fn unit(text: &[u8]) -> Option<Unit> {
     match text.first()? {
+        // What ECMAScript's `escape` writes, and some servers read.
+        b'%' if matches!(text.get(1), Some(b'u' | b'U')) => hex(text.get(2..6)?).map(|code| Unit::code_point(code, 6)),
         b'%' => hex(text.get(1..3)?).map(|code| Unit::byte(code as u8, 3)),
         b'\\' => escape(text),
         b'&' => entity(text),
+        _ => look_alike(text),
+    }
+}
+
+/// A character that is read as one of ASCII (U+FF01 to U+FF5E, the full-width forms; U+FE6B, the small `@`), or not seen at
+/// all: soft hyphen, zero-width blanks and joiners, word joiner, byte order mark.
+fn look_alike(text: &[u8]) -> Option<Unit> {
+    match *text {
+        [0xc2, 0xad, ..] => Some(Unit::nothing(2)),
+        [0xe2, 0x80, 0x8b..=0x8d, ..] | [0xe2, 0x81, 0xa0, ..] | [0xef, 0xbb, 0xbf, ..] => Some(Unit::nothing(3)),
+        [0xef, 0xbc, last @ 0x81..=0xbf, ..] => Some(Unit::byte(last - 0x60, 3)),
+        [0xef, 0xbd, last @ 0x80..=0x9e, ..] => Some(Unit::byte(last - 0x20, 3)),
+        [0xef, 0xb9, 0xab, ..] => Some(Unit::byte(b'@', 3)),
         _ => None,
     }
 }
@@ -169,6 +188,16 @@ fn entity(text: &[u8]) -> Option<Unit> {
         b"gt" => b'>',
         b"quot" => b'"',
         b"apos" => b'\'',
+        // HTML's names for what addresses and pairs are made of.
+        b"commat" => b'@',
+        b"period" => b'.',
+        b"lowbar" => b'_',
+        b"hyphen" => b'-',
+        b"plus" => b'+',
+        b"equals" => b'=',
+        b"colon" => b':',
+        b"percnt" => b'%',
+        b"sol" => b'/',
         [b'#', b'x' | b'X', digits @ ..] => {
             return hex(digits).filter(|&code| char::from_u32(code).is_some()).map(|code| Unit::code_point(code, width));
         }
@@ -214,6 +243,12 @@ mod tests {
             (r"\é\q", r"\é\q"),
             ("a&#64;b&#x40;&amp;&quot;&lt;&gt;&apos;", "a@b@&\"<>'"),
             ("&x;&#;&#xg;&", "&x;&#;&#xg;&"),
+            ("a&commat;b&period;fr", "a@b.fr"),
+            ("a%u0040b%U002efr", "a@b.fr"),
+            ("%u00e9%u004", "é%u004"),
+            ("ａ＠Ｂ．ｆｒ～", "a@B.fr~"),
+            ("a\u{200b}@\u{200d}b\u{2060}.\u{feff}f\u{ad}r", "a@b.fr"),
+            ("a﹫b l’été\u{a0}€", "a@b l’été\u{a0}€"),
         ] {
             assert_eq!(decoded(text), wanted, "{text}");
         }

@@ -51,8 +51,22 @@ fn time_is_linear_in_hostile_values() {
         "<a>",
         "Authorization: ",
         "20 2A ",
+        "IHsi",
+        "eyAi.",
+        "ew0K",
+        "ewok.IHs",
+        "\u{ff20}",
+        "\u{200b}",
+        "a\u{200b}@b.fr ",
+        "%u0040",
+        "&commat;",
+        "pass=",
+        "password=abcdefgh&",
+        "2001:db8::",
+        "\u{e9}",
     ];
-    let configurations = [TEXT, r#"{"fields":[{"path":"m","kind":"text"}],"mode":"off","detectors":{"email":"mask"}}"#];
+    let repeats = r#"{"fields":[{"path":"m","kind":"text"}],"repeats":true}"#;
+    let configurations = [TEXT, repeats, r#"{"fields":[{"path":"m","kind":"text"}],"mode":"off","detectors":{"email":"mask"}}"#];
     let mut slow = Vec::new();
     for config in configurations {
         let mut plugin = plugin(config);

@@ -2,14 +2,13 @@
 //!
 //! See the README for the classes and the configuration.
 
-pub mod codes;
+pub use tamis_error_codes::codes;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use tamis_error_codes::Table;
 use tamis_plugin::{Json, Plugin, Reads, Text, Verdict, Writes, metrics};
-
-use crate::codes::{CLASSES, Codes};
 
 /// The step's configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -68,7 +67,7 @@ struct Class {
 /// The plugin.
 #[derive(Debug)]
 pub struct Route {
-    codes: Codes,
+    table: Table,
     classes: Vec<Class>,
     outputs: Vec<String>,
     config: Config,
@@ -81,19 +80,8 @@ impl Plugin for Route {
     type Out = Out;
 
     fn new(config: Config) -> Result<Self, String> {
-        let mut names = CLASSES.map(str::to_owned).to_vec();
-        let mut codes = Codes::default();
-        for (range, class) in &config.codes {
-            let wrong = |what: String| format!("configuration key codes.{range}: {what}");
-            if class.trim().is_empty() || class.contains('*') {
-                return Err(wrong(format!("expected a class such as error.client, found `{class}`")));
-            }
-            let index = names.iter().position(|name| name == class).unwrap_or_else(|| {
-                names.push(class.clone());
-                names.len() - 1
-            });
-            codes.add(range, index).map_err(wrong)?;
-        }
+        let table = Table::new(true, [("codes", &config.codes), ("codes", &BTreeMap::new())])?;
+        let names = table.names();
         let mut outputs: Vec<String> = Vec::new();
         let classes = names
             .iter()
@@ -123,7 +111,7 @@ impl Plugin for Route {
                 ));
             }
         }
-        Ok(Self { codes, classes, outputs, config, unclassified: 0 })
+        Ok(Self { table, classes, outputs, config, unclassified: 0 })
     }
 
     fn outputs(&self) -> Vec<String> {
@@ -142,7 +130,7 @@ impl Plugin for Route {
     fn record(&mut self, row: In<'_>, out: &mut Out) -> Verdict {
         let code = row.error_code.and_then(Json::integer);
         let status = row.status.and_then(Json::integer);
-        match self.codes.classify(code, status).and_then(|class| self.classes.get(class)) {
+        match self.table.classify(code, status).and_then(|class| self.classes.get(class)) {
             Some(class) => {
                 out.outcome.set(&class.name);
                 class.verdict.clone()

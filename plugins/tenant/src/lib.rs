@@ -14,7 +14,7 @@ pub struct Config {
     /// Owner code to tenant. Codes are compared whatever their case and never trimmed.
     #[serde(default)]
     pub owners: BTreeMap<String, String>,
-    /// Tenant domain to tenant, for `context` and `domain`.
+    /// Tenant domain to tenant, for `domain`, `context` and `user`.
     #[serde(default)]
     pub domains: BTreeMap<String, String>,
     /// The tenant of a record that no table knows; without one the record is left as it is.
@@ -29,6 +29,9 @@ pub struct Config {
     /// The field that holds a tenant domain as it is.
     #[serde(default)]
     pub domain: Option<String>,
+    /// The field that holds an account, `user@<domain>`.
+    #[serde(default)]
+    pub user: Option<String>,
     /// The field that takes the tenant.
     #[serde(default = "tenant_field")]
     pub to: String,
@@ -49,6 +52,7 @@ pub struct In<'a> {
     owner: Option<&'a [u8]>,
     domain: Option<&'a [u8]>,
     context: Option<&'a [u8]>,
+    user: Option<&'a [u8]>,
 }
 
 /// What is written; the configuration gives the path.
@@ -73,16 +77,16 @@ impl Plugin for Tenant {
 
     fn new(config: Config) -> Result<Self, String> {
         if config.owners.is_empty() && config.domains.is_empty() && config.default.is_none() {
-            return Err("configuration: no table is given; set `owners` (owner code: tenant), or `domains` with `domain` or \
-                 `context`, or at least `default`"
+            return Err("configuration: no table is given; set `owners` (owner code: tenant), or `domains` with `domain`, \
+                 `context` or `user`, or at least `default`"
                 .to_owned());
         }
-        if !config.domains.is_empty() && config.context.is_none() && config.domain.is_none() {
-            return Err("configuration key domains: it is used by no field; set `domain` (a field that holds a tenant domain) \
-                 or `context` (a field that holds /t/<domain>/)"
+        if !config.domains.is_empty() && config.context.is_none() && config.domain.is_none() && config.user.is_none() {
+            return Err("configuration key domains: it is used by no field; set `domain` (a field that holds a tenant domain), \
+                 `context` (a field that holds /t/<domain>/) or `user` (a field that holds user@<domain>)"
                 .to_owned());
         }
-        for (key, field) in [("context", &config.context), ("domain", &config.domain)] {
+        for (key, field) in [("context", &config.context), ("domain", &config.domain), ("user", &config.user)] {
             if field.is_some() && config.domains.is_empty() {
                 return Err(format!("configuration key {key}: `domains` (tenant domain: tenant) is empty, so it finds nothing"));
             }
@@ -96,6 +100,7 @@ impl Plugin for Tenant {
             "from" => Some(&self.config.from),
             "domain" => self.config.domain.as_deref(),
             "context" => self.config.context.as_deref(),
+            "user" => self.config.user.as_deref(),
             _ => Some(&self.config.to),
         }
     }
@@ -107,6 +112,7 @@ impl Plugin for Tenant {
             .and_then(|owner| self.owners.get(owner))
             .or_else(|| self.domains.get(row.domain?))
             .or_else(|| self.domains.get(domain_in(row.context?)?))
+            .or_else(|| self.domains.get(domain_of(row.user?)?))
             .or(self.config.default.as_ref());
         if let Some(tenant) = tenant {
             out.tenant.set(tenant);
@@ -115,11 +121,19 @@ impl Plugin for Tenant {
     }
 }
 
-/// The tenant domain that an API context begins with: `/t/<domain>/…`, `/t/<domain>`, with or without the first slash.
+/// The tenant domain that an API context begins with: `/t/<domain>/…`, `/t/<domain>`, with or without the first slash; a query
+/// does not belong to it.
 fn domain_in(context: &[u8]) -> Option<&[u8]> {
+    let context = context.trim_ascii_start();
     let context = context.strip_prefix(b"/").unwrap_or(context);
     let rest = context.strip_prefix(b"t/")?;
-    rest.split(|&byte| byte == b'/').next().filter(|domain| !domain.is_empty())
+    rest.split(|byte| matches!(byte, b'/' | b'?' | b'#' | b';')).next().map(<[u8]>::trim_ascii).filter(|domain| !domain.is_empty())
+}
+
+/// The tenant domain of an account: what follows the last `@`, since the user may be an e-mail address.
+fn domain_of(user: &[u8]) -> Option<&[u8]> {
+    let at = user.iter().rposition(|byte| *byte == b'@')?;
+    user.get(at + 1..).map(<[u8]>::trim_ascii)
 }
 
 tamis_plugin::export!(Tenant);
@@ -166,6 +180,7 @@ mod tests {
             "domains": {"colis.example": "parcel", "courrier.example": "mail"},
             "domain": "api.tenantDomain",
             "context": "apiContext",
+            "user": "userName",
         });
         let records = json!([
             {"ApiOwner": "cio", "api": {"tenantDomain": "colis.example"}},
@@ -174,9 +189,26 @@ mod tests {
             {"apiContext": "t/courrier.example"},
             {"apiContext": "/suivi/t/courrier.example/v1"},
             {"apiContext": "/t//v1"},
+            {"apiContext": "/t/colis.example?x=1"},
+            {"userName": "jean@mail.example@colis.example"},
+            {"userName": "jean@courrier.example", "apiContext": "/t/colis.example/v1"},
+            {"userName": "colis.example"},
         ]);
         let found = tenants(config, records);
-        assert_eq!(found, [json!("corporate"), json!("parcel"), json!("mail"), json!("mail"), json!(null), json!(null)]);
+        let null = json!(null);
+        let wanted = [
+            &json!("corporate"),
+            &json!("parcel"),
+            &json!("mail"),
+            &json!("mail"),
+            &null,
+            &null,
+            &json!("parcel"),
+            &json!("parcel"),
+            &json!("parcel"),
+            &null,
+        ];
+        assert_eq!(found.iter().collect::<Vec<_>>(), wanted);
     }
 
     #[test]

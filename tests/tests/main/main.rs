@@ -23,6 +23,7 @@ mod inputs;
 mod json;
 mod memory;
 mod order;
+mod owners;
 mod power_loss;
 mod samples;
 mod spool;

@@ -3,6 +3,7 @@
 //! Every type here is also the schema that `tamis schema` prints: the documentation comments are its descriptions.
 
 mod bytes;
+mod codec;
 mod path_template;
 mod pipeline;
 mod plugin;
@@ -15,6 +16,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use bytes::Bytes;
+pub use codec::{
+    AccessCodec, AccessFormat, AutoCodec, Codec, CsvCodec, Form, GrokCodec, GrokPattern, GrokType, LogFormat, LogfmtCodec, MediatorCodec,
+    Part, Pattern, RawCodec, RegexCodec, SyslogCodec, UnknownZone, Zone, ZonedCodec,
+};
 pub use path_template::{
     PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, PathPart, PathPiece, PathTemplate, PathTemplateError, TimePart,
 };
@@ -22,7 +27,7 @@ pub use pipeline::{Pipeline, Step, StepKind};
 pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
 pub use settings::{Admin, BatchSettings, Lanes, Settings};
 pub use sink::{FileSink, HttpCompression, HttpFormat, HttpMethod, HttpSink, NullSink, Rotation, Sink, SinkCompression, StdoutSink};
-pub use source::{Codec, DemoSource, FileSource, Multiline, OnDamagedCheckpoint, Rate, Source, Start, StdinSource};
+pub use source::{DemoSource, FileSource, Multiline, OnDamagedCheckpoint, Rate, Source, Start, StdinSource};
 pub use transport::{Buffer, Retry, WhenFull};
 
 use crate::Located;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tamis_record::Path;
 
-use super::Bytes;
+use super::{Bytes, Codec};
 use crate::reader::parts;
 use crate::{Located, Text};
 
@@ -56,6 +56,7 @@ pub struct FileSource {
     pub exclude: Vec<Text>,
     /// How bytes become records. Default: `json`.
     #[serde(default)]
+    #[schemars(schema_with = "crate::schema::codec")]
     pub codec: Codec,
     /// The longest record; a longer one is a dead letter. Default: 1 MiB; 1 KiB to 64 MiB.
     #[serde(default = "max_record", deserialize_with = "parts::bytes_between::<_, 1_024, 67_108_864>")]
@@ -138,6 +139,7 @@ pub struct Multiline {
 pub struct StdinSource {
     /// How bytes become records. Default: `json`.
     #[serde(default)]
+    #[schemars(schema_with = "crate::schema::codec")]
     pub codec: Codec,
     /// The longest record; a longer one is a dead letter. Default: 1 MiB; 1 KiB to 64 MiB.
     #[serde(default = "max_record", deserialize_with = "parts::bytes_between::<_, 1_024, 67_108_864>")]
@@ -175,17 +177,6 @@ impl Default for Rate {
     fn default() -> Self {
         Rate::PerSecond(10)
     }
-}
-
-/// How bytes become records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Codec {
-    /// One JSON object a line.
-    #[default]
-    Json,
-    /// Any text; a line becomes `{"message": "…"}`.
-    Text,
 }
 
 fn max_record() -> Bytes {

@@ -166,6 +166,8 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         let result = match self.node.value {
             // A map whose members are all commented out.
             Value::Map(_) | Value::Null => visitor.visit_map(self.members()),
+            // A word that says the type: the rest is empty.
+            _ if self.untyped => visitor.visit_map(self.members()),
             _ => self.any(visitor),
         };
         self.placed(result)

@@ -4,6 +4,7 @@
 //! nothing fails any more; what then merely misses a value that was set aside is not reported.
 
 mod access;
+pub(crate) mod codecs;
 mod deserializer;
 mod json;
 pub(crate) mod located;

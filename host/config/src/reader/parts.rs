@@ -33,7 +33,7 @@ fn expected<E: Error>(code: &'static str, text: &str, help: &str) -> E {
     E::custom(Carried { code, text, said: false, help })
 }
 
-fn said<E: Error>(code: &'static str, text: &str, help: &str) -> E {
+pub(super) fn said<E: Error>(code: &'static str, text: &str, help: &str) -> E {
     E::custom(Carried { code, text, said: true, help })
 }
 

@@ -6,12 +6,13 @@ mod written;
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 use tamis_config::Sink as SinkConfig;
 
-pub use file::{FileSink, HELD_BYTES_MAX};
+pub use file::{FILES_OF_A_RECORD_MAX, FileSink, HELD_BYTES_MAX};
 pub use http::HttpSink;
 pub use written::{WRITTEN_FILES_MAX, WrittenFiles};
 
@@ -22,12 +23,27 @@ pub trait Sink: Send {
     /// left. What was taken is not yet durable.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
+    /// Lines among what the last [`Sink::write`] took that the sink can never store, in order. They are told once, and the
+    /// caller makes dead letters of them.
+    fn refused(&mut self) -> Vec<Refused> {
+        Vec::new()
+    }
+
     /// Hands on what is held back, and gives the job that makes everything taken so far durable; none where nothing is to
     /// be done. The job runs on another thread while this one goes on writing.
     fn commit(&mut self) -> io::Result<Option<Commit>>;
 
     /// Called about once a second.
     fn tick(&mut self) -> io::Result<()>;
+}
+
+/// Lines that a sink can never store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Where they stand in the bytes that were handed to [`Sink::write`].
+    pub lines: Range<usize>,
+    /// Why, without quoting them.
+    pub reason: &'static str,
 }
 
 /// Takes whole batches, several at the same time.

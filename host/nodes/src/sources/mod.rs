@@ -10,7 +10,7 @@ use crate::sinks::WrittenFiles;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tamis_codecs::{Codec, Frame, LinesOptions};
+use tamis_codecs::{Decoder, Frame, LinesOptions};
 use tamis_config::{Bytes, Settings, Source};
 use tamis_delivery::CheckpointError;
 
@@ -91,18 +91,11 @@ impl RunOptions {
     }
 }
 
-fn codec(codec: tamis_config::Codec) -> Codec {
-    match codec {
-        tamis_config::Codec::Json => Codec::Json,
-        tamis_config::Codec::Text => Codec::Text,
-    }
-}
-
 /// Decodes lines of a source as it would itself: those that could not be decoded before are given another try.
 pub fn decode(source: &Source, frame: Frame) -> Frame {
     match source {
-        Source::File(file) => codec(file.codec).decode(frame),
-        Source::Stdin(stdin) => codec(stdin.codec).decode(frame),
+        Source::File(file) => Decoder::new(&file.codec).decode(frame),
+        Source::Stdin(stdin) => Decoder::new(&stdin.codec).decode(frame),
         Source::Demo(_) => frame,
     }
 }

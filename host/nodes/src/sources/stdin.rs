@@ -1,8 +1,8 @@
 //! Standard input, to its end.
 
-use super::{Outlet, RunOptions, SourceError, Stream, codec};
+use super::{Outlet, RunOptions, SourceError, Stream};
 use std::io::Read;
-use tamis_codecs::Lines;
+use tamis_codecs::{Decoder, Lines};
 use tamis_config::StdinSource;
 
 pub(super) fn run(source: &StdinSource, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
@@ -11,7 +11,7 @@ pub(super) fn run(source: &StdinSource, options: &RunOptions, outlet: &mut dyn O
 
 fn read(mut input: impl Read, source: &StdinSource, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
     let stream = Stream { id: 0, name: "stdin".into() };
-    let codec = codec(source.codec);
+    let mut decoder = Decoder::new(&source.codec);
     let mut lines = Lines::new(options.lines(source.max_record), 0);
     while !outlet.stopping() {
         // What has come is handed on at once: standard input may be a program that writes a line an hour.
@@ -21,12 +21,12 @@ fn read(mut input: impl Read, source: &StdinSource, options: &RunOptions, outlet
             Ok(None) => break,
             Err(error) => return Err(SourceError::Read { path: "standard input".into(), error }),
         };
-        if !outlet.send(&stream, codec.decode(frame), lines.resume()) {
+        if !outlet.send(&stream, decoder.decode(frame), lines.resume()) {
             return Ok(());
         }
     }
     if let Some(frame) = lines.finish() {
-        outlet.send(&stream, codec.decode(frame), lines.resume());
+        outlet.send(&stream, decoder.decode(frame), lines.resume());
     }
     Ok(())
 }

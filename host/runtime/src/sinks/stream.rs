@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tamis_delivery::{Backoff, Ticket};
-use tamis_nodes::sinks::{Commit, Sink};
+use tamis_nodes::sinks::{Commit, Refused, Sink};
 
 /// How long what was written waits for company before it is made durable.
 const LINGER: Duration = Duration::from_millis(20);
@@ -141,11 +141,25 @@ impl Writer {
     fn write(&mut self, parcel: &Parcel) -> u64 {
         let bytes = parcel.data.bytes.as_slice();
         let mut rest = bytes;
+        // Lines that the sink can never store; and how many lines there are up to a place.
+        let (mut unstored, mut counted) = (0, (0, 0));
         while !rest.is_empty() && !self.gone {
             let parts = &mut self.parts;
             match parts.sink.write(rest) {
                 Ok(written) => {
                     parts.counts.bytes.inc_by(written as u64);
+                    let begin = bytes.len() - rest.len();
+                    for Refused { lines, reason } in parts.sink.refused() {
+                        let from = begin + lines.start;
+                        counted = (from, counted.1 + line_count(bytes, counted.0..from));
+                        let refused = bytes.get(from..begin + lines.end).unwrap_or_default();
+                        let count = line_count(refused, 0..refused.len()) as u64;
+                        if !parts.letters.post(parcel, refused, counted.1, &parts.name, reason, &parts.stop) {
+                            parcel.ticket.give_up();
+                        }
+                        parts.counts.rejected.inc_by(count);
+                        unstored += count;
+                    }
                     rest = rest.get(written..).unwrap_or_default();
                     parts.backoff.succeeded();
                 }
@@ -174,22 +188,22 @@ impl Writer {
                         None if !at_line => parts.stop.pause(LOOK),
                         None => {
                             let first = bytes.get(..done).map_or(0, |written| memchr::memchr_iter(b'\n', written).count());
-                            let refused = parcel.data.records - (first as u64).min(parcel.data.records);
+                            let refused = parcel.data.records.saturating_sub(first as u64);
                             tracing::error!(sink = parts.name, "cannot write for too long, {refused} records become dead letters: {error}");
                             if !parts.letters.post(parcel, rest, first, &parts.name, &error.to_string(), &parts.stop) {
                                 parcel.ticket.give_up();
                             }
                             parts.counts.rejected.inc_by(refused);
-                            return refused;
+                            return unstored + refused;
                         }
                     }
                 }
             }
         }
         if rest.is_empty() {
-            return 0;
+            return unstored;
         }
-        self.parts.counts.give_up(parcel, parcel.data.records);
+        self.parts.counts.give_up(parcel, parcel.data.records.saturating_sub(unstored));
         parcel.data.records
     }
 
@@ -234,6 +248,11 @@ impl Writer {
             }
         }
     }
+}
+
+/// How many lines end within a range.
+fn line_count(bytes: &[u8], range: std::ops::Range<usize>) -> usize {
+    bytes.get(range).map_or(0, |lines| memchr::memchr_iter(b'\n', lines).count())
 }
 
 fn settle(counts: &SinkCounts, written: Written) {

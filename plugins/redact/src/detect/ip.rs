@@ -78,31 +78,45 @@ pub fn find_v6(text: &[u8], at: usize) -> Option<(Range<usize>, IpAddr)> {
         return None;
     }
     let address: Ipv6Addr = std::str::from_utf8(found).ok()?.parse().ok()?;
-    let groups = found.split(|&byte| byte == b':').filter(|group| !group.is_empty()).count();
-    let is_name = groups < 4 && !found.iter().any(u8::is_ascii_digit);
     let joined = |byte: u8| byte.is_ascii_alphanumeric();
-    if is_name || is_before(text, start, joined) || is(text, end, joined) {
+    if !is_written_like_one(found) || is_before(text, start, joined) || is(text, end, joined) {
         return None;
     }
     Some((start..end, IpAddr::V6(address)))
 }
 
+/// Whether text that parses as an IPv6 address was meant as one. Qualified names (`DB::F1`), times and the identifiers of
+/// hardware parse as well.
+fn is_written_like_one(found: &[u8]) -> bool {
+    let groups = || found.split(|&byte| byte == b':').filter(|group| !group.is_empty());
+    let count = groups().count();
+    if count == 8 && groups().all(|group| group.len() == 2) {
+        return false;
+    }
+    if count < 4 && !found.iter().any(u8::is_ascii_digit) {
+        return false;
+    }
+    let shortened = found.windows(2).any(|pair| pair == b"::");
+    match groups().next() {
+        // All that is assigned begins with four digits, but for `64:ff9b::/96`, loopback and what holds an IPv4 address.
+        Some(first) if shortened && !found.starts_with(b":") => first.len() == 4 || first == b"64",
+        Some(first) if shortened && count == 1 => first == b"1" || first.contains(&b'.'),
+        _ => true,
+    }
+}
+
 /// Whether an address says something about a person or an organisation: not private (RFC 1918, RFC 4193), shared (RFC 6598),
-/// loopback, link-local, unspecified, multicast or reserved. Documentation ranges count as public.
+/// loopback, link-local, unspecified, multicast or reserved. Documentation ranges count as public; of IPv6, what the registry
+/// assigns as global unicast (`2000::/3`) and addresses that hold a public IPv4 address.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => is_public_v4(mapped),
-            None => {
-                let first = address.segments()[0];
-                !(address.is_unspecified()
-                    || address.is_loopback()
-                    || address.is_multicast()
-                    || first & 0xfe00 == 0xfc00
-                    || first & 0xffc0 == 0xfe80)
-            }
+        IpAddr::V6(address) => match (address.to_ipv4(), address.segments()) {
+            (Some(within), _) => is_public_v4(within),
+            // Translated by a gateway (RFC 6052).
+            (None, [0x64, 0xff9b, 0, 0, 0, 0, high, low]) => is_public_v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))),
+            (None, [first, ..]) => first & 0xe000 == 0x2000,
         },
     }
 }
@@ -184,6 +198,15 @@ mod tests {
             "wso2am-4.1.0.23",
             ":",
             "a:1",
+            "12:34:56",
+            "at 12:34:56.789 and 23:59:59",
+            "DB::F1",
+            "ns::a1b::c2",
+            "10::30",
+            "::c0",
+            "line 7::8",
+            "00:1a:2b:3c:4d:5e:6f:70",
+            "20:25:03:03:11:42:07:00",
         ] {
             assert_eq!(found(text), None, "{text}");
         }
@@ -203,6 +226,10 @@ mod tests {
             ("fd00::1", false, "fd00::"),
             ("fe80::1", false, "fe80::"),
             ("2001:db8:1:2::3", true, "2001:db8:1::"),
+            ("cafe::2", false, "cafe::"),
+            ("::1:2", false, "::"),
+            ("64:ff9b::194.51.3.7", true, "64:ff9b::"),
+            ("64:ff9b::10.0.0.1", false, "64:ff9b::"),
             ("::ffff:10.0.0.1", false, "10.0.0.0"),
             ("::ffff:194.51.3.7", true, "194.51.3.0"),
         ] {

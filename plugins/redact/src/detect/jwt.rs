@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{byte, run_end};
-use crate::base64::{decode, is_any, is_url_safe};
+use crate::base64::{decode, decode_group, is_any, is_url_safe};
 use crate::json::reader::is_object;
 
 /// Longest header or claims that are decoded; a longer token is taken for one on its header alone.
@@ -38,10 +38,16 @@ impl Scratch {
     }
 }
 
-/// The token whose `eyJ` begins at `at`.
+/// Whether base64 begins so that an object may follow: `{`, or a blank and `{`.
+fn begins_object(text: &[u8]) -> bool {
+    let mut decoded = [0; 3];
+    text.get(..4).is_some_and(|group| decode_group(group, &mut decoded)) && matches!(decoded, [b'{', ..] | [b' ', b'{', _])
+}
+
+/// The token whose header begins at `at`.
 #[must_use]
 pub fn find(text: &[u8], at: usize, scratch: &mut Scratch) -> Option<Range<usize>> {
-    if !text.get(at..)?.starts_with(b"eyJ") {
+    if !begins_object(text.get(at..)?) {
         return None;
     }
     let header = at..scratch.run_end(text, at);
@@ -59,7 +65,7 @@ pub fn find(text: &[u8], at: usize, scratch: &mut Scratch) -> Option<Range<usize
     let claims = claims_start..run_end(text, claims_start, is_any);
     if byte(text, claims.end) != Some(b'.') {
         // Cut off by a limit on the length of a line: what is there is still a token's beginning.
-        let cut = claims.end == text.len() && text.get(claims.clone())?.starts_with(b"eyJ");
+        let cut = claims.end == text.len() && begins_object(text.get(claims.clone())?);
         return cut.then_some(at..claims.end);
     }
     let signature_start = claims.end + 1;
@@ -83,7 +89,7 @@ pub fn find(text: &[u8], at: usize, scratch: &mut Scratch) -> Option<Range<usize
 /// for one.
 fn unverified(text: &[u8], at: usize, header_end: usize) -> Option<Range<usize>> {
     let claims = header_end + 1;
-    text.get(claims..)?.starts_with(b"eyJ").then(|| at..run_end(text, claims, |byte| byte == b'.' || is_any(byte)))
+    begins_object(text.get(claims..)?).then(|| at..run_end(text, claims, |byte| byte == b'.' || is_any(byte)))
 }
 
 /// The end of the four parts of an encrypted token that follow its header.
@@ -133,6 +139,13 @@ mod tests {
         // The plain alphabet, padded.
         let plain = format!("{HEADER}.{CLAIMS}=.ab/c+d==");
         assert_eq!(found(&format!("{plain},")), Some(plain.as_str()));
+        // ` {"alg":"none"}`, `{ "alg":"none"}`, `{\r\n"alg":"none"}`, `{\n"alg":"none"}`.
+        for header in ["IHsiYWxnIjoibm9uZSJ9", "eyAiYWxnIjoibm9uZSJ9", "ew0KImFsZyI6Im5vbmUifQ", "ewoiYWxnIjoibm9uZSJ9"] {
+            let token = format!("{header}.{CLAIMS}.{SIGNATURE}");
+            assert_eq!(found(&format!("x: {token},")), Some(token.as_str()));
+            let token = format!("{HEADER}.{header}.{SIGNATURE}");
+            assert_eq!(found(&token), Some(token.as_str()));
+        }
         let cut = format!("{HEADER}.eyJzdWIiOiIxMj");
         assert_eq!(found(&cut), Some(cut.as_str()));
     }

@@ -26,33 +26,53 @@ pub enum Strength {
     Weak,
 }
 
-/// Name without `-` and `_`, in lower case; whether longer names that end in it count; how far it is trusted.
-const DEFAULTS: [(&[u8], bool, Strength); 19] = [
-    (b"authorization", true, Strength::Header),
-    (b"cookie", false, Strength::Header),
-    (b"setcookie", false, Strength::Header),
-    (b"apikey", true, Strength::Strong),
-    (b"internalkey", true, Strength::Strong),
-    (b"xjwtassertion", false, Strength::Strong),
-    (b"clientassertion", true, Strength::Strong),
-    (b"clientsecret", true, Strength::Strong),
-    (b"consumerkey", true, Strength::Strong),
-    (b"secret", true, Strength::Strong),
-    (b"accesstoken", true, Strength::Strong),
-    (b"refreshtoken", true, Strength::Strong),
-    (b"idtoken", true, Strength::Strong),
-    (b"password", true, Strength::Password),
-    (b"passwd", true, Strength::Password),
-    (b"pwd", true, Strength::Password),
-    (b"token", true, Strength::Weak),
-    (b"assertion", true, Strength::Weak),
-    (b"code", false, Strength::Weak),
+/// Which longer names count that end in a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Longer {
+    /// None: the name has to be this one.
+    None,
+    /// All: `proxy-authorization`, `dbpassword`.
+    All,
+    /// Those in which it is a word: `db_pass`, `smtpPass`, but not `bypass`.
+    Word,
+}
+
+/// Name without `-` and `_`, in lower case; which longer names count; how far it is trusted.
+const DEFAULTS: [(&[u8], Longer, Strength); 27] = [
+    (b"authorization", Longer::All, Strength::Header),
+    (b"cookie", Longer::None, Strength::Header),
+    (b"setcookie", Longer::None, Strength::Header),
+    (b"apikey", Longer::All, Strength::Strong),
+    (b"internalkey", Longer::All, Strength::Strong),
+    (b"xjwtassertion", Longer::None, Strength::Strong),
+    (b"clientassertion", Longer::All, Strength::Strong),
+    (b"clientsecret", Longer::All, Strength::Strong),
+    (b"consumerkey", Longer::All, Strength::Strong),
+    (b"secret", Longer::All, Strength::Strong),
+    (b"secretkey", Longer::All, Strength::Strong),
+    (b"privatekey", Longer::All, Strength::Strong),
+    (b"accesskey", Longer::All, Strength::Strong),
+    (b"signingkey", Longer::All, Strength::Strong),
+    (b"encryptionkey", Longer::All, Strength::Strong),
+    (b"accesstoken", Longer::All, Strength::Strong),
+    (b"refreshtoken", Longer::All, Strength::Strong),
+    (b"idtoken", Longer::All, Strength::Strong),
+    (b"password", Longer::All, Strength::Password),
+    (b"passwordhash", Longer::All, Strength::Strong),
+    (b"passwd", Longer::All, Strength::Password),
+    (b"passphrase", Longer::All, Strength::Password),
+    (b"pwd", Longer::All, Strength::Password),
+    // Also a word of test reports: what follows in prose has to be more than a word or a small number.
+    (b"pass", Longer::Word, Strength::Strong),
+    (b"token", Longer::All, Strength::Weak),
+    (b"assertion", Longer::All, Strength::Weak),
+    (b"code", Longer::None, Strength::Weak),
 ];
 
 /// The names that secrets follow.
 #[derive(Debug, Clone)]
 pub struct Names {
-    entries: Vec<(Vec<u8>, bool, Strength)>,
+    entries: Vec<(Vec<u8>, Longer, Strength)>,
     /// The last two characters of each name, five bits each: nearly every other name fails here.
     endings: [u32; 32],
 }
@@ -61,12 +81,12 @@ impl Names {
     /// The built-in names and `more`, which match in any case and with or without `-` and `_`.
     #[must_use]
     pub fn new<'a>(more: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut entries: Vec<_> = DEFAULTS.iter().map(|&(name, tail, strength)| (name.to_vec(), tail, strength)).collect();
+        let mut entries: Vec<_> = DEFAULTS.iter().map(|&(name, longer, strength)| (name.to_vec(), longer, strength)).collect();
         entries.extend(more.into_iter().map(|name| {
             let name = name.bytes().filter(u8::is_ascii_alphanumeric);
-            (name.map(|byte| byte.to_ascii_lowercase()).collect(), false, Strength::Strong)
+            (name.map(|byte| byte.to_ascii_lowercase()).collect(), Longer::None, Strength::Strong)
         }));
-        entries.retain(|(name, ..): &(Vec<u8>, bool, Strength)| name.len() >= 2);
+        entries.retain(|(name, ..): &(Vec<u8>, Longer, Strength)| name.len() >= 2);
         let mut endings = [0; 32];
         for (name, ..) in &entries {
             if let [.., last_but_one, last] = name.as_slice()
@@ -113,7 +133,12 @@ impl Names {
             }
         }
         let plain = plain.get(..length)?;
-        self.entries.iter().find(|(entry, tail, _)| plain == entry || (*tail && plain.ends_with(entry))).map(|(.., strength)| *strength)
+        let ends = |entry: &[u8], longer| match longer {
+            Longer::None => false,
+            Longer::All => plain.ends_with(entry),
+            Longer::Word => plain.ends_with(entry) && begins_word(name, entry.len()),
+        };
+        self.entries.iter().find(|(entry, longer, _)| plain == entry || ends(entry, *longer)).map(|(.., strength)| *strength)
     }
 }
 
@@ -191,6 +216,13 @@ fn name_end(text: &[u8], at: usize) -> usize {
     }
 }
 
+/// Whether the last `length` bytes of `name` begin a word of it: behind a separator, or with a capital after a small letter.
+fn begins_word(name: &[u8], length: usize) -> bool {
+    let start = name.len().saturating_sub(length);
+    let capital = super::is(name, start, |byte| byte.is_ascii_uppercase());
+    byte_before(name, start).is_none_or(|before| !before.is_ascii_alphanumeric() || (capital && before.is_ascii_lowercase()))
+}
+
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
@@ -250,6 +282,15 @@ mod tests {
             ("request.headers.apikey=abc", "abc"),
             ("refresh_token=abc|next", "abc"),
             ("access_token: 12345", "12345"),
+            ("passwordHash=5f4dcc3b5aa7", "5f4dcc3b5aa7"),
+            ("\"secretKey\":\"x1\"", "x1"),
+            ("private_key: MIIEow", "MIIEow"),
+            ("aws_secret_access_key=wJalr/x+y", "wJalr/x+y"),
+            ("pass=hunter2", "hunter2"),
+            ("\"pass\": \"hunter\"", "hunter"),
+            ("db_pass=a b", "a"),
+            ("smtpPass = q1, NEXT = 2", "q1"),
+            ("key.passphrase: correct horse", "correct"),
         ] {
             assert_eq!(found(text), Some(secret), "{text}");
         }
@@ -268,6 +309,11 @@ mod tests {
             "Pattern = password",
             "grant_type=password&scope=x",
             "password=",
+            "bypass=yes1",
+            "compass: N12",
+            "COMPASS=x9",
+            "tests pass: many",
+            "pass=true",
             "password=null",
             "\"password\":null",
             "password=****",

@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
         let range = string.range.clone();
         let value = self.text.get(range.clone()).unwrap_or_default();
         let candidates = self.candidates_within(range.start, range.end);
-        if candidates.is_empty() && role.secret.is_none() && !role.account {
+        if candidates.is_empty() && role.secret.is_none() && !role.account && !engine.searches() {
             return false;
         }
         if !engine.inspect(value, candidates, self.base + range.start, role) {

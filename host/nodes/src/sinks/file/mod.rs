@@ -1,22 +1,26 @@
 //! Files that records are appended to.
 //!
-//! [`lines`] finds the file of each line, [`output`] is one open file, [`repair`] puts right what a crash left in it,
-//! [`rotation`] puts files aside, and [`sync`] makes it all durable.
+//! [`lines`] finds the files of each line, [`spread`] writes lines that go to several, [`output`] is one open file,
+//! [`repair`] puts right what a crash left in it, [`rotation`] puts files aside, and [`sync`] makes it all durable.
 
 mod compression;
 mod folder;
 mod lines;
+mod lists;
 mod output;
 mod repair;
 mod rotation;
+mod spread;
 mod store;
 mod sync;
 mod template;
 mod time;
 
 use super::written::WrittenFiles;
-use super::{Commit, OpenError, Sink};
-use lines::{Groups, Reader, whole_lines};
+use super::{Commit, OpenError, Refused, Sink};
+use lines::{Groups, Reader, Target, whole_lines};
+pub use lists::FILES_OF_A_RECORD_MAX;
+use spread::Owed;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::SystemTime;
@@ -41,6 +45,10 @@ pub struct FileSink {
     clock: Clock,
     /// The file whose last line is not finished: what comes next belongs to it.
     unfinished: Option<String>,
+    /// Lines that count as taken and that some of their files still lack. Nothing else is written before.
+    owed: Option<Owed>,
+    /// Lines of the present write that no file can take.
+    refused: Vec<Refused>,
     size_max: Option<u64>,
 }
 
@@ -92,6 +100,8 @@ impl FileSink {
             store,
             clock: Box::new(SystemTime::now),
             unfinished: None,
+            owed: None,
+            refused: Vec::new(),
             size_max: config.rotate.size.map(|size| size.0),
         }
     }
@@ -107,6 +117,7 @@ impl FileSink {
     /// less.
     fn take(&mut self, bytes: &[u8], taken: &mut usize) -> io::Result<()> {
         let now = (self.clock)();
+        self.pay(now)?;
         if let Some(path) = self.unfinished.clone() {
             let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
             let rest = bytes.get(..end).unwrap_or_default();
@@ -126,8 +137,19 @@ impl FileSink {
         while *taken < bytes.len() && matches!(result, Ok(true)) {
             let begin = *taken;
             reader.group(bytes.get(begin..).unwrap_or_default(), &self.template, &time, &mut groups);
-            for (path, end) in groups.iter() {
-                result = self.take_lines(path, bytes, begin + end, now, taken);
+            for (end, target) in groups.iter() {
+                let end = begin + end;
+                result = match target {
+                    Target::Files(mut paths) if paths.count_left() == 1 => {
+                        self.take_lines(paths.next().unwrap_or_default(), bytes, end, now, taken)
+                    }
+                    Target::Files(paths) => self.spread(&paths, bytes, end, now, taken),
+                    Target::Nowhere(reason) => {
+                        self.refused.push(Refused { lines: *taken..end, reason });
+                        *taken = end;
+                        Ok(true)
+                    }
+                };
                 if !matches!(result, Ok(true)) {
                     break;
                 }
@@ -142,25 +164,28 @@ impl FileSink {
     fn take_lines(&mut self, path: &str, bytes: &[u8], end: usize, now: SystemTime, taken: &mut usize) -> io::Result<bool> {
         while *taken < end {
             let rest = bytes.get(*taken..end).unwrap_or_default();
-            self.store.open(path, now)?;
-            if self.store.is_compressed() {
-                *taken += self.hold(path, rest, now)?;
-                continue;
-            }
-            let fitting = rotation::fitting(rest, self.store.length(path), self.size_max.filter(|_| self.store.is_regular(path)));
-            if fitting == 0 {
-                self.store.rotate(path, now)?;
-                continue;
-            }
-            let lines = rest.get(..fitting).unwrap_or_default();
-            let written = self.store.write(path, lines, now)?;
-            *taken += written;
-            if !lines.get(..written).is_some_and(|lines| lines.ends_with(b"\n")) {
+            let count = self.put(path, rest, now)?;
+            *taken += count;
+            if count > 0 && !self.store.is_compressed() && !rest.get(..count).is_some_and(|lines| lines.ends_with(b"\n")) {
                 self.unfinished = Some(path.to_owned());
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Writes or holds what it can of lines for one file, and gives how many bytes that were; 0: try again.
+    fn put(&mut self, path: &str, lines: &[u8], now: SystemTime) -> io::Result<usize> {
+        self.store.open(path, now)?;
+        if self.store.is_compressed() {
+            return self.hold(path, lines, now);
+        }
+        let fitting = rotation::fitting(lines, self.store.length(path), self.size_max.filter(|_| self.store.is_regular(path)));
+        if fitting == 0 {
+            self.store.rotate(path, now)?;
+            return Ok(0);
+        }
+        self.store.write(path, lines.get(..fitting).unwrap_or_default(), now)
     }
 
     /// Holds lines back for a member, after making room for them. Gives how many bytes that were; 0: try again.
@@ -193,6 +218,7 @@ impl std::fmt::Debug for FileSink {
 
 impl Sink for FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.refused.clear();
         let mut taken = 0;
         match self.take(bytes, &mut taken) {
             Err(error) if taken == 0 => Err(error),
@@ -200,13 +226,19 @@ impl Sink for FileSink {
         }
     }
 
+    fn refused(&mut self) -> Vec<Refused> {
+        std::mem::take(&mut self.refused)
+    }
+
     fn commit(&mut self) -> io::Result<Option<Commit>> {
+        self.pay((self.clock)())?;
         self.store.commit(self.unfinished.as_deref())
     }
 
     fn tick(&mut self) -> io::Result<()> {
         let now = (self.clock)();
-        self.store.tick(now, self.unfinished.as_deref())?;
+        let torn = self.unfinished.as_deref().or_else(|| self.owed.as_ref().and_then(Owed::torn));
+        self.store.tick(now, torn)?;
         if !self.template.is_template() && self.unfinished.is_none() && self.store.was_opened() {
             // A path without places is there even before the next record comes.
             let path = self.constant_path(now);

@@ -7,18 +7,18 @@ use super::identity::{FileKey, Fingerprint};
 use super::intake::{Candidate, Intake, has_name};
 use super::positions::Positions;
 use super::track::{Open, Rest, State, Track, now_s};
-use crate::sources::{Outlet, RunOptions, codec};
+use crate::sources::{Outlet, RunOptions};
 use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
-use tamis_codecs::{Codec, JoinOptions, LinesOptions};
+use tamis_codecs::{Decoder, JoinOptions, LinesOptions};
 use tamis_config::{FileSource, Start};
 
 /// A file source at work.
 pub(super) struct Follow<'a> {
     pub(super) once: bool,
     pub(super) patterns: Patterns,
-    pub(super) codec: Codec,
+    pub(super) decoder: Decoder,
     pub(super) lines: LinesOptions,
     pub(super) join: Option<JoinOptions>,
     pub(super) join_wait: Duration,
@@ -55,7 +55,7 @@ impl<'a> Follow<'a> {
         Self {
             once: options.once,
             patterns: Patterns::new(&source.paths, &source.exclude, options.written.clone()),
-            codec: codec(source.codec),
+            decoder: Decoder::new(&source.codec),
             lines: options.lines(source.max_record),
             join,
             join_wait: source.multiline.as_ref().map_or(Duration::MAX, |multiline| multiline.wait),

@@ -8,7 +8,7 @@ use super::track::{Open, Place, Rest, State, Track};
 use crate::sources::Outlet;
 use std::io;
 use std::time::{Duration, Instant};
-use tamis_codecs::Codec;
+use tamis_codecs::Decoder;
 
 /// Frames that a file is read before the next one has its turn.
 const FRAMES: usize = 4;
@@ -38,7 +38,7 @@ impl Follow<'_> {
             return Ok(Turn::More);
         }
         let from = track.open_at();
-        let turn = track.read_some(self.codec, self.outlet)?;
+        let turn = track.read_some(&mut self.decoder, self.outlet)?;
         let has_grown = track.open_at() > from;
         if has_grown {
             track.grown = Instant::now();
@@ -58,7 +58,7 @@ impl Follow<'_> {
     fn rest(&mut self, id: u64) -> Turn {
         let Some(track) = self.positions.tracks.get_mut(&id) else { return Turn::End };
         let quiet = track.grown.elapsed();
-        if quiet >= self.join_wait && !track.flush(self.codec, self.outlet) {
+        if quiet >= self.join_wait && !track.flush(&mut self.decoder, self.outlet) {
             return Turn::Stop;
         }
         let left = track.unlinked_since.map(|since| since.elapsed().min(quiet));
@@ -70,7 +70,7 @@ impl Follow<'_> {
         let Some(track) = self.positions.tracks.get_mut(&id) else { return Turn::End };
         let State::Open(open) = &mut track.state else { return Turn::End };
         if let Some(Rest { frame, place }) = open.left_over() {
-            if !self.outlet.send(&track.stream, self.codec.decode(frame), place.end()) {
+            if !self.outlet.send(&track.stream, self.decoder.decode(frame), place.end()) {
                 return Turn::Stop;
             }
             track.sent(place);
@@ -115,7 +115,7 @@ impl Follow<'_> {
     /// Delivers the beginning of a last line whose content was not found again.
     pub(super) fn deliver_rest(&mut self, id: u64, rest: Rest) -> bool {
         let Some(track) = self.positions.tracks.get_mut(&id) else { return true };
-        if !self.outlet.send(&track.stream, self.codec.decode(rest.frame), rest.place.end()) {
+        if !self.outlet.send(&track.stream, self.decoder.decode(rest.frame), rest.place.end()) {
             return false;
         }
         track.sent(rest.place);
@@ -146,7 +146,7 @@ impl Track {
     }
 
     /// Hands on some frames.
-    fn read_some(&mut self, codec: Codec, outlet: &mut dyn Outlet) -> io::Result<Turn> {
+    fn read_some(&mut self, decoder: &mut Decoder, outlet: &mut dyn Outlet) -> io::Result<Turn> {
         let State::Open(open) = &mut self.state else { return Ok(Turn::End) };
         for _ in 0..FRAMES {
             if outlet.stopping() {
@@ -154,7 +154,7 @@ impl Track {
             }
             let Some(frame) = open.framing.read(&mut open.intake, outlet.buffer())? else { return Ok(Turn::End) };
             let end = open.framing.resume();
-            if !outlet.send(&self.stream, codec.decode(frame), end) {
+            if !outlet.send(&self.stream, decoder.decode(frame), end) {
                 return Ok(Turn::Stop);
             }
             self.read = Place { position: end, partial: 0 };
@@ -163,11 +163,11 @@ impl Track {
     }
 
     /// Hands on a joined record that waits for more lines. `false`: the host is stopping.
-    fn flush(&mut self, codec: Codec, outlet: &mut dyn Outlet) -> bool {
+    fn flush(&mut self, decoder: &mut Decoder, outlet: &mut dyn Outlet) -> bool {
         let State::Open(open) = &mut self.state else { return true };
         let Some(frame) = open.framing.flush() else { return true };
         let end = open.framing.resume();
-        if !outlet.send(&self.stream, codec.decode(frame), end) {
+        if !outlet.send(&self.stream, decoder.decode(frame), end) {
             return false;
         }
         self.sent(Place { position: end, partial: 0 });

@@ -131,15 +131,121 @@ fn a_folder_that_cannot_be_written_is_found_at_once() {
     assert_eq!(bench.names(), ["file"]);
 }
 
+fn shared(owners: &str, n: usize) -> String {
+    format!("{{\"owners\":{owners},\"n\":{n}}}\n")
+}
+
+#[test]
+fn a_list_leads_to_the_file_of_each_element() {
+    for compression in [SinkCompression::None, SinkCompression::Gzip] {
+        let mut bench = Bench::new("out/%{owners}/calls.ndjson");
+        bench.config.compression = compression;
+        bench.config.open_files = 2;
+        let mut sink = bench.open();
+        let lines = [
+            shared("[\"a\",\"b\"]", 0),
+            shared("[\"b\",\"a\"]", 1),
+            shared("\"c\"", 2),
+            shared("[\"a\",\"c\",\"b\"]", 3),
+            shared("[]", 4),
+            shared("[\"c\"]", 5),
+        ];
+        write(&mut sink, &lines.concat());
+        assert!(commit(&mut sink));
+        assert_eq!(sink.refused(), []);
+        let names = ["_", "a", "b", "c"].map(|owner| format!("out/{owner}/calls.ndjson"));
+        assert_eq!(bench.names(), names);
+        for (name, expected) in names.iter().zip([vec![4], vec![0, 1, 3], vec![0, 1, 3], vec![2, 3, 5]]) {
+            let bytes = std::fs::read(bench.path(name)).unwrap();
+            let text = match compression {
+                SinkCompression::None => String::from_utf8(bytes).unwrap(),
+                _ => std::io::read_to_string(flate2::read::MultiGzDecoder::new(bytes.as_slice())).unwrap(),
+            };
+            assert_eq!(text, expected.iter().map(|n: &usize| lines[*n].as_str()).collect::<String>(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_has_no_file_is_told_with_its_place() {
+    let bench = Bench::new("out/%{owners}.ndjson");
+    let mut sink = bench.open();
+    let many = (0..17).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let lines = [shared("\"a\"", 0), shared("[null]", 1), shared("[{}]", 2), shared("\"a\"", 3), shared(&format!("[{many}]"), 4)];
+    let text = lines.concat();
+    assert_eq!(sink.write(text.as_bytes()).unwrap(), text.len());
+    let refused: Vec<_> = sink.refused().into_iter().map(|refused| text[refused.lines].to_owned()).collect();
+    assert_eq!(refused, [lines[1..3].concat(), lines[4].clone()]);
+    assert_eq!((bench.names(), bench.read("out/a.ndjson")), (vec!["out/a.ndjson".to_owned()], [lines[0].as_str(), &lines[3]].concat()));
+    write(&mut sink, &lines[0]);
+    assert_eq!(sink.refused(), [], "told once");
+}
+
+#[test]
+fn a_file_that_fails_holds_the_rest_up_and_no_other_gets_a_line_twice() {
+    let bench = Bench::new("out/%{owners}/x.ndjson");
+    let mut sink = bench.open();
+    let link = bench.path("out/b");
+    std::os::unix::fs::symlink(bench.folder.path(), &link).unwrap();
+    let lines = [shared("[\"a\",\"b\",\"c\"]", 0), shared("[\"a\",\"c\"]", 1)];
+    let text = lines.concat();
+    // The first file has the line, so it is taken; it is not committed, and nothing goes past it.
+    assert_eq!(sink.write(text.as_bytes()).unwrap(), lines[0].len());
+    for _ in 0..3 {
+        assert!(sink.write(lines[1].as_bytes()).unwrap_err().to_string().contains("is a symbolic link"));
+        assert!(sink.commit().is_err());
+        sink.tick().unwrap();
+    }
+    assert_eq!(bench.read("out/a/x.ndjson"), lines[0]);
+    std::fs::remove_file(&link).unwrap();
+    write(&mut sink, &lines[1]);
+    assert!(commit(&mut sink));
+    assert_eq!((bench.read("out/a/x.ndjson"), bench.read("out/c/x.ndjson")), (text.clone(), text.clone()));
+    assert_eq!(bench.read("out/b/x.ndjson"), lines[0]);
+    // Where the first file fails, nothing is taken.
+    let link = bench.path("out/d");
+    std::os::unix::fs::symlink(bench.folder.path(), &link).unwrap();
+    assert!(sink.write(shared("[\"d\",\"a\"]", 2).as_bytes()).is_err());
+    assert!(!commit(&mut sink));
+    assert_eq!(bench.read("out/a/x.ndjson"), text);
+}
+
+#[test]
+fn lines_that_go_to_several_files_are_never_split_by_a_rotation() {
+    let mut bench = Bench::rotating("out/%{owners}.ndjson", Some(4_096), None, None);
+    bench.config.open_files = 1;
+    let mut sink = bench.open();
+    let lines: Vec<String> = (0..40).map(|n| format!("{{\"owners\":[\"a\",\"b\"],\"n\":{n},\"pad\":\"{}\"}}\n", "x".repeat(900))).collect();
+    write(&mut sink, &lines.concat());
+    assert!(commit(&mut sink));
+    for owner in ["a", "b"] {
+        let names = bench.names();
+        let mut found: Vec<String> = names
+            .iter()
+            .filter(|name| name.starts_with(&format!("out/{owner}")))
+            .flat_map(|name| bench.read(name).split_inclusive('\n').map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        found.sort();
+        let mut expected = lines.clone();
+        expected.sort();
+        assert!(found == expected, "{names:?}");
+    }
+}
+
 #[test]
 #[ignore = "prints figures that depend on the machine"]
 fn speed() {
     const PARCEL: usize = 1_000;
-    for (path, tenants) in [("a.ndjson", 1), ("%{tenant}.ndjson", 1), ("%{tenant}.ndjson", 50)] {
+    for (path, tenants) in [("a.ndjson", 1), ("%{tenant}.ndjson", 1), ("%{tenant}.ndjson", 50), ("%{both}.ndjson", 50)] {
         let bench = Bench::new(path);
         let mut sink = bench.open();
         let pad = "x".repeat(400);
-        let parcel: String = (0..PARCEL).map(|n| format!("{{\"tenant\":\"t{}\",\"pad\":\"{pad}\"}}\n", n % tenants)).collect();
+        let parcel: String = (0..PARCEL)
+            .map(|n| {
+                let (one, other) = (n % tenants, (n * 7) % tenants);
+                format!("{{\"tenant\":\"t{one}\",\"both\":[\"t{one}\",\"t{other}\"],\"pad\":\"{pad}\"}}\n")
+            })
+            .collect();
         let start = std::time::Instant::now();
         for _ in 0..300 {
             write(&mut sink, &parcel);

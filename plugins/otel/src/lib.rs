@@ -1,0 +1,22 @@
+//! A gateway's fields under the names of OpenTelemetry's semantic conventions.
+//!
+//! The table and the work are in `tamis-field-conventions`; see the README for the configuration.
+
+pub use tamis_field_conventions::{Config, Otel, Rename};
+
+tamis_plugin::export!(batch Rename<Otel>);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tamis_plugin::testing::Harness;
+
+    use super::*;
+
+    #[test]
+    fn the_component_is_this_convention() {
+        let mut plugin = Harness::<Rename<Otel>>::new(json!({"from": "laposte_o2"})).expect("a sound configuration");
+        let run = plugin.run(json!([{"ErrorCode": 900_803}]));
+        assert_eq!(run.records[0], json!({"wso2": {"error": {"code": 900_803}}}));
+    }
+}
