@@ -34,7 +34,8 @@ test: guests ## All tests: host, plugins, whole binary, samples
 	cd plugins && $(CARGO) test --release --locked --workspace --target-dir ../target/plugins-native
 
 test-faults: guests ## Kills, rotations, full disks, failing syncs and sinks under load; FAULTS=long takes most of an hour
-	$(CARGO) build --release --locked -p tamis-tests --bin tamis-faults
+	# As the tests are built, so that nothing is compiled a second time with other features.
+	$(CARGO) test --release --locked --workspace --no-run
 	target/release/tamis-faults
 
 check: ## Formatting, lints, links in the documentation
