@@ -1,17 +1,16 @@
 //! What a plugin's author needs from the host: a toolchain for guests, one build for many plugins, and components that
 //! import nothing but the contract.
 //!
-//! Nothing here downloads or changes a toolchain: [`toolchain::detect`] takes what is installed or says which command
+//! Nothing here downloads or changes a toolchain: [`build::rust::toolchain::detect`] takes what is installed or says which command
 //! helps. Crates that a plugin depends on come from the registry as in any build.
 
 #![forbid(unsafe_code)]
 
-mod build;
+pub mod build;
 pub mod component;
 mod error;
-pub mod toolchain;
-mod workspace;
+mod language;
 
 pub use build::{Built, build};
 pub use error::Error;
-pub use toolchain::Toolchain;
+pub use language::Language;

@@ -1,5 +1,6 @@
 //! The command line: one definition for parser, help and completions.
 
+use crate::plugin::Plugin;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -93,28 +94,6 @@ pub(crate) struct Explain {
     /// Follow one field: who reads it, who writes it, which sinks it reaches.
     #[arg(long, value_name = "FIELD")]
     pub(crate) field: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Plugin {
-    #[command(subcommand)]
-    pub(crate) verb: PluginVerb,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PluginVerb {
-    /// Build plugins written in Rust into components.
-    Build(PluginBuild),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PluginBuild {
-    /// Folders of the plugins' crates.
-    #[arg(default_value = ".")]
-    pub(crate) folders: Vec<PathBuf>,
-    /// Where the components go.
-    #[arg(long, value_name = "FOLDER", default_value = "target/plugins")]
-    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

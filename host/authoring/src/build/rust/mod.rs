@@ -1,4 +1,7 @@
-//! One cargo build for many plugins, then a component of each.
+//! Plugins written in Rust: one cargo build for many, then a component of each.
+
+pub mod toolchain;
+mod workspace;
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,44 +11,27 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::toolchain::{Toolchain, detect};
-use crate::workspace::{Crate, Workspace, cargo, group, is_cdylib};
-use crate::{Error, component};
+use super::Component;
+use crate::{Error, Language, component};
+use toolchain::{Toolchain, detect};
+use workspace::{Workspace, cargo, group, is_cdylib};
 
-/// A plugin that was built.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Built {
-    /// The plugin's name: that of the crate's folder.
-    pub name: String,
-    /// The component.
-    pub path: PathBuf,
-    /// The component's size.
-    pub bytes: u64,
-    /// The interfaces it imports, all of the contract's.
-    pub imports: Vec<String>,
-    /// Whether the file was written: not where it held these bytes already.
-    pub changed: bool,
-}
-
-/// Builds the plugin crates in `folders` and writes `<out>/<folder's name>.wasm` for each.
+/// Builds the crates in `folders`; each workspace by one cargo. A component for each, by the folder that was given.
 ///
-/// Guests are built in release mode with `simd128`. Each workspace is built by one cargo, into its own target folder;
-/// `on_message` gets the toolchain taken and then cargo's own messages, line by line.
-///
-/// # Errors
-/// The first thing that went wrong; components that were already written stay.
-pub fn build(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) -> Result<Vec<Built>, Error> {
-    let mut built = Vec::new();
+/// Guests are built in release mode with `simd128`; `on_message` gets the toolchain taken and then cargo's own messages, line by line.
+pub(super) fn components(folders: &[PathBuf], on_message: &mut dyn FnMut(&str)) -> Result<Vec<Component>, Error> {
+    let mut components = Vec::new();
     for workspace in group(folders)? {
         let toolchain = detect(&workspace.root)?;
         on_message(&format!("guest toolchain: {toolchain}"));
         let modules = compile(&workspace, &toolchain, on_message)?;
-        fs::create_dir_all(out).map_err(Error::file(out))?;
-        for (plugin, module) in workspace.crates.iter().zip(modules) {
-            built.push(finish(plugin, &module, out)?);
+        for (plugin, module) in workspace.crates.into_iter().zip(modules) {
+            let module = fs::read(&module).map_err(Error::file(&module))?;
+            let bytes = component::encode(&plugin.name, &module)?;
+            components.push(Component { name: plugin.name, folder: plugin.folder, language: Language::Rust, bytes });
         }
     }
-    Ok(built)
+    Ok(components)
 }
 
 /// Compiles the crates of a workspace; the module's path for each, in order.
@@ -133,31 +119,6 @@ fn modules(report: &[u8]) -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-/// Makes a component of a plugin's module and writes it where it is not there yet.
-fn finish(plugin: &Crate, module: &Path, out: &Path) -> Result<Built, Error> {
-    let module = fs::read(module).map_err(Error::file(module))?;
-    let component = component::encode(&plugin.name, &module)?;
-    let path = out.join(format!("{}.wasm", plugin.name));
-    Ok(Built {
-        name: plugin.name.clone(),
-        changed: write_changed(&path, &component)?,
-        bytes: component.len() as u64,
-        imports: component::imports_of(&plugin.name, &component)?,
-        path,
-    })
-}
-
-/// Writes `bytes` unless the file holds them; a reader sees the old file or the new one, never half of it.
-fn write_changed(path: &Path, bytes: &[u8]) -> Result<bool, Error> {
-    if fs::read(path).is_ok_and(|old| old == bytes) {
-        return Ok(false);
-    }
-    let beside = path.with_extension(format!("wasm.{}", std::process::id()));
-    fs::write(&beside, bytes).map_err(Error::file(&beside))?;
-    fs::rename(&beside, path).map_err(Error::file(path))?;
-    Ok(true)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,18 +134,6 @@ mod tests {
         );
         let expected = [("b".to_owned(), PathBuf::from("/t/b.wasm"))];
         assert_eq!(modules(report.as_bytes()), expected);
-    }
-
-    #[test]
-    fn a_file_is_written_when_it_changes() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("a.wasm");
-        assert!(write_changed(&path, b"one").expect("written"));
-        assert!(!write_changed(&path, b"one").expect("the same"));
-        assert!(write_changed(&path, b"two").expect("written"));
-        assert_eq!(fs::read(&path).expect("it is there"), b"two");
-        let left = fs::read_dir(folder.path()).expect("the folder").count();
-        assert_eq!(left, 1, "nothing is left beside it");
     }
 
     #[test]

@@ -1,17 +1,23 @@
-//! `tamis plugin`.
+//! `tamis plugin build`.
 
-use crate::arguments::{Arguments, Output, Plugin, PluginBuild, PluginVerb};
+use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
 use crate::screen;
+use clap::Args;
 use std::io::Write;
+use std::path::PathBuf;
 
-pub(crate) fn run(arguments: &Arguments, verb: &Plugin) -> anyhow::Result<Exit> {
-    match &verb.verb {
-        PluginVerb::Build(verb) => build(arguments, verb),
-    }
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// Folders of the plugins.
+    #[arg(default_value = ".")]
+    folders: Vec<PathBuf>,
+    /// Where the components go.
+    #[arg(long, value_name = "FOLDER", default_value = "target/plugins")]
+    out: PathBuf,
 }
 
-fn build(arguments: &Arguments, verb: &PluginBuild) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Arguments, verb: &Build) -> anyhow::Result<Exit> {
     let built = match tamis_authoring::build(&verb.folders, &verb.out, &mut |message: &str| screen::tell(message)) {
         Ok(built) => built,
         Err(error) => {

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::toolchain::without_installing;
 use crate::Error;
-use crate::toolchain::without_installing;
 
 /// A cargo workspace and those of its crates that are to be built.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub(crate) struct Workspace {
 pub(crate) struct Crate {
     /// The plugin's name: that of the crate's folder.
     pub(crate) name: String,
+    pub(crate) folder: PathBuf,
     pub(crate) package: String,
     /// Cargo's identifier, to find the crate's artefacts by.
     pub(crate) id: String,
@@ -95,7 +96,7 @@ fn plugin(folder: &Path, package: &Value) -> Result<Crate, Error> {
         .file_name()
         .and_then(|name| name.to_str())
         .ok_or_else(|| not_a_plugin("the folder's name is the plugin's; it is not UTF-8"))?;
-    Ok(Crate { name: name.to_owned(), package: text("name"), id: text("id") })
+    Ok(Crate { name: name.to_owned(), folder: folder.to_owned(), package: text("name"), id: text("id") })
 }
 
 /// Whether a target, as cargo describes it, is a cdylib.

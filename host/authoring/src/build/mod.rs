@@ -1,0 +1,92 @@
+//! From a plugin's folder to its component, each language by its own tool.
+
+pub mod rust;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Language, component};
+
+/// A plugin that was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The plugin's name: that of its folder.
+    pub name: String,
+    /// What it is written in.
+    pub language: Language,
+    /// The component.
+    pub path: PathBuf,
+    /// The component's size.
+    pub bytes: u64,
+    /// The interfaces it imports.
+    pub imports: Vec<String>,
+    /// Whether the file was written: not where it held these bytes already.
+    pub changed: bool,
+}
+
+/// A component as its language's tool left it.
+struct Component {
+    name: String,
+    folder: PathBuf,
+    language: Language,
+    bytes: Vec<u8>,
+}
+
+/// Builds the plugins in `folders` and writes `<out>/<folder's name>.wasm` for each. `on_message` gets what the languages' tools say,
+/// line by line.
+///
+/// # Errors
+/// The first thing that went wrong; components that were already written stay.
+pub fn build(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) -> Result<Vec<Built>, Error> {
+    let (mut crates, mut components) = (Vec::new(), Vec::new());
+    for folder in folders {
+        match Language::of(folder) {
+            Language::Rust => crates.push(folder.clone()),
+        }
+    }
+    components.extend(rust::components(&crates, on_message)?);
+    fs::create_dir_all(out).map_err(Error::file(out))?;
+    components.into_iter().map(|component| finish(component, out)).collect()
+}
+
+/// Writes the component where it is not there yet.
+fn finish(component: Component, out: &Path) -> Result<Built, Error> {
+    let Component { name, folder: _, language, bytes } = component;
+    let path = out.join(format!("{name}.wasm"));
+    Ok(Built {
+        changed: write_changed(&path, &bytes)?,
+        bytes: bytes.len() as u64,
+        imports: component::imports_of(&name, &bytes)?,
+        name,
+        language,
+        path,
+    })
+}
+
+/// Writes `bytes` unless the file holds them; a reader sees the old file or the new one, never half of it.
+fn write_changed(path: &Path, bytes: &[u8]) -> Result<bool, Error> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(false);
+    }
+    let beside = path.with_extension(format!("wasm.{}", std::process::id()));
+    fs::write(&beside, bytes).map_err(Error::file(&beside))?;
+    fs::rename(&beside, path).map_err(Error::file(path))?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_when_it_changes() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.wasm");
+        assert!(write_changed(&path, b"one").expect("written"));
+        assert!(!write_changed(&path, b"one").expect("the same"));
+        assert!(write_changed(&path, b"two").expect("written"));
+        assert_eq!(fs::read(&path).expect("it is there"), b"two");
+        let left = fs::read_dir(folder.path()).expect("the folder").count();
+        assert_eq!(left, 1, "nothing is left beside it");
+    }
+}

@@ -1,0 +1,28 @@
+//! The languages that plugins are written in.
+
+use std::fmt;
+use std::path::Path;
+
+/// What a plugin is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Language {
+    /// A crate: `Cargo.toml`.
+    Rust,
+}
+
+impl Language {
+    /// The language of the plugin in `folder`, by the file that its tool looks for; Rust where there is none, so that cargo says what
+    /// is missing.
+    pub fn of(_folder: &Path) -> Self {
+        Self::Rust
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rust => "rust",
+        })
+    }
+}
