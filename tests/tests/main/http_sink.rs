@@ -237,3 +237,33 @@ fn a_second_signal_ends_at_once() {
     assert_eq!(run.code, Some(4), "{run}");
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 }
+
+/// More sources wait for the dead sink than there are lanes, with more under way than its queue holds: the lanes are free.
+#[test]
+fn no_lane_waits_for_a_dead_sink() {
+    let server = Server::start(|_| Said::Status(500));
+    let sources: String = (0..4).map(|n| format!("  in{n}: {{ type: file, paths: [input.ndjson] }}\n")).collect();
+    let yaml = format!(
+        "
+sources:
+{sources}  other: {{ type: file, paths: [other.ndjson] }}
+pipelines:
+  main: {{ from: [in0, in1, in2, in3], to: [web] }}
+  side: {{ from: [other], to: [out] }}
+sinks:
+  web: {{ type: http, url: 'http://{}/in', buffer: {{ memory: 64KiB }}, retry: {{ initial: 10ms, max: 100ms }} }}
+  out: {{ type: file, path: out.ndjson }}
+settings: {{ admin: off, lanes: 1, batch: {{ records: 256 }}, shutdown_timeout: 1s }}",
+        server.address()
+    );
+    let many: String = (0..20_000).map(|n| format!("{{\"n\":{n},\"pad\":\"{}\"}}\n", "x".repeat(400))).collect();
+    let site = Site::with(&yaml, &many);
+    let live = site.start(["run"]);
+    tamis_tests::harness::eventually("the sink is tried", || server.requests() > 4);
+    std::thread::sleep(Duration::from_millis(500));
+    site.write("other.ndjson", &many);
+    tamis_tests::harness::eventually("the other pipeline is through", || site.lines("out.ndjson").len() == 20_000);
+    assert!(live.memory_bytes_peak() < 200 << 20, "bounded: {}", live.memory_bytes_peak());
+    live.signal("TERM");
+    assert_eq!(live.wait().code, Some(4));
+}

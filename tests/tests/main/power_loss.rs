@@ -68,6 +68,9 @@ const SPARED: [(&str, &str); 6] = [
 /// Only some recordings have a file that was full and not synced when the process was killed.
 const RARE: [&str; 4] = ["parts/*.file.inherited", "packed.file.inherited", "out.file.inherited", "data/dead_letters.file.inherited"];
 
+/// Recordings made before a sync counts as one that nobody misses.
+const RECORDINGS_MAX: usize = 3;
+
 fn is_spared(site: &str) -> bool {
     SPARED.iter().any(|(spared, _)| *spared == site)
 }
@@ -77,9 +80,31 @@ fn every_sync_is_missed_when_it_is_taken_away() {
     if !permitted() {
         return;
     }
+    // What a recording holds is a matter of moments: a sync with nothing new before it is missed by nobody. Another recording has it.
+    let mut verdicts = BTreeMap::new();
+    for _ in 0..RECORDINGS_MAX {
+        for (site, wrong) in verdicts_of_a_recording() {
+            let verdict: &mut Option<String> = verdicts.entry(site).or_default();
+            *verdict = verdict.take().or(wrong);
+        }
+        if verdicts.iter().all(|(site, wrong)| wrong.is_some() || RARE.contains(site)) {
+            break;
+        }
+    }
+    for (site, wrong) in &verdicts {
+        let wrong = wrong.as_ref().map_or("NOT MISSED".into(), |wrong| wrong.replace('\n', " ").chars().take(160).collect::<String>());
+        println!("{site}: {wrong}");
+    }
+    for (site, wrong) in verdicts {
+        assert!(wrong.is_some() || RARE.contains(&site), "nobody misses the sync {site}");
+    }
+}
+
+/// For each sync of one recording, what goes wrong without it.
+fn verdicts_of_a_recording() -> BTreeMap<&'static str, Option<String>> {
     let scenario = Scenario::new(600);
     let mut recorded = Recorded::follow(&scenario);
-    let (mut verdicts, mut kills) = (BTreeMap::new(), BTreeMap::<&str, Vec<usize>>::new());
+    let (mut verdicts, mut kills) = (BTreeMap::new(), BTreeMap::<&'static str, Vec<usize>>::new());
     for (begun, _, site) in recorded.replay(None).syncs {
         kills.entry(site).or_default().push(begun);
     }
@@ -113,13 +138,7 @@ fn every_sync_is_missed_when_it_is_taken_away() {
             }
         }
     }
-    for (site, wrong) in &verdicts {
-        let wrong = wrong.as_ref().map_or("NOT MISSED".into(), |wrong| wrong.replace('\n', " ").chars().take(160).collect::<String>());
-        println!("{site}: {wrong}");
-    }
-    for (site, wrong) in verdicts {
-        assert!(wrong.is_some() || RARE.contains(&site), "nobody misses the sync {site}");
-    }
+    verdicts
 }
 
 /// What goes wrong without a sync: most likely at the end or when a checkpoint has followed it, with little kept that was not

@@ -12,8 +12,8 @@ use crate::reader::parts;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Buffer {
-    /// Bytes of records that may wait in memory. They are not safe there: the source's position waits too. Default: 8 MiB;
-    /// 64 KiB to 1 GiB.
+    /// Bytes of records that may wait in memory with `drop_newest`, and beside the frames that sources have under way with `block`.
+    /// They are not safe there: the source's position waits too. Default: 8 MiB; 64 KiB to 1 GiB.
     #[serde(deserialize_with = "parts::bytes_between::<_, 65_536, 1_073_741_824>")]
     pub memory: Bytes,
     /// Bytes of records that may wait on disk, under `<data_dir>/spool/`. They are safe there. Default: none; 16 MiB to 1 TiB.

@@ -1,4 +1,8 @@
-//! The queue in front of a sink: bounded in bytes; whoever brings more waits, or sees it dropped.
+//! The queue in front of a sink: bounded, and a lane never waits for it.
+//!
+//! What holds a seat is bounded by its source, which has no more than a few, and is queued at once: otherwise a sink that hangs would
+//! hold up the lane that brings to it, and with it pipelines that have nothing to do with the sink. What holds none, such as records that
+//! another sink refused, waits for room in bytes; with `drop_newest` all is bounded in bytes, and what is too much is dropped.
 
 use crate::parcel::Parcel;
 use std::collections::VecDeque;
@@ -48,7 +52,7 @@ pub(crate) struct Inlet(Arc<Queue>);
 #[derive(Debug, Clone)]
 pub(crate) struct Intake(Arc<Queue>);
 
-/// A queue of so many bytes. One parcel is always taken, whatever its size.
+/// A queue of so many bytes, beside what holds seats. One parcel is always taken, whatever its size.
 pub(crate) fn queue(bytes_max: usize, when_full: WhenFull) -> (Inlet, Intake) {
     let state = Mutex::new(State { senders: 1, ..State::default() });
     let queue = Arc::new(Queue { state, changed: Condvar::new(), bytes_max, when_full });
@@ -62,19 +66,21 @@ impl Queue {
 }
 
 impl Inlet {
-    /// Brings a parcel; waits for room for so long.
+    /// Brings a parcel; one without a seat waits for room for so long.
     pub(crate) fn push(&self, mut parcel: Parcel, wait: Duration) -> Pushed {
         let bytes = parcel.data.bytes.len();
-        let full = |state: &State| !state.parcels.is_empty() && state.bytes + bytes > self.0.bytes_max;
+        let drops = self.0.when_full == WhenFull::DropNewest;
+        let bounded = drops || parcel.seat.is_none();
+        let full = |state: &State| bounded && !state.parcels.is_empty() && state.bytes + bytes > self.0.bytes_max;
         let mut state = self.0.state();
-        if full(&state) && self.0.when_full == WhenFull::DropNewest {
+        if full(&state) && drops {
             return Pushed::Dropped;
         }
         (state, _) = self.0.changed.wait_timeout_while(state, wait, |state| full(state)).unwrap_or_else(PoisonError::into_inner);
         if full(&state) {
             return Pushed::Full(parcel);
         }
-        if self.0.when_full == WhenFull::DropNewest {
+        if drops {
             // The queue bounds this memory: the source does not wait for it.
             parcel.seat = None;
         }
@@ -134,18 +140,21 @@ mod tests {
         Parcel { data, ticket: boarding.ticket, seat: Some(boarding.seat) }
     }
 
+    fn without_a_seat(flight: &Arc<Flight>, bytes: usize) -> Parcel {
+        Parcel { seat: None, ..parcel(flight, bytes) }
+    }
+
     #[test]
     fn bounded_and_in_order() {
         let flight = Flight::new(100);
         let (inlet, intake) = queue(10, WhenFull::Block);
-        assert!(matches!(inlet.push(parcel(&flight, 50), NOW), Pushed::Queued), "one is always taken");
-        assert!(matches!(inlet.push(parcel(&flight, 1), NOW), Pushed::Full(_)));
-        let Popped::Parcel(first) = intake.pop(NOW) else { panic!() };
-        assert!(first.seat.is_some(), "its memory is the source's");
+        assert!(matches!(inlet.push(without_a_seat(&flight, 50), NOW), Pushed::Queued), "one is always taken");
+        assert!(matches!(inlet.push(without_a_seat(&flight, 1), NOW), Pushed::Full(_)));
+        assert!(matches!(intake.pop(NOW), Popped::Parcel(_)));
         for bytes in [4, 6] {
-            assert!(matches!(inlet.push(parcel(&flight, bytes), NOW), Pushed::Queued));
+            assert!(matches!(inlet.push(without_a_seat(&flight, bytes), NOW), Pushed::Queued));
         }
-        assert!(matches!(inlet.push(parcel(&flight, 1), NOW), Pushed::Full(_)));
+        assert!(matches!(inlet.push(without_a_seat(&flight, 1), NOW), Pushed::Full(_)));
         let other = inlet.clone();
         drop(inlet);
         for bytes in [4, 6] {
@@ -155,6 +164,17 @@ mod tests {
         assert!(matches!(intake.pop(NOW), Popped::Nothing));
         drop(other);
         assert!(matches!(intake.pop(Duration::from_secs(60)), Popped::Closed));
+    }
+
+    #[test]
+    fn who_has_a_seat_never_waits() {
+        let flight = Flight::new(3);
+        let (inlet, intake) = queue(10, WhenFull::Block);
+        for _ in 0..3 {
+            assert!(matches!(inlet.push(parcel(&flight, 50), Duration::from_secs(60)), Pushed::Queued));
+        }
+        assert!(matches!(intake.pop(NOW), Popped::Parcel(parcel) if parcel.seat.is_some()), "its memory is the source's");
+        assert!(matches!(inlet.push(without_a_seat(&flight, 1), NOW), Pushed::Full(_)));
     }
 
     #[test]
