@@ -3,7 +3,7 @@ SHELL := /bin/sh
 CARGO ?= cargo
 TAMIS := target/release/tamis
 # Components that `make plugins` builds: the reference plugins, and the guests of the tests.
-PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route outcome resource channel share sample ecs otel)
+PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route outcome resource channel share sample ecs otel project)
 GUESTS := tests/guests/hostile tests/guests/identity
 # Records that `make demo` takes through the pipeline.
 DEMO_RECORDS ?= 1000000
