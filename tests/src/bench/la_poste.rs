@@ -49,7 +49,12 @@ pub fn rows(root: &Path, tamis: &Path, rounds: usize) -> Result<Vec<Row>> {
     let rate = super::median(costs.iter().map(|(all, _)| LANES * records / all / 1000.0).collect());
     let ratio = super::median(costs.iter().map(|(all, none)| all / none).collect());
     Ok(vec![
-        Row { name: "(g) la-poste-style, 1 kB a record, thousand a second on 2 cores".into(), value: rate, unit: "k", goal: Some((">=", 200.0)) },
+        Row {
+            name: "(g) la-poste-style, 1 kB a record, thousand a second on 2 cores".into(),
+            value: rate,
+            unit: "k",
+            goal: Some((">=", 200.0)),
+        },
         Row { name: "    CPU time: all steps / none, the same codecs and sinks".into(), value: ratio, unit: "×", goal: None },
     ])
 }
