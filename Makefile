@@ -3,7 +3,7 @@ SHELL := /bin/sh
 CARGO ?= cargo
 TAMIS := target/release/tamis
 # Components that `make plugins` builds: the reference plugins, and the guests of the tests.
-PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route outcome resource channel share sample ecs otel)
+PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route outcome resource channel share sample ecs otel project)
 GUESTS := tests/guests/hostile tests/guests/identity
 # Records that `make demo` takes through the pipeline.
 DEMO_RECORDS ?= 1000000
@@ -60,6 +60,11 @@ bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs f
 	$(CARGO) build --release --locked -p tamis-tests --bins
 	target/release/tamis-bench
 	$(CARGO) run --release --locked -q -p tamis-codecs --example throughput -- all 0.2
+
+SEED ?= 1
+.PHONY: corpus
+corpus: ## Recall and false positives of redact on its labelled corpus, long form, by kind; SEED=1
+	cd plugins && $(CARGO) run --release --locked -q --target-dir ../target/plugins-native -p tamis-plugin-redact --example corpus -- $(SEED)
 
 fuzz: ## All codecs together on lines changed at random, for FUZZ_SECONDS=60: no panic, no record that is not JSON
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --release --locked -p tamis-codecs --test fuzz -- --nocapture
