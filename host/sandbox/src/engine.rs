@@ -124,7 +124,9 @@ fn config(options: &SandboxOptions, allocator: Allocator) -> Config {
         .wasm_features(WasmFeatures::THREADS, false)
         .wasm_features(WasmFeatures::SHARED_EVERYTHING_THREADS, false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // What wasmtime itself generates between composed components copies from one memory to the other. The limit of memory
+        // counts all memories of an instance.
+        .wasm_multi_memory(true)
         .wasm_tail_call(false)
         .wasm_relaxed_simd(false)
         .wasm_wide_arithmetic(false)
