@@ -22,6 +22,7 @@ fi
 modules=$root/plugins/node_modules
 mkdir -p "$modules/@tamis"
 ln -sfn ../../sdk/js "$modules/@tamis/plugin"
+ln -sfn ../../plugins/node_modules "$root/tests/guests/node_modules"
 for name in .bin @types componentize-qjs esbuild typescript; do
     ln -sfn "../../target/tools/js/node_modules/$name" "$modules/$name"
 done

@@ -25,22 +25,37 @@ class Column {
   }
 }
 
-class TextColumn extends Column {
-  /** The whole column as one string where every character is one byte, else `undefined`. */
+class VariableColumn extends Column {
+  /** The whole column as one string where every character is one byte; `undefined` before the first value, and where not. */
   ascii = undefined;
   decoded = false;
+  offsets = undefined;
 
   open(column, rows) {
     super.open(column, rows);
     this.ascii = undefined;
     this.decoded = false;
+    this.offsets = this.values?.offsets;
   }
 
-  value(row) {
+  // The busiest line of most plugins: what it needs is written out.
+  slice(row) {
+    const { ascii, present, offsets } = this;
+    if (ascii === undefined || !(row < this.rows)) return this.first(row);
+    if (present !== undefined && ((present[row >> 3] >> (row & 7)) & 1) === 0) return undefined;
+    return ascii.substring(offsets[row], offsets[row + 1]);
+  }
+
+  /** The first value of a column, and those of one that has more than ASCII. */
+  first(row) {
     if (!this.isPresent(row)) return undefined;
-    if (!this.decoded) this.#decode();
-    const { offsets } = this.values;
-    return this.ascii === undefined ? decode(this.bytes(row)) : this.ascii.substring(offsets[row], offsets[row + 1]);
+    if (!this.decoded) {
+      const text = decode(this.values.bytes);
+      this.ascii = text.length === this.values.bytes.length ? text : undefined;
+      this.decoded = true;
+      return this.slice(row);
+    }
+    return decode(this.bytes(row));
   }
 
   bytes(row) {
@@ -48,22 +63,22 @@ class TextColumn extends Column {
     const { offsets, bytes } = this.values;
     return bytes.subarray(offsets[row], offsets[row + 1]);
   }
+}
 
-  #decode() {
-    const text = decode(this.values.bytes);
-    this.ascii = text.length === this.values.bytes.length ? text : undefined;
-    this.decoded = true;
+class TextColumn extends VariableColumn {
+  value(row) {
+    return this.slice(row);
   }
 }
 
-class JsonColumn extends TextColumn {
+class JsonColumn extends VariableColumn {
   value(row) {
-    const text = super.value(row);
+    const text = this.slice(row);
     return text === undefined ? undefined : JSON.parse(text);
   }
 
   text(row) {
-    return super.value(row);
+    return this.slice(row);
   }
 }
 
@@ -92,12 +107,11 @@ const KINDS = { text: TextColumn, json: JsonColumn, float: FloatColumn, integer:
 
 export const columnOf = (kind) => new KINDS[kind](kind);
 
-/** One object for all rows, with a getter for each declared field: reading a row allocates nothing. */
-export function rowOf(columns) {
-  const row = { at: 0 };
+/** One object for all rows, with a getter for each declared field: reading a row allocates nothing. `cursor.at` is the row. */
+export function rowOf(columns, cursor) {
   const view = {};
   for (const [name, column] of Object.entries(columns)) {
-    Object.defineProperty(view, name, { enumerable: true, get: () => column.value(row.at) });
+    Object.defineProperty(view, name, { enumerable: true, get: () => column.value(cursor.at) });
   }
-  return { row, view: Object.freeze(view) };
+  return Object.freeze(view);
 }

@@ -29,6 +29,8 @@ class Running {
   #writes;
   #outputs;
   #row;
+  /** The row that `record` looks at. */
+  #cursor = { at: 0 };
 
   constructor(declared, configText) {
     const { reads = {}, writes = {}, outputs = [], drops = false } = declared;
@@ -40,9 +42,9 @@ class Running {
     this.#reads = shown.places;
     this.#writes = written.places;
     this.#columns = Object.fromEntries(Object.entries(reads).map(([name, field]) => [name, columnOf(field.kind)]));
-    this.#writers = Object.entries(writes).map(([name, field]) => new Writer(name, field.kind));
+    this.#writers = Object.entries(writes).map(([name, field]) => new Writer(name, field.kind, declared.record ? this.#cursor : { at: 0 }));
     this.#out = Object.freeze(Object.fromEntries(Object.keys(writes).map((name, i) => [name, this.#writers[i]])));
-    this.#row = rowOf(this.#columns);
+    this.#row = rowOf(this.#columns, this.#cursor);
     const named = typeof outputs === "function" ? outputs(this.#state) : outputs;
     if (named.length > OUTPUTS_MAX) throw new Error(`${named.length} outputs, at most ${OUTPUTS_MAX} can be told apart`);
     this.#outputs = new Map(named.map((name, i) => [name, i + 1]));
@@ -80,16 +82,15 @@ class Running {
   }
 
   #records(rows, sieve) {
-    const { row, view } = this.#row;
-    const writers = this.#writers;
+    const cursor = this.#cursor;
+    const row = this.#row;
     const out = this.#out;
     const state = this.#state;
     const declared = this.#declared;
     for (let at = 0; at < rows; at++) {
-      row.at = at;
-      for (let i = 0; i < writers.length; i++) writers[i].at(at);
-      const verdict = declared.record(view, out, state);
-      if (verdict !== undefined && sieve.put(at, verdict)) for (let i = 0; i < writers.length; i++) writers[i].undo();
+      cursor.at = at;
+      const verdict = declared.record(row, out, state);
+      if (verdict !== undefined && sieve.put(at, verdict)) for (const writer of this.#writers) writer.undo();
     }
   }
 

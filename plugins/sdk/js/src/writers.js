@@ -14,22 +14,22 @@ export class Writer {
   #name;
   #kind;
   #fits;
-  #row = 0;
+  #cursor;
   #rows = [];
   #values = [];
   #removes = false;
 
-  constructor(name, kind) {
+  /** `cursor.at` is the row that is written; several writers may share one. */
+  constructor(name, kind, cursor) {
     this.#name = name;
     this.#kind = kind;
     this.#fits = FITS[kind][0];
+    this.#cursor = cursor;
   }
 
-  /** Goes to a row; rows come in ascending order. */
+  /** Goes to a row. */
   at(row) {
-    const last = this.#rows.length - 1;
-    if (!(row >= 0) || (last >= 0 && row < this.#rows[last])) throw new Error(`${this.#name}: row ${row} after row ${this.#rows[last]}; rows are written in ascending order`);
-    this.#row = row;
+    this.#cursor.at = row;
     return this;
   }
 
@@ -45,7 +45,8 @@ export class Writer {
 
   /** Takes back what was written for the row. */
   undo() {
-    if (this.#rows[this.#rows.length - 1] === this.#row && this.#rows.length > 0) {
+    const last = this.#rows.length - 1;
+    if (last >= 0 && this.#rows[last] === this.#cursor.at) {
       this.#rows.pop();
       this.#values.pop();
     }
@@ -53,12 +54,15 @@ export class Writer {
 
   #put(value) {
     const rows = this.#rows;
-    if (rows.length > 0 && rows[rows.length - 1] === this.#row) {
+    const row = this.#cursor.at;
+    const last = rows[rows.length - 1];
+    if (last === row) {
       this.#values[rows.length - 1] = value;
-    } else {
-      rows.push(this.#row);
-      this.#values.push(value);
+      return;
     }
+    if (!(row >= 0) || row < last) throw new Error(`${this.#name}: row ${row} after row ${last}; rows are written in ascending order`);
+    rows.push(row);
+    this.#values.push(value);
   }
 
   /** The patch of the batch's `count` rows for the signature's `field`, and an empty writer; `undefined` where no row was touched. */
@@ -69,7 +73,6 @@ export class Writer {
     this.#rows = [];
     this.#values = [];
     this.#removes = false;
-    this.#row = 0;
     if (rows.length === 0 || field === undefined) return undefined;
     if (rows[rows.length - 1] >= count) throw new Error(`${this.#name}: row ${rows[rows.length - 1]} of a batch of ${count} rows`);
     return {

@@ -28,19 +28,23 @@ const step = (value, part) => (typeof part === "number" ? (Array.isArray(value) 
 
 export const get = (record, path) => path.reduce(step, record);
 
+/** Sets a member; a key such as `__proto__` is a key like any other. */
+function define(at, key, value) {
+  Object.defineProperty(at, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
 /** Sets a value. Missing parents are made, `null` counts as missing; `false` where a parent is of another form. */
 export function set(record, path, value) {
   let at = { root: record };
   let key = "root";
   for (const part of path) {
-    at[key] ??= typeof part === "number" ? [] : {};
+    if (!Object.hasOwn(at, key) || at[key] === null) define(at, key, typeof part === "number" ? [] : {});
     if (typeof part === "number" ? !Array.isArray(at[key]) : !isMap(at[key])) return false;
     at = at[key];
     key = part;
     if (typeof key === "number") while (at.length <= key) at.push(null);
   }
-  // A key such as `__proto__` is a key like any other.
-  Object.defineProperty(at, key, { value, writable: true, enumerable: true, configurable: true });
+  define(at, key, value);
   return true;
 }
 
