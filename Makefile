@@ -4,7 +4,9 @@ CARGO ?= cargo
 TAMIS := target/release/tamis
 # Components that `make plugins` builds: the reference plugins, and the guests of the tests.
 PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route outcome resource channel share sample ecs otel)
-GUESTS := tests/guests/hostile tests/guests/identity
+GUESTS := tests/guests/hostile tests/guests/hostile-js tests/guests/identity
+# The plugins in JavaScript, with tests of their own.
+PLUGINS += plugins/tenant-js
 # Records that `make demo` takes through the pipeline.
 DEMO_RECORDS ?= 1000000
 # Seconds that `make fuzz` takes.
@@ -21,6 +23,7 @@ build: ## The host: target/release/tamis
 
 plugins: build ## The reference plugins as components: target/plugins/*.wasm
 	@sh plugins/toolchain.sh
+	@sh plugins/sdk/js/tools.sh
 	$(TAMIS) plugin build $(PLUGINS) --out target/plugins
 
 guests: plugins ## The hostile guests and the benchmarks' guests of the tests
@@ -32,6 +35,7 @@ demo: plugins ## The main job on a million made-up gateway records, and what bec
 test: guests ## All tests: host, plugins, whole binary, samples
 	$(CARGO) test --release --locked --workspace
 	cd plugins && $(CARGO) test --release --locked --workspace --target-dir ../target/plugins-native
+	sh plugins/sdk/js/test.sh
 
 test-faults: guests ## Kills, rotations, full disks, failing syncs and sinks under load; FAULTS=long takes most of an hour
 	# As the tests are built, so that nothing is compiled a second time with other features.

@@ -53,6 +53,28 @@ pub enum Error {
         status: String,
     },
 
+    /// A program that a language's plugins are built with is not there.
+    #[error("{}: expected `{tool}` in its node_modules, in one above it or in PATH, found none\nhelp: {install}", folder.display())]
+    NoTool {
+        /// The program.
+        tool: &'static str,
+        /// The plugin's folder.
+        folder: PathBuf,
+        /// The command that installs it.
+        install: String,
+    },
+
+    /// A language's tool refused; it has said why.
+    #[error("{tool} failed ({status}) in {}; its messages are above", folder.display())]
+    Tool {
+        /// The program.
+        tool: &'static str,
+        /// The plugin's folder.
+        folder: PathBuf,
+        /// How it ended.
+        status: String,
+    },
+
     /// The plugin wants something that no host gives it.
     #[error(
         "plugin {plugin} imports `{import}`; expected nothing but tamis:plugin/*. A plugin has no clock, network, files or \
