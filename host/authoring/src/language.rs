@@ -9,12 +9,20 @@ use std::path::Path;
 pub enum Language {
     /// A crate: `Cargo.toml`.
     Rust,
+    /// A project: `pyproject.toml`.
+    Python,
 }
 
 impl Language {
     /// The language of the plugin in `folder`, by the file that its tool looks for; Rust where there is none, so that cargo says what
     /// is missing.
-    pub fn of(_folder: &Path) -> Self {
+    pub fn of(folder: &Path) -> Self {
+        if folder.join("Cargo.toml").is_file() {
+            return Self::Rust;
+        }
+        if folder.join("pyproject.toml").is_file() {
+            return Self::Python;
+        }
         Self::Rust
     }
 }
@@ -23,6 +31,7 @@ impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Rust => "rust",
+            Self::Python => "python",
         })
     }
 }
