@@ -72,31 +72,28 @@ class Tenant(Plugin[Config, In, Out]):
         return self.paths[declared]
 
     def record(self, row: In, out: Out) -> Verdict | None:
-        tenant = self.tenant(row)
+        tenant = None
+        if (owner := row.owner) is not None:
+            tenant = self.owners.get(owner)
+        if tenant is None and (domain := row.domain) is not None:
+            tenant = self.domains.get(domain)
+        if tenant is None and (context := row.context) is not None and (domain := domain_in(context)) is not None:
+            tenant = self.domains.get(domain)
+        if tenant is None and (user := row.user) is not None and (domain := domain_of(user)) is not None:
+            tenant = self.domains.get(domain)
+        if tenant is None:
+            tenant = self.default
         if tenant is not None:
             out.tenant.set(tenant)
         return None
 
-    def tenant(self, row: In) -> str | None:
-        """The first that is found counts: owner, domain, context, user, default."""
-        owner = row.owner
-        if owner is not None and (tenant := self.owners.get(owner)) is not None:
-            return tenant
-        for domain in domains(row):
-            if domain is not None and (tenant := self.domains.get(domain)) is not None:
-                return tenant
-        return self.default
 
-
-def domains(row: In) -> tuple[bytes | None, bytes | None, bytes | None]:
-    """The tenant domains that a record speaks of, best first."""
-    context, user = row.context, row.user
-    return row.domain, domain_in(context) if context is not None else None, domain_of(user) if user is not None else None
+WHITE = b" \t\n\r\x0c"
 
 
 def domain_in(context: bytes) -> bytes | None:
-    """The tenant domain that an API context begins with: `/t/<domain>/…`, `/t/<domain>`, with or without the first slash; a query
-    does not belong to it."""
+    """The tenant domain that an API context begins with: `/t/<domain>/…`, `/t/<domain>`, with or without the first
+    slash; a query does not belong to it."""
     context = context.lstrip(WHITE).removeprefix(b"/")
     if not context.startswith(b"t/"):
         return None
@@ -110,6 +107,3 @@ def domain_of(user: bytes) -> bytes | None:
     """The tenant domain of an account: what follows the last `@`, since the user may be an e-mail address."""
     _, at, domain = user.rpartition(b"@")
     return domain.strip(WHITE) if at else None
-
-
-WHITE = b" \t\n\r\x0c"

@@ -59,7 +59,9 @@ def _read(wanted: Any, value: Any, path: str) -> Any:
             return None
         fitting = [part for part in arguments if part is not NoneType]
         # Of several, the one of the value's own form.
-        return _read(next((part for part in fitting if _fits(part, value)), fitting[0]), value, path)
+        form = next((part for part in fitting if _fits(part, value)), fitting[0] if len(fitting) == 1 else None)
+        if form is not None:
+            return _read(form, value, path)
     if origin is Literal and any(value == given and type(value) is type(given) for given in arguments):
         return value
     if origin is None and _fits(wanted, value):

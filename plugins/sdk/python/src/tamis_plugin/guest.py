@@ -13,7 +13,7 @@ from wit_world.imports import metrics as _metrics
 from . import host
 from .batch import BatchPlugin
 from .contract import Batch, Outcome, Signature
-from .errors import BatchFailed, ConfigError, describe
+from .errors import BatchFailed, ConfigError, Rejected, describe
 from .plugin import Plugin, Records
 
 _LEVELS = {"debug": _log.Level.DEBUG, "info": _log.Level.INFO, "warn": _log.Level.WARN, "error": _log.Level.ERROR}
@@ -37,19 +37,23 @@ class _Lines:
         """Lines go out when they end."""
 
 
+class NotInComponent(ModuleNotFoundError, Rejected):
+    """A module that was not imported when the plugin was built. Told as it is, for it holds no values."""
+
+
 class _NoFiles:
     """An importer that says why a module cannot be had: the sandbox has no files, so all are loaded when the plugin is built."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
-        raise ModuleNotFoundError(f"the module {name} is not in the component: import it at the top of the file", name=name)
+        raise NotInComponent(f"the module {name} is not in the component: import it at the top of the file", name=name)
 
 
 def _enter() -> None:
     host.write = lambda level, message: _log.write(_LEVELS[level], message)
     host.count = lambda name, delta: _metrics.add(name, delta)
-    sys.stdout, sys.stderr = _Lines("info"), _Lines("warn")  # type: ignore[assignment]
-    sys.meta_path[:] = [BuiltinImporter, FrozenImporter, _NoFiles]  # type: ignore[list-item]
+    sys.stdout, sys.stderr = _Lines("info"), _Lines("warn")
+    sys.meta_path[:] = [BuiltinImporter, FrozenImporter, _NoFiles]
     sys.path_importer_cache.clear()
 
 

@@ -76,6 +76,7 @@ class Reads(Cursor):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        alone(cls, Reads)
         fields: list[Field] = []
         types: list[Any] = []
         for name, path, hint in declared(cls):
@@ -110,6 +111,12 @@ def _getter(member: int) -> Any:
         return decoded[row._row]
 
     return get
+
+
+def alone(cls: type, base: type) -> None:
+    """Refuses a class that would inherit fields."""
+    if cls.__mro__[1] is not base:
+        raise TypeError(f"{cls.__name__}: declare all of its fields in one class that derives from {base.__name__} alone")
 
 
 def declared(cls: type) -> list[tuple[str, str, Any]]:

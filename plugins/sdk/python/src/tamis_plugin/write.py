@@ -12,7 +12,7 @@ from .contract import (
     Column, Field, Kind, Patch, Values, Values_Boolean, Values_Float, Values_Integer, Values_Json, Values_Text, VarValues,
 )
 from .errors import BatchFailed, WrongValue
-from .read import Cursor, declared
+from .read import Cursor, alone, declared
 
 _INTEGER_MIN, _INTEGER_MAX = -(2**63), 2**63 - 1
 
@@ -185,6 +185,7 @@ class Writes:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        alone(cls, Writes)
         fields: list[Field] = []
         writers: list[tuple[str, type[Writer]]] = []
         for name, path, hint in declared(cls):
