@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const LEFT_BEHIND: [&str; 4] = ["target", "node_modules", "__pycache__", "venv"];
 
 /// Folders of an SDK that nobody needs who depends on it.
-const FOR_US: [&str; 3] = ["tests", "test", "examples"];
+const FOR_US: [&str; 4] = ["tests", "test", "tools", "examples"];
 
 /// A file to embed: where it is put, and what it holds or where that is.
 type Entry = (String, Content);
@@ -121,6 +121,9 @@ fn collect(folder: &Path, prefix: &str, without: &[&str], entries: &mut Vec<Entr
     for name in names {
         let path = folder.join(&name);
         let within = format!("{prefix}{name}");
+        if name.ends_with(".sh") {
+            continue;
+        }
         if !path.is_dir() {
             watch(&path);
             entries.push((within, Content::At(path)));

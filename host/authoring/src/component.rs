@@ -26,11 +26,7 @@ pub fn encode(plugin: &str, module: &[u8]) -> Result<Vec<u8>, Error> {
         .module(module)
         .and_then(|encoder| encoder.encode())
         .map_err(|error| wrong(format!("{error:#}. Does the crate call tamis_plugin::export!?")))?;
-    let (imports, exports) = interfaces(&component).map_err(|error| wrong(error.to_string()))?;
-    only_contract(plugin, &imports)?;
-    if !exports.iter().any(|export| export.starts_with(TRANSFORM)) {
-        return Err(wrong(format!("it exports no {TRANSFORM}…; put tamis_plugin::export!(YourPlugin); into the crate")));
-    }
+    check(plugin, &component, "put tamis_plugin::export!(YourPlugin); into the crate")?;
     Ok(component)
 }
 

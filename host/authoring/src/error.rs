@@ -75,6 +75,27 @@ pub enum Error {
         status: String,
     },
 
+    /// The tool for Python is not installed.
+    #[error(
+        "no componentize-py, which builds plugins in Python: {found}\n\
+         help: in the plugin's folder: python3 -m venv .venv && .venv/bin/pip install componentize-py=={version}"
+    )]
+    NoComponentizePy {
+        /// What was looked at.
+        found: String,
+        /// The release to install.
+        version: &'static str,
+    },
+
+    /// The tool for Python refused; it has said why.
+    #[error("componentize-py failed ({status}) for {}; its messages are above", folder.display())]
+    Componentize {
+        /// The plugin's folder.
+        folder: PathBuf,
+        /// How it ended.
+        status: String,
+    },
+
     /// The plugin wants something that no host gives it.
     #[error(
         "plugin {plugin} imports `{import}`; expected nothing but tamis:plugin/*. A plugin has no clock, network, files or \

@@ -11,6 +11,8 @@ pub enum Language {
     JavaScript,
     /// A crate: `Cargo.toml`.
     Rust,
+    /// A project: `pyproject.toml`.
+    Python,
 }
 
 impl Language {
@@ -18,7 +20,12 @@ impl Language {
     /// is missing.
     pub fn of(folder: &Path) -> Self {
         let has = |file: &str| folder.join(file).is_file();
-        if !has("Cargo.toml") && has("package.json") { Self::JavaScript } else { Self::Rust }
+        match () {
+            () if has("Cargo.toml") => Self::Rust,
+            () if has("package.json") => Self::JavaScript,
+            () if has("pyproject.toml") => Self::Python,
+            () => Self::Rust,
+        }
     }
 }
 
@@ -27,6 +34,7 @@ impl fmt::Display for Language {
         f.write_str(match self {
             Self::JavaScript => "js",
             Self::Rust => "rust",
+            Self::Python => "python",
         })
     }
 }
