@@ -1,6 +1,6 @@
 //! Puts the SDKs' sources and the templates of new plugins into the library: a machine with the binary alone can start a plugin.
 //!
-//! A language is a folder under `templates/`; its SDK is the folder of the same name under `plugins/sdk/`.
+//! A language is a folder under `templates/`, whose files are joined by those of `templates/shared`; its SDK is the folder of the same name under `plugins/sdk/`.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -12,6 +12,9 @@ const LEFT_BEHIND: [&str; 4] = ["target", "node_modules", "__pycache__", "venv"]
 
 /// Folders of an SDK that nobody needs who depends on it.
 const FOR_US: [&str; 4] = ["tests", "test", "tools", "examples"];
+
+/// The folder of what the templates of all languages have.
+const SHARED: &str = "shared";
 
 /// A file to embed: where it is put, and what it holds or where that is.
 type Entry = (String, Content);
@@ -29,11 +32,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(here.join("templates"))? {
         languages.push(entry?.file_name().into_string().map_err(|name| format!("{name:?}: expected the name of a language"))?);
     }
+    languages.retain(|language: &String| language != SHARED);
     languages.sort();
     let mut code = String::from("pub(super) static LANGUAGES: &[Language] = &[\n");
     for language in &languages {
         let mut template = Vec::new();
         collect(&here.join("templates").join(language), "", &[], &mut template)?;
+        collect(&here.join("templates").join(SHARED), "", &[], &mut template)?;
         let sdk = sdk(&root, language)?;
         writeln!(code, "Language {{ name: {language:?}, template: &[")?;
         write_entries(&mut code, &template)?;

@@ -21,6 +21,8 @@ pub struct Created {
     pub language: String,
     /// Its folder.
     pub folder: PathBuf,
+    /// The command that installs the language's tools into the folder, where some are needed.
+    pub prepare: Option<String>,
     /// The files of the author, by their path from the folder, in order; those of the SDK are not among them.
     pub files: Vec<String>,
 }
@@ -122,7 +124,16 @@ pub fn create(name: &str, language: &str, within: &Path, author: &Author) -> Res
     }
     files.sort();
     sdk::vendor(language, &folder)?;
-    Ok(Created { name: name.to_owned(), language: language.name.to_owned(), folder, files })
+    Ok(Created { name: name.to_owned(), language: language.name.to_owned(), folder, prepare: prepare(language.name), files })
+}
+
+/// The command that installs the language's tools into a new plugin's folder.
+fn prepare(language: &str) -> Option<String> {
+    match language {
+        "js" => Some("npm install".to_owned()),
+        "python" => Some(format!("python3 -m venv .venv && .venv/bin/pip install componentize-py=={}", crate::build::python::VERSION)),
+        _ => None,
+    }
 }
 
 /// Refuses a folder that holds anything.
@@ -158,10 +169,9 @@ fn filled(file: &File, name: &str, author: &Author) -> String {
     let mut text = String::from_utf8_lossy(file.bytes).into_owned();
     for (place, value) in [
         ("{{name}}", name),
-        ("{{module}}", name.replace('-', "_").as_str()),
         ("{{author-name}}", quotable(author.name()).as_str()),
         ("{{author-email}}", quotable(author.email()).as_str()),
-        ("{{tamis}}", env!("CARGO_PKG_VERSION")),
+        ("{{componentize-py}}", crate::build::python::VERSION),
     ] {
         text = text.replace(place, value);
     }
@@ -190,7 +200,7 @@ mod tests {
             assert!(created.files.iter().any(|file| file.starts_with("cases/") && file.ends_with(".yaml")), "{language}");
             for file in &created.files {
                 let text = fs::read_to_string(created.folder.join(file)).expect("text");
-                for place in ["{{name}}", "{{module}}", "{{author", "{{tamis}}", "dot-"] {
+                for place in ["{{name}}", "{{author", "{{componentize-py}}", "dot-"] {
                     assert!(!text.contains(place), "{language}: {file} holds {place}");
                 }
             }

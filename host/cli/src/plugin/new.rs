@@ -45,7 +45,7 @@ fn tell(arguments: &Arguments, created: &Created) -> std::io::Result<()> {
     let mut out = std::io::stdout();
     let next = next(created);
     if arguments.output == Output::Json {
-        let Created { name, language, folder, files } = created;
+        let Created { name, language, folder, files, prepare: _ } = created;
         let answer = serde_json::json!({ "name": name, "language": language, "folder": folder, "files": files, "next": next });
         return writeln!(out, "{answer}");
     }
@@ -61,7 +61,7 @@ fn tell(arguments: &Arguments, created: &Created) -> std::io::Result<()> {
 fn next(created: &Created) -> Vec<String> {
     let folder = created.folder.strip_prefix(".").unwrap_or(&created.folder);
     let verbs = ["tamis plugin build", "tamis plugin check", "tamis plugin test", "tamis run --once --again"];
-    [format!("cd {}", quoted(folder))].into_iter().chain(verbs.map(str::to_owned)).collect()
+    [format!("cd {}", quoted(folder))].into_iter().chain(created.prepare.clone()).chain(verbs.map(str::to_owned)).collect()
 }
 
 /// The path as a shell takes it.

@@ -2,8 +2,8 @@
 
 mod path;
 
-use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Field, Fields, Generics, Index, Lifetime, LitStr, Result};
 
@@ -31,6 +31,14 @@ fn reads(input: DeriveInput) -> Result<TokenStream> {
     let name = &input.ident;
     let members = members(&input, "Reads")?;
     let own_lifetime = lifetime(&input.generics)?;
+    if own_lifetime.is_none()
+        && let Some(member) = members.iter().find(|member| borrows_unnamed(member.ty.to_token_stream()))
+    {
+        return Err(Error::new(
+            member.ty.span(),
+            format!("what is borrowed has the lifetime of the batch: write struct {name}<'a>, and &'a in its members"),
+        ));
+    }
     let batch = own_lifetime.clone().unwrap_or_else(|| Lifetime::new("'batch", Span::call_site()));
     let arguments = own_lifetime.map(|lifetime| quote!(<#lifetime>));
 
@@ -117,6 +125,22 @@ fn writes(input: DeriveInput) -> Result<TokenStream> {
             }
         }
     })
+}
+
+/// Whether a type holds a reference without a lifetime.
+fn borrows_unnamed(of: TokenStream) -> bool {
+    let mut tokens = of.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Group(group) if borrows_unnamed(group.stream()) => return true,
+            TokenTree::Punct(sign) if sign.as_char() == '&' => match tokens.peek() {
+                Some(TokenTree::Punct(next)) if next.as_char() == '\'' => {}
+                _ => return true,
+            },
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The named members of the struct.
