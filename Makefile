@@ -60,6 +60,11 @@ test-power: build strace ## Power loss at 300 moments of recorded runs, 4,000 wi
 	POWER_STATES=$(if $(filter long,$(FAULTS)),4000,300) SIM_SEEDS=$(if $(filter long,$(FAULTS)),50000,5000) \
 	    $(CARGO) test --release --locked -p tamis-tests -p tamis-delivery --test main --test simulation -- --nocapture --test-threads 1 power_loss what_is_told
 
+.PHONY: test-way
+test-way: build ## A plugin's whole way in each of LANGS="rust js python": new, build, check, test, sign, push, pull, verify, run
+	@sh plugins/toolchain.sh && sh tests/registry.sh
+	sh tests/way.sh $(or $(LANGS),rust js python)
+
 bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs full, lanes, VRL, serde_json; codecs
 	$(CARGO) build --release --locked -p tamis-tests --bins
 	target/release/tamis-bench

@@ -25,6 +25,7 @@ mod languages;
 mod memory;
 mod order;
 mod owners;
+mod plugin_new;
 mod power_loss;
 mod samples;
 mod spool;
