@@ -4,7 +4,9 @@ CARGO ?= cargo
 TAMIS := target/release/tamis
 # Components that `make plugins` builds: the reference plugins, and the guests of the tests.
 PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route outcome resource channel share sample ecs otel project)
-GUESTS := tests/guests/hostile tests/guests/identity
+GUESTS := tests/guests/hostile tests/guests/hostile-js tests/guests/identity
+# The plugins in JavaScript, with tests of their own.
+PLUGINS += plugins/tenant-js
 # Records that `make demo` takes through the pipeline.
 DEMO_RECORDS ?= 1000000
 # Seconds that `make fuzz` takes.
@@ -21,6 +23,7 @@ build: ## The host: target/release/tamis
 
 plugins: build ## The reference plugins as components: target/plugins/*.wasm
 	@sh plugins/toolchain.sh
+	@sh plugins/sdk/js/tools.sh
 	$(TAMIS) plugin build $(PLUGINS) --out target/plugins
 
 guests: plugins ## The hostile guests and the benchmarks' guests of the tests
@@ -32,6 +35,7 @@ demo: plugins ## The main job on a million made-up gateway records, and what bec
 test: guests ## All tests: host, plugins, whole binary, samples
 	$(CARGO) test --release --locked --workspace
 	cd plugins && $(CARGO) test --release --locked --workspace --target-dir ../target/plugins-native
+	sh plugins/sdk/js/test.sh
 
 test-faults: guests ## Kills, rotations, full disks, failing syncs and sinks under load; FAULTS=long takes most of an hour
 	# As the tests are built, so that nothing is compiled a second time with other features.
@@ -55,6 +59,11 @@ strace:
 test-power: build strace ## Power loss at 300 moments of recorded runs, 4,000 with FAULTS=long, and each sync taken away
 	POWER_STATES=$(if $(filter long,$(FAULTS)),4000,300) SIM_SEEDS=$(if $(filter long,$(FAULTS)),50000,5000) \
 	    $(CARGO) test --release --locked -p tamis-tests -p tamis-delivery --test main --test simulation -- --nocapture --test-threads 1 power_loss what_is_told
+
+.PHONY: test-way
+test-way: build ## A plugin's whole way in each of LANGS="rust js python": new, build, check, test, sign, push, pull, verify, run
+	@sh plugins/toolchain.sh && sh tests/registry.sh
+	sh tests/way.sh $(or $(LANGS),rust js python)
 
 bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs full, lanes, VRL, serde_json; codecs
 	$(CARGO) build --release --locked -p tamis-tests --bins

@@ -26,12 +26,26 @@ pub fn encode(plugin: &str, module: &[u8]) -> Result<Vec<u8>, Error> {
         .module(module)
         .and_then(|encoder| encoder.encode())
         .map_err(|error| wrong(format!("{error:#}. Does the crate call tamis_plugin::export!?")))?;
-    let (imports, exports) = interfaces(&component).map_err(|error| wrong(error.to_string()))?;
+    check(plugin, &component, "put tamis_plugin::export!(YourPlugin); into the crate")?;
+    Ok(component)
+}
+
+/// Checks a component that another language's tool made: it imports nothing but the contract and exports the plugin. `help` says what
+/// to do where it does not.
+///
+/// # Errors
+/// [`Error::Import`] or [`Error::Component`].
+pub(crate) fn check(plugin: &str, component: &[u8], help: &str) -> Result<(), Error> {
+    let wrong = |reason: String| Error::Component { plugin: plugin.to_owned(), reason };
+    if !Parser::is_component(component) {
+        return Err(wrong(format!("its tool left something that is no component. {help}")));
+    }
+    let (imports, exports) = interfaces(component).map_err(|error| wrong(error.to_string()))?;
     only_contract(plugin, &imports)?;
     if !exports.iter().any(|export| export.starts_with(TRANSFORM)) {
-        return Err(wrong(format!("it exports no {TRANSFORM}…; put tamis_plugin::export!(YourPlugin); into the crate")));
+        return Err(wrong(format!("it exports no {TRANSFORM}…. {help}")));
     }
-    Ok(component)
+    Ok(())
 }
 
 /// The names of what a component imports, such as `tamis:plugin/log@0.1.0`.

@@ -8,8 +8,11 @@
 
 pub mod build;
 pub mod component;
+mod embedded;
 mod error;
 mod language;
+pub mod sdk;
+pub mod template;
 
 pub use build::{Built, build};
 pub use error::Error;

@@ -1,5 +1,7 @@
 //! From a plugin's folder to its component, each language by its own tool.
 
+mod javascript;
+pub mod python;
 pub mod rust;
 
 use std::fs;
@@ -38,13 +40,17 @@ struct Component {
 /// # Errors
 /// The first thing that went wrong; components that were already written stay.
 pub fn build(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) -> Result<Vec<Built>, Error> {
-    let (mut crates, mut components) = (Vec::new(), Vec::new());
+    let (mut crates, mut packages, mut projects, mut components) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for folder in folders {
         match Language::of(folder) {
+            Language::JavaScript => packages.push(folder.clone()),
             Language::Rust => crates.push(folder.clone()),
+            Language::Python => projects.push(folder.clone()),
         }
     }
     components.extend(rust::components(&crates, on_message)?);
+    components.extend(javascript::components(&packages, out, on_message)?);
+    components.extend(python::components(&projects, out, on_message)?);
     fs::create_dir_all(out).map_err(Error::file(out))?;
     components.into_iter().map(|component| finish(component, out)).collect()
 }

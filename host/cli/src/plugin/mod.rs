@@ -1,6 +1,8 @@
 //! `tamis plugin`: one file a verb.
 
 mod build;
+mod new;
+mod sdk;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
@@ -14,12 +16,18 @@ pub(crate) struct Plugin {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Begin a plugin: a folder that builds, tests and runs as it is.
+    New(new::New),
     /// Build plugins into components.
     Build(build::Build),
+    /// Update the SDK that a plugin keeps, or write one out.
+    Sdk(sdk::Sdk),
 }
 
 pub(crate) fn run(arguments: &Arguments, plugin: &Plugin) -> anyhow::Result<Exit> {
     match &plugin.verb {
+        Verb::New(verb) => new::run(arguments, verb),
         Verb::Build(verb) => build::run(arguments, verb),
+        Verb::Sdk(verb) => sdk::run(arguments, verb),
     }
 }
