@@ -21,6 +21,7 @@ mod hostile;
 mod http_sink;
 mod inputs;
 mod json;
+mod languages;
 mod memory;
 mod order;
 mod owners;
