@@ -41,7 +41,8 @@ impl Tool {
         }
         command.arg("--stub-wasi").arg("--output").arg(stage.component());
         // Without it the tool would take in what happens to be installed on this machine.
-        command.env("VIRTUAL_ENV", stage.virtual_env()).env("PYTHONDONTWRITEBYTECODE", "1");
+        // Its own stack says nothing to an author; that of the plugin is printed all the same.
+        command.env("VIRTUAL_ENV", stage.virtual_env()).env("PYTHONDONTWRITEBYTECODE", "1").env("RUST_BACKTRACE", "0");
         command
     }
 }
