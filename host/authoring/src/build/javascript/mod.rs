@@ -96,7 +96,8 @@ fn componentized(tool: &Tool, folder: &Path, script: &[u8], on_message: &mut dyn
     let program = tool.path.canonicalize().map_err(Error::file(&tool.path))?;
     let mut command = Command::new(program);
     command.args(COMPONENTIZE_ARGUMENTS).args(["--wit", "plugin.wit", "--js", "plugin.js", "--output", "plugin.wasm"]).current_dir(work);
-    for line in String::from_utf8_lossy(&run(command, COMPONENTIZE, b"", folder, on_message)?).lines().filter(|line| line.contains("rror")) {
+    for line in String::from_utf8_lossy(&run(command, COMPONENTIZE, b"", folder, on_message)?).lines().filter(|line| line.contains("rror"))
+    {
         on_message(line);
     }
     let path = work.join("plugin.wasm");
@@ -138,7 +139,9 @@ fn keep(path: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     let Some(folder) = path.parent() else { return Ok(()) };
     fs::create_dir_all(folder).map_err(Error::file(folder))?;
     let is_old = |file: &str| {
-        file.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".wasm")).is_some_and(|hash| hash.len() == 32 && !hash.contains('-'))
+        file.strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".wasm"))
+            .is_some_and(|hash| hash.len() == 32 && !hash.contains('-'))
     };
     for entry in fs::read_dir(folder).map_err(Error::file(folder))?.flatten() {
         if entry.file_name().to_str().is_some_and(is_old) {
