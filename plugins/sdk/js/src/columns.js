@@ -107,11 +107,12 @@ const KINDS = { text: TextColumn, json: JsonColumn, float: FloatColumn, integer:
 
 export const columnOf = (kind) => new KINDS[kind](kind);
 
-/** One object for all rows, with a getter for each declared field: reading a row allocates nothing. `cursor.at` is the row. */
-export function rowOf(columns, cursor) {
+/** One object for all rows, with a getter for each declared field: reading a row allocates nothing. `cursor.at` is the row, `shown` says which fields the configuration did not leave out. */
+export function rowOf(columns, shown, cursor) {
   const view = {};
   for (const [name, column] of Object.entries(columns)) {
-    Object.defineProperty(view, name, { enumerable: true, get: () => column.value(cursor.at) });
+    const field = shown(name) ? { get: () => column.value(cursor.at) } : { value: undefined };
+    Object.defineProperty(view, name, { enumerable: true, ...field });
   }
   return Object.freeze(view);
 }

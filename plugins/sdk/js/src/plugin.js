@@ -44,7 +44,7 @@ class Running {
     this.#columns = Object.fromEntries(Object.entries(reads).map(([name, field]) => [name, columnOf(field.kind)]));
     this.#writers = Object.entries(writes).map(([name, field]) => new Writer(name, field.kind, declared.record ? this.#cursor : { at: 0 }));
     this.#out = Object.freeze(Object.fromEntries(Object.keys(writes).map((name, i) => [name, this.#writers[i]])));
-    this.#row = rowOf(this.#columns, this.#cursor);
+    this.#row = rowOf(this.#columns, (name) => this.#reads[Object.keys(reads).indexOf(name)] !== undefined, this.#cursor);
     const named = typeof outputs === "function" ? outputs(this.#state) : outputs;
     if (named.length > OUTPUTS_MAX) throw new Error(`${named.length} outputs, at most ${OUTPUTS_MAX} can be told apart`);
     this.#outputs = new Map(named.map((name, i) => [name, i + 1]));
