@@ -11,6 +11,7 @@ pub mod cases;
 pub mod component;
 pub mod desk;
 mod error;
+pub mod guard;
 mod language;
 pub mod metadata;
 pub mod sbom;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tamis_record::Signature;
 use tamis_sandbox::Limits;
 
+use crate::cases::{self, Trial};
 use crate::desk::Desk;
 
 /// The format of the section. A reader passes over keys that it does not know; the number changes when one changes its meaning.
@@ -57,9 +58,11 @@ pub struct Example {
     pub refused: Option<String>,
 }
 
-/// The configuration that a plugin in `folder` is shown with.
-pub(super) fn example_config(_folder: &Path) -> Value {
-    Value::Object(serde_json::Map::new())
+/// The configuration that a plugin in `folder` is shown with: of its first case that has records.
+pub(super) fn example_config(folder: &Path) -> Value {
+    let (cases, _) = cases::load(folder);
+    let config = cases.iter().find(|case| matches!(case.trial, Trial::Records { .. })).and_then(|case| serde_json::from_str(&case.config).ok());
+    config.unwrap_or_else(|| Value::Object(serde_json::Map::new()))
 }
 
 /// Asks a component for its signature. One that cannot be asked is no failed build: the check says what is wrong.
