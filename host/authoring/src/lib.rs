@@ -12,6 +12,7 @@ pub mod component;
 pub mod desk;
 mod error;
 pub mod guard;
+pub mod inspect;
 mod language;
 pub mod metadata;
 pub mod sbom;

@@ -36,7 +36,7 @@ macro_rules! rules {
     ($($name:ident $code:literal $severity:ident $title:literal $cure:literal)*) => {
         $(
             #[doc = $title]
-            pub const $name: Rule = Rule { code: $code, title: $title, severity: Severity::$severity, cure: $cure };
+            pub(super) const $name: Rule = Rule { code: $code, title: $title, severity: Severity::$severity, cure: $cure };
         )*
         /// Every guard-rail, by code.
         pub const RULES: &[&Rule] = &[$(&$name),*];

@@ -1,6 +1,9 @@
 //! `tamis plugin`: one file a verb.
 
 mod build;
+mod check;
+mod inspect;
+mod subject;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
@@ -16,10 +19,16 @@ pub(crate) struct Plugin {
 enum Verb {
     /// Build plugins into components.
     Build(build::Build),
+    /// Hold a plugin to the guard-rails before it is shipped.
+    Check(check::Check),
+    /// Show what a component is, asks for and says of itself.
+    Inspect(inspect::Inspect),
 }
 
 pub(crate) fn run(arguments: &Arguments, plugin: &Plugin) -> anyhow::Result<Exit> {
     match &plugin.verb {
         Verb::Build(verb) => build::run(arguments, verb),
+        Verb::Check(verb) => check::run(arguments, verb),
+        Verb::Inspect(verb) => inspect::run(arguments, verb),
     }
 }
