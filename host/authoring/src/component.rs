@@ -60,6 +60,27 @@ pub fn imports_of(plugin: &str, component: &[u8]) -> Result<Vec<String>, Error> 
     interfaces(component).map(|(imports, _)| imports).map_err(|error| wrong(error.to_string()))
 }
 
+/// The version of the contract that a component was built for, by the `transform` that it exports.
+///
+/// # Errors
+/// [`Error::Component`] for bytes that are not a component, or export none.
+pub fn contract_of(plugin: &str, component: &[u8]) -> Result<String, Error> {
+    let wrong = |reason: String| Error::Component { plugin: plugin.to_owned(), reason };
+    let (_, exports) = interfaces(component).map_err(|error| wrong(error.to_string()))?;
+    let version = exports.iter().find_map(|export| export.strip_prefix(TRANSFORM));
+    version.map(str::to_owned).ok_or_else(|| wrong(format!("it exports no {TRANSFORM}…")))
+}
+
+/// The names of what a component exports.
+///
+/// # Errors
+/// As [`imports_of`].
+pub fn exports_of(plugin: &str, component: &[u8]) -> Result<Vec<String>, Error> {
+    imports_of(plugin, component)?;
+    let wrong = |reason: String| Error::Component { plugin: plugin.to_owned(), reason };
+    interfaces(component).map(|(_, exports)| exports).map_err(|error| wrong(error.to_string()))
+}
+
 fn only_contract(plugin: &str, imports: &[String]) -> Result<(), Error> {
     match imports.iter().find(|import| !import.starts_with(CONTRACT)) {
         None => Ok(()),

@@ -117,6 +117,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// A manifest, or its lock file, says nothing that can be read.
+    #[error("{}: {reason}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        reason: String,
+    },
+
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     File {

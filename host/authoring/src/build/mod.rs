@@ -7,7 +7,7 @@ pub mod rust;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Language, component};
+use crate::{Error, Language, component, metadata};
 
 /// A plugin that was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +57,9 @@ pub fn build(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) 
 
 /// Writes the component where it is not there yet.
 fn finish(component: Component, out: &Path) -> Result<Built, Error> {
-    let Component { name, folder: _, language, bytes } = component;
+    let Component { name, folder, language, bytes } = component;
     let path = out.join(format!("{name}.wasm"));
+    let bytes = metadata::embed(&name, &folder, language, &bytes, fs::read(&path).ok().as_deref())?;
     Ok(Built {
         changed: write_changed(&path, &bytes)?,
         bytes: bytes.len() as u64,

@@ -3,6 +3,9 @@
 mod build;
 mod new;
 mod sdk;
+mod check;
+mod inspect;
+mod subject;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
@@ -22,6 +25,10 @@ enum Verb {
     Build(build::Build),
     /// Update the SDK that a plugin keeps, or write one out.
     Sdk(sdk::Sdk),
+    /// Hold a plugin to the guard-rails before it is shipped.
+    Check(check::Check),
+    /// Show what a component is, asks for and says of itself.
+    Inspect(inspect::Inspect),
 }
 
 pub(crate) fn run(arguments: &Arguments, plugin: &Plugin) -> anyhow::Result<Exit> {
@@ -29,5 +36,7 @@ pub(crate) fn run(arguments: &Arguments, plugin: &Plugin) -> anyhow::Result<Exit
         Verb::New(verb) => new::run(arguments, verb),
         Verb::Build(verb) => build::run(arguments, verb),
         Verb::Sdk(verb) => sdk::run(arguments, verb),
+        Verb::Check(verb) => check::run(arguments, verb),
+        Verb::Inspect(verb) => inspect::run(arguments, verb),
     }
 }
