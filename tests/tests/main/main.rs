@@ -24,6 +24,7 @@ mod json;
 mod memory;
 mod order;
 mod owners;
+mod plugin_cases;
 mod power_loss;
 mod samples;
 mod spool;
