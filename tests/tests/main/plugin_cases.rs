@@ -121,7 +121,9 @@ fn a_hostile_plugin_fails_its_cases_and_nothing_else() {
     for (case, cause) in json["plugins"][0]["cases"].as_array().unwrap().iter().zip(["contract", "deadline", "memory", "trap"]) {
         let mismatches = case["mismatches"].as_array().unwrap();
         assert_eq!(mismatches.len(), 1, "{case}");
-        assert!(mismatches[0]["found"].as_str().unwrap().starts_with(&format!("failed ({cause})")), "{case}");
+        let found = mismatches[0]["found"].as_str().unwrap().to_owned();
+        // On a busy machine, filling the memory may take longer than the deadline.
+        assert!(found.starts_with(&format!("failed ({cause})")) || (cause == "memory" && found.starts_with("failed (deadline)")), "{case}");
     }
 }
 
