@@ -36,6 +36,22 @@ pub(crate) enum Output {
     Dot,
     /// Mermaid, for Markdown (`explain`).
     Mermaid,
+    /// JUnit's XML, for the reports of build servers (`plugin test`).
+    Junit,
+}
+
+impl Arguments {
+    /// Why the verb cannot print what was asked for, if it cannot.
+    pub(crate) fn unprintable(&self) -> Option<&'static str> {
+        match (self.output, &self.verb) {
+            (Output::Junit, Verb::Plugin(plugin)) if plugin.tests() => None,
+            (Output::Junit, _) => Some("`--output junit` is for `tamis plugin test`; take `text` or `json` here"),
+            (Output::Dot | Output::Mermaid, Verb::Plugin(_)) => {
+                Some("`--output dot` and `mermaid` are for `tamis explain`; take `text` or `json` here")
+            }
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

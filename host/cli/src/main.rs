@@ -28,6 +28,10 @@ fn main() -> std::process::ExitCode {
         let place = panic.location().map_or_else(|| "an unknown place".to_string(), ToString::to_string);
         tracing::error!("an internal fault at {place}; please report it");
     }));
+    if let Some(why) = arguments.unprintable() {
+        screen::tell(&format!("tamis: {why}"));
+        return Exit::BadConfiguration.into();
+    }
     let result = match &arguments.verb {
         Verb::Run(verb) => run::run(&arguments, verb),
         Verb::Check(verb) => check::run(&arguments, verb),

@@ -26,6 +26,7 @@ mod memory;
 mod order;
 mod owners;
 mod plugin_new;
+mod plugin_cases;
 mod power_loss;
 mod samples;
 mod spool;

@@ -70,13 +70,25 @@ fn finish(component: Component, out: &Path) -> Result<Built, Error> {
     })
 }
 
-/// Writes `bytes` unless the file holds them; a reader sees the old file or the new one, never half of it.
+/// Where the build before the one in `component` is kept: `a.wasm` has `a.previous.wasm` beside it.
+pub fn previous(component: &Path) -> PathBuf {
+    component.with_extension("previous.wasm")
+}
+
+/// Writes `bytes` unless the file holds them; a reader sees the old file or the new one, never half of it. The old one is
+/// kept as [`previous`].
 fn write_changed(path: &Path, bytes: &[u8]) -> Result<bool, Error> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(false);
     }
     let beside = path.with_extension(format!("wasm.{}", std::process::id()));
     fs::write(&beside, bytes).map_err(Error::file(&beside))?;
+    if path.is_file() {
+        // A second name for the old file first: `path` is there all the time. Without one there is nothing to compare with.
+        let kept = previous(path);
+        let _ = fs::remove_file(&kept);
+        let _ = fs::hard_link(path, &kept);
+    }
     fs::rename(&beside, path).map_err(Error::file(path))?;
     Ok(true)
 }
@@ -93,7 +105,8 @@ mod tests {
         assert!(!write_changed(&path, b"one").expect("the same"));
         assert!(write_changed(&path, b"two").expect("written"));
         assert_eq!(fs::read(&path).expect("it is there"), b"two");
+        assert_eq!(fs::read(previous(&path)).expect("the build before"), b"one");
         let left = fs::read_dir(folder.path()).expect("the folder").count();
-        assert_eq!(left, 1, "nothing is left beside it");
+        assert_eq!(left, 2, "nothing else is left beside it");
     }
 }

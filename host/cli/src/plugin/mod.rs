@@ -1,11 +1,15 @@
 //! `tamis plugin`: one file a verb.
 
+mod bench;
 mod build;
 mod new;
 mod sdk;
 mod check;
 mod inspect;
 mod subject;
+mod component;
+mod dev;
+mod test;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
@@ -29,6 +33,19 @@ enum Verb {
     Check(check::Check),
     /// Show what a component is, asks for and says of itself.
     Inspect(inspect::Inspect),
+    /// Run the test cases of plugins (`cases/*.yaml`).
+    Test(test::Test),
+    /// Measure a plugin on the input of its cases, against its previous build.
+    Bench(bench::Bench),
+    /// Watch a plugin's sources: rebuild, run its cases again, show each record before and after.
+    Dev(dev::Dev),
+}
+
+impl Plugin {
+    /// Whether the verb prints test results, which `--output junit` is for.
+    pub(crate) fn tests(&self) -> bool {
+        matches!(self.verb, Verb::Test(_))
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments, plugin: &Plugin) -> anyhow::Result<Exit> {
@@ -38,5 +55,8 @@ pub(crate) fn run(arguments: &Arguments, plugin: &Plugin) -> anyhow::Result<Exit
         Verb::Sdk(verb) => sdk::run(arguments, verb),
         Verb::Check(verb) => check::run(arguments, verb),
         Verb::Inspect(verb) => inspect::run(arguments, verb),
+        Verb::Test(verb) => test::run(arguments, verb),
+        Verb::Bench(verb) => bench::run(arguments, verb),
+        Verb::Dev(verb) => dev::run(arguments, verb),
     }
 }
