@@ -1,6 +1,7 @@
 //! The command line: one definition for parser, help and completions.
 
 use crate::plugin::Plugin;
+use crate::test::Test;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -36,6 +37,8 @@ pub(crate) enum Output {
     Dot,
     /// Mermaid, for Markdown (`explain`).
     Mermaid,
+    /// JUnit, for continuous integration (`test`).
+    Junit,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +49,8 @@ pub(crate) enum Verb {
     Check(Check),
     /// Show the plan: steps, grants, who reads and writes a field and which sinks it reaches.
     Explain(Explain),
+    /// Run the tests of pipelines: records in, expectations out, and what the tests reached.
+    Test(Test),
     /// Work on plugins.
     Plugin(Plugin),
     /// Look at records that failed, and run them again.
