@@ -37,7 +37,8 @@ pub(crate) fn xml(suites: &[Suite]) -> String {
             match &case.failure {
                 None => out.push_str("/>\n"),
                 Some((message, text)) => {
-                    let _ = writeln!(out, ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>", escaped(message), escaped(text));
+                    let _ =
+                        writeln!(out, ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>", escaped(message), escaped(text));
                 }
             }
         }
@@ -82,7 +83,8 @@ mod tests {
 
     #[test]
     fn text_of_records_does_not_break_the_document() {
-        let case = |failure| Case { name: "a <b> & \"c\"".into(), class: "main".into(), file: None, time: Duration::from_millis(1500), failure };
+        let case =
+            |failure| Case { name: "a <b> & \"c\"".into(), class: "main".into(), file: None, time: Duration::from_millis(1500), failure };
         let failure = Some(("field\u{1b}[31m".into(), "line 1\n]]> 'x'\u{0}".into()));
         let text = xml(&[Suite { name: "tests".into(), cases: vec![case(None), case(failure)] }]);
         assert!(text.contains("<testsuites tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\" time=\"3.000000\">"), "{text}");

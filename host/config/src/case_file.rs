@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::codes::{BAD_VALUE, DEFINED_TWICE, MISSING_KEY, UNKNOWN_KEY, WRONG_TYPE};
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::document::{Document, Value};
-use crate::interpolate::{Environment, interpolate};
 use crate::load::text_of;
 use crate::model::{PipelineTest, TESTS_MAX};
 use crate::{Located, Place, reader};
@@ -14,15 +13,14 @@ use crate::{Located, Place, reader};
 /// The keys a file of tests may hold.
 const FILE_KEYS: [&str; 2] = ["version", "tests"];
 
-/// Reads files of tests, each a map with the list `tests`. What is wrong with them goes to `diagnostics`, and so do their texts.
-pub fn load_tests(files: &[PathBuf], environment: &dyn Environment, diagnostics: &mut Diagnostics) -> Vec<Located<PipelineTest>> {
+/// Reads files of tests, each a map with the list `tests`, as they are written: `${…}` means nothing in them. What is wrong with them goes to `diagnostics`, and so do their texts.
+pub fn load_tests(files: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<Located<PipelineTest>> {
     let mut documents = Vec::new();
     for path in files {
         let Some(text) = text_of(path, diagnostics) else { continue };
-        let Some(mut document) = Document::parse(&path.to_string_lossy(), &text, path.parent().unwrap_or(Path::new("")), diagnostics) else {
+        let Some(document) = Document::parse(&path.to_string_lossy(), &text, path.parent().unwrap_or(Path::new("")), diagnostics) else {
             continue;
         };
-        interpolate(&mut document, environment, diagnostics);
         check_root(&document, diagnostics);
         documents.push(document);
     }

@@ -62,7 +62,10 @@ fn source(config: &Config, planned: &PipelinePlan, test: &Located<PipelineTest>,
     let first = sources.next()?;
     let others: Vec<&str> = sources.collect();
     if !others.is_empty() && !matches!(test.value.input, TestInput::Records(_)) {
-        let message = format!("test `{}` does not say whose lines they are: pipeline `{}` reads several sources", test.value.name.value, planned.name);
+        let message = format!(
+            "test `{}` does not say whose lines they are: pipeline `{}` reads several sources",
+            test.value.name.value, planned.name
+        );
         let help = format!("add `source:`, one of: {first}, {}", listed(others));
         findings.push(Diagnostic::error(codes::BAD_TEST, message).at(&test.value.name.place).help(help));
     }

@@ -1,12 +1,14 @@
 //! A lane: one thread that takes a frame through all steps of all pipelines that read its source, to encoded output.
 
+mod failing;
+
 use crate::graph::{Graph, Lead, PipelineGraph, StepGraph, StreamGraph, Work};
-use crate::observer::{Departure, Watching};
+use crate::observer::{Departure, Observer, Watching};
 use crate::parcel::{Encoded, Parcel, Trace};
 use crate::pool::Pool;
 use crate::sample::Samples;
 use crate::stop::Stop;
-use std::collections::HashSet;
+use failing::{contract_faults, withdraw};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ use tamis_codecs::Frame;
 use tamis_config::OnFailure;
 use tamis_delivery::{Boarding, DeadLetter, Origin, Portion, Position};
 use tamis_nodes::steps::StepInstance;
-use tamis_record::{Batch, Column, Fault, KEEP, Outcome, Patch, Records};
+use tamis_record::{Batch, Column, Fault, Patch, Records};
 use tamis_sandbox::{Failure, Step};
 
 /// A frame under way.
@@ -45,7 +47,7 @@ pub(crate) struct Lane {
     stop: Stop,
     samples: Arc<Samples>,
     /// Who watches, if anybody does.
-    observer: Option<Box<dyn crate::observer::Observer>>,
+    observer: Option<Box<dyn Observer>>,
     /// Time that failed calls took in the frame in hand.
     failing: Duration,
 }
@@ -133,7 +135,7 @@ impl Lane {
     }
 
     /// Has somebody watch what the lane does, until the lane is gone.
-    pub(crate) fn watch(&mut self, observer: Box<dyn crate::observer::Observer>) {
+    pub(crate) fn watch(&mut self, observer: Box<dyn Observer>) {
         self.observer = Some(observer);
     }
 
@@ -491,42 +493,4 @@ fn run_step(
     made.portion.dropped += dropped;
     step.counts.out.inc_by(batch.live().len() as u64);
     ran
-}
-
-/// Rows whose changes by earlier steps do not fit them.
-fn contract_faults(
-    pipeline: &PipelineGraph,
-    step: &StepGraph,
-    batch: &Batch,
-    faults: &mut Vec<Fault>,
-    from: &From<'_>,
-    made: &mut Made<'_>,
-) {
-    for fault in faults.drain(..) {
-        pipeline.count_dead("contract", 1);
-        made.letter(pipeline, Some(step), &fault.reason, "contract", batch.records().get(fault.row as usize), true, from, fault.row);
-    }
-}
-
-/// Takes back whatever the step said of failing rows: they stay as they were.
-fn withdraw(outcome: &mut Outcome, failing: &[Failing]) {
-    let rows: HashSet<u32> = failing.iter().map(|(row, _)| *row).collect();
-    if let Some(verdicts) = &mut outcome.verdicts {
-        for row in &rows {
-            if let Some(verdict) = verdicts.get_mut(*row as usize) {
-                *verdict = KEEP;
-            }
-        }
-    }
-    for patch in &mut outcome.patches {
-        let count = patch.column.len() as u32;
-        let all: Vec<u32> = patch.rows.take().unwrap_or_else(|| (0..count).collect());
-        let kept: Vec<usize> = (0..all.len()).filter(|i| !rows.contains(&all[*i])).collect();
-        if kept.len() < all.len() {
-            patch.column = patch.column.pick(&kept);
-            patch.rows = Some(kept.iter().map(|i| all[*i]).collect());
-        } else {
-            patch.rows = Some(all);
-        }
-    }
 }

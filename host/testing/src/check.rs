@@ -110,7 +110,8 @@ fn passage(at: &str, expected: &ExpectedPassage, found: &Passage, conditions: &C
         (ExpectedPassage::On { record: wanted, to }, Fate::On(after), _) => {
             if to.is_some() && *to != found.to {
                 let sent = found.to.as_ref().map_or_else(|| "left on its way".into(), |to| format!("sent to `{to}`"));
-                problems.push(Problem::new(at, format!("expected it to be sent to `{}`, but it is {sent}", to.as_deref().unwrap_or_default())));
+                problems
+                    .push(Problem::new(at, format!("expected it to be sent to `{}`, but it is {sent}", to.as_deref().unwrap_or_default())));
             }
             match wanted {
                 Some(wanted) => record(at, wanted, after, conditions, problems),
@@ -160,7 +161,10 @@ fn letter(
     ]);
     for (what, (wanted, found)) in words {
         if let Some(wanted) = wanted.filter(|wanted| Some(*wanted) != found) {
-            problems.push(Problem::new(at, format!("expected the {what} `{wanted}`, found {}", found.map_or("none".into(), |f| format!("`{f}`")))));
+            problems.push(Problem::new(
+                at,
+                format!("expected the {what} `{wanted}`, found {}", found.map_or("none".into(), |f| format!("`{f}`"))),
+            ));
         }
     }
     if let Some(reason) = reason.as_ref().filter(|reason| !found.reason.contains(reason.as_str())) {

@@ -24,6 +24,7 @@ mod json;
 mod memory;
 mod order;
 mod owners;
+mod pipeline_tests;
 mod power_loss;
 mod samples;
 mod spool;

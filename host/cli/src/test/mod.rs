@@ -11,7 +11,7 @@ use clap::Args;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
-use tamis_config::{Diagnostics, Located, PipelineTest, ProcessEnvironment, load_tests, nearest};
+use tamis_config::{Diagnostics, Located, PipelineTest, load_tests, nearest};
 use tamis_testing::{Case, Coverage, Outcome, prepare};
 
 #[derive(Debug, Args)]
@@ -92,7 +92,7 @@ fn choose(
 ) -> Result<Vec<Located<PipelineTest>>, String> {
     let mut tests = match files {
         [] => planned.config.tests.clone(),
-        files => load_tests(&files.iter().map(PathBuf::from).collect::<Vec<_>>(), &ProcessEnvironment, findings),
+        files => load_tests(&files.iter().map(PathBuf::from).collect::<Vec<_>>(), findings),
     };
     if findings.has_errors() {
         return Ok(Vec::new());

@@ -29,7 +29,9 @@ fn value(value: Option<&Value>) -> String {
 pub(super) fn line(problem: &Problem) -> String {
     let first = problem.message.lines().next().unwrap_or_default();
     match problem.differences.first() {
-        Some(d) => format!("{}: {}: expected {}, found {}", problem.at, escaped(&d.field), value(d.expected.as_ref()), value(d.found.as_ref())),
+        Some(d) => {
+            format!("{}: {}: expected {}, found {}", problem.at, escaped(&d.field), value(d.expected.as_ref()), value(d.found.as_ref()))
+        }
         None => format!("{}: {}", problem.at, escaped(first)),
     }
 }

@@ -26,8 +26,8 @@ pub use path_template::{
 };
 pub use pipeline::{Pipeline, Step, StepKind};
 pub use pipeline_test::{
-    Expect, Expected, ExpectedLetter, ExpectedPassage, ExpectedRecord, LetterCause, PipelineTest, TEST_BYTES_MAX, TEST_NAME_CHARS_MAX, TESTS_MAX,
-    TestInput,
+    Expect, Expected, ExpectedLetter, ExpectedPassage, ExpectedRecord, LetterCause, PipelineTest, TEST_BYTES_MAX, TEST_NAME_CHARS_MAX,
+    TESTS_MAX, TestInput,
 };
 pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
 pub use settings::{Admin, BatchSettings, Lanes, Settings};

@@ -21,11 +21,8 @@ pub fn frames(source: Option<&Source>, settings: &Settings, bytes: &[u8]) -> Res
             Ok(decoded(Decoder::new(&source.codec), whole(Lines::new(options.lines(source.max_record), 0), bytes)?))
         }
         Some(Source::Demo(_)) | None => {
-            let options = LinesOptions {
-                record_bytes_max: bytes.len().max(1),
-                records_max: options.records_max,
-                frame_bytes: options.frame_bytes,
-            };
+            let options =
+                LinesOptions { record_bytes_max: bytes.len().max(1), records_max: options.records_max, frame_bytes: options.frame_bytes };
             whole(Lines::new(options, 0), bytes)
         }
     }
