@@ -15,10 +15,10 @@ use crate::document::{Document, FILE_BYTES_MAX, Key, Node, Value};
 use crate::interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 use crate::model::{Config, FORMAT_VERSION, Plugin, Settings};
 use crate::reader::{self, parts};
-use crate::{Located, Place};
+use crate::{Located, Place, case_file};
 
 /// The keys a configuration file may hold.
-pub(crate) const ROOT_KEYS: [&str; 6] = ["version", "sources", "plugins", "pipelines", "sinks", "settings"];
+pub(crate) const ROOT_KEYS: [&str; 7] = ["version", "sources", "plugins", "pipelines", "sinks", "tests", "settings"];
 
 /// This process's environment and file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -100,7 +100,7 @@ fn files(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
     all
 }
 
-fn text_of(path: &Path, diagnostics: &mut Diagnostics) -> Option<String> {
+pub(crate) fn text_of(path: &Path, diagnostics: &mut Diagnostics) -> Option<String> {
     let mut bytes = Vec::new();
     if let Err(error) = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)) {
         diagnostics.push(cannot_read(path, &error));
@@ -139,13 +139,14 @@ fn build(mut documents: Vec<Document>, environment: &dyn Environment, diagnostic
     let pipelines = section(&documents, "pipelines", diagnostics);
     let sinks = section(&documents, "sinks", diagnostics);
     let settings = settings(&documents, diagnostics);
+    let tests = case_file::tests(&documents, diagnostics);
     for plugin in plugins.values_mut() {
         let folder = documents.iter().find(|document| document.file == plugin.place.file).map(|document| &document.folder);
         let written = plugin.value.component.value.as_path();
         plugin.value.component_path = folder.map_or_else(|| written.to_path_buf(), |folder| folder.join(written));
     }
     let folder = documents.first()?.folder.clone();
-    (!diagnostics.has_errors()).then_some(Config { sources, plugins, pipelines, sinks, settings, folder })
+    (!diagnostics.has_errors()).then_some(Config { sources, plugins, pipelines, sinks, settings, tests, folder })
 }
 
 fn check_root(document: &Document, diagnostics: &mut Diagnostics) {

@@ -22,6 +22,7 @@ codes! {
     TOO_LARGE = "E215", "More steps, outputs or fields than a pipeline may have.";
     NOTHING_TO_RUN = "E216", "A configuration without a pipeline.";
     NOT_BLANKABLE = "E217", "`on_failure: blank` on a step that may write the whole record: nothing would be left of it.";
+    BAD_TEST = "E230", "A test that leaves open which pipeline it tries or whose records they are, or expects what cannot be.";
     UNUSED = "W201", "Something is defined and not used.";
     NOT_PROVIDED = "W202", "A step reads a field that nothing provides.";
     TWO_WRITERS = "W203", "Two steps of a pipeline write the same field.";

@@ -12,9 +12,11 @@ mod lineage;
 pub mod model;
 mod order;
 mod resolve;
+mod trials;
 mod types;
 
 pub use graph::{to_dot, to_mermaid};
 pub use lineage::{Access, Lineage, lineage};
 pub use model::{Mode, Origin, OutputPlan, PipelinePlan, Plan, PluginPlan, SourcePlan, StepPlan, Target, Way};
 pub use resolve::{Problem, ProgramProblem, Toolbox, plan};
+pub use trials::{TestTarget, resolve_test};

@@ -177,3 +177,10 @@ impl Plan {
         self.pipelines.iter().find(|p| p.name == name)
     }
 }
+
+impl PipelinePlan {
+    /// The step of a name, or of a number from 1 as `tamis explain` shows it.
+    pub fn step(&self, name: &str) -> Option<&StepPlan> {
+        self.steps.iter().find(|step| step.name == name).or_else(|| self.steps.get(name.parse::<usize>().ok()?.checked_sub(1)?))
+    }
+}

@@ -1,7 +1,7 @@
 //! From a configuration to a plan: names, outputs, order; the other modules check what the steps do.
 
 use crate::model::{Mode, OUTPUTS_MAX, Origin, OutputPlan, PipelinePlan, Plan, PluginPlan, STEPS_MAX, SourcePlan, StepPlan, Target, Way};
-use crate::{codes, ends, grants, order, types};
+use crate::{codes, ends, grants, order, trials, types};
 use std::collections::{BTreeMap, BTreeSet};
 use tamis_config::{Config, Diagnostic, Diagnostics, Located, OnFailure, Pipeline, Plugin, Step, StepKind, nearest};
 use tamis_record::Signature;
@@ -56,6 +56,9 @@ pub fn plan(config: &Config, toolbox: &mut dyn Toolbox, findings: &mut Diagnosti
     resolver.unused();
     types::check(config, &resolver.plan, resolver.findings);
     let plan = resolver.plan;
+    for test in &config.tests {
+        trials::resolve_test(config, &plan, test, findings);
+    }
     (!findings.has_errors()).then_some(plan)
 }
 
@@ -370,7 +373,7 @@ impl Resolver<'_> {
     }
 }
 
-fn unknown(what: &str, name: &str, reference: &Located<String>, known: &[&str]) -> Diagnostic {
+pub(crate) fn unknown(what: &str, name: &str, reference: &Located<String>, known: &[&str]) -> Diagnostic {
     let help = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => format!("no {what} is defined"),

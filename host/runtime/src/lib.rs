@@ -5,6 +5,7 @@ mod engine;
 mod graph;
 mod lane;
 mod metrics;
+mod observer;
 mod parcel;
 mod pool;
 mod sample;
@@ -14,6 +15,7 @@ mod sources;
 mod stop;
 mod suspects;
 mod tools;
+pub mod trial;
 
 pub use counts::{PipelineSummary, SinkSummary, SourceSummary, StepSummary, Summary};
 pub use engine::{Ended, Engine, Progress, StartError, StartOptions};

@@ -27,6 +27,7 @@ mod order;
 mod owners;
 mod plugin_new;
 mod plugin_cases;
+mod pipeline_tests;
 mod power_loss;
 mod samples;
 mod spool;

@@ -6,6 +6,7 @@ mod bytes;
 mod codec;
 mod path_template;
 mod pipeline;
+mod pipeline_test;
 mod plugin;
 mod settings;
 mod sink;
@@ -24,6 +25,10 @@ pub use path_template::{
     PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, PathPart, PathPiece, PathTemplate, PathTemplateError, TimePart,
 };
 pub use pipeline::{Pipeline, Step, StepKind};
+pub use pipeline_test::{
+    Expect, Expected, ExpectedLetter, ExpectedPassage, ExpectedRecord, LetterCause, PipelineTest, TEST_BYTES_MAX, TEST_NAME_CHARS_MAX,
+    TESTS_MAX, TestInput,
+};
 pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
 pub use settings::{Admin, BatchSettings, Lanes, Settings};
 pub use sink::{FileSink, HttpCompression, HttpFormat, HttpMethod, HttpSink, NullSink, Rotation, Sink, SinkCompression, StdoutSink};
@@ -49,6 +54,8 @@ pub struct Config {
     pub sinks: BTreeMap<String, Located<Sink>>,
     /// What holds for the host as a whole.
     pub settings: Settings,
+    /// Tests of the pipelines, in the order of the files. The place is the test's.
+    pub tests: Vec<Located<PipelineTest>>,
     /// The folder of the (first) configuration file: paths of components are relative to it.
     pub folder: PathBuf,
 }
