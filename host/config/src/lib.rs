@@ -23,7 +23,7 @@ pub use model::{
     LogFormat, LogfmtCodec, MediatorCodec, Multiline, NullSink, OnDamagedCheckpoint, OnFailure, PATH_FIELDS_MAX, PATH_PART_BYTES_MAX,
     PATH_VALUE_BYTES_MAX, Part, PathPart, PathPiece, PathTemplate, PathTemplateError, Pattern, Pipeline, Plugin, PluginLimits, Rate,
     RawCodec, RegexCodec, Retry, Rotation, Settings, Sink, SinkCompression, Source, Start, StdinSource, StdoutSink, Step, StepKind,
-    SyslogCodec, TimePart, UnknownZone, WhenFull, Zone, ZonedCodec,
+    SyslogCodec, TimePart, UnknownZone, WhenFull, Zone, ZonedCodec, Digest, PluginsPolicy, REPOSITORY_CHARS_MAX, Reference, ReferenceError, Repository, SCHEME, TAG_CHARS_MAX,
 };
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};
