@@ -216,13 +216,15 @@ fn section<T: DeserializeOwned>(documents: &[Document], key: &str, diagnostics: 
 
 /// A section that one file alone may hold, and that file's folder.
 fn single<T: DeserializeOwned>(documents: &[Document], key: &str, diagnostics: &mut Diagnostics) -> Option<(T, PathBuf)> {
-    let all = documents.iter().flat_map(|document| document.root.entries().iter().map(move |(found, node)| (found, node, &document.folder)));
+    let all =
+        documents.iter().flat_map(|document| document.root.entries().iter().map(move |(found, node)| (found, node, &document.folder)));
     let all: Vec<(&Key, &Node, &PathBuf)> = all.filter(|(found, ..)| &*found.text == key).collect();
     let mut read = None;
     for (i, (found, node, folder)) in all.iter().enumerate() {
         if let (true, Some((first, ..))) = (i > 0, all.first()) {
-            let finding =
-                Diagnostic::error(DEFINED_TWICE, format!("`{key}` stand in two files")).at(&found.place).related(&first.place, "first here");
+            let finding = Diagnostic::error(DEFINED_TWICE, format!("`{key}` stand in two files"))
+                .at(&found.place)
+                .related(&first.place, "first here");
             diagnostics.push(finding.help(format!("put all {key} into one file")));
         }
         read = reader::read(node, Some(key), diagnostics).map(|value| (value, (*folder).clone())).or(read);

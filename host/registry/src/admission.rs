@@ -114,7 +114,8 @@ impl Admission {
     /// Why not.
     pub fn admit(&mut self, plugin: &Plugin) -> Result<Admitted, Refusal> {
         let not_allowed = |patterns: String| {
-            let message = format!("the policy does not allow the component `{}`: it matches none of {patterns}", plugin.component.value.shown());
+            let message =
+                format!("the policy does not allow the component `{}`: it matches none of {patterns}", plugin.component.value.shown());
             Refusal::new(RefusalKind::NotAllowed, message, "take it from where plugins_policy.allow says, or have the pattern added")
         };
         match &self.policy {
@@ -154,9 +155,14 @@ impl Admission {
     fn from_file(&self, plugin: &Plugin) -> Result<(Vec<u8>, Option<String>), Refusal> {
         let (path, bytes_max) = (&plugin.component_path, plugin.limits.component.0);
         let unavailable = |message, help| Refusal::new(RefusalKind::Unavailable, message, help);
-        let unreadable = |error: &std::io::Error, help| unavailable(format!("cannot read the component `{}`: {error}", plugin.component.value.shown()), help);
+        let unreadable = |error: &std::io::Error, help| {
+            unavailable(format!("cannot read the component `{}`: {error}", plugin.component.value.shown()), help)
+        };
         let size = std::fs::metadata(path).map_err(|error| {
-            unreadable(&error, "the path is relative to the folder of the configuration file; build the reference plugins with `make plugins`")
+            unreadable(
+                &error,
+                "the path is relative to the folder of the configuration file; build the reference plugins with `make plugins`",
+            )
         })?;
         let too_large = |bytes: u64| {
             let message = format!("the component has {bytes} bytes, more than its limit of {bytes_max}");
@@ -175,7 +181,12 @@ impl Admission {
         Ok((wasm, signature))
     }
 
-    fn from_registry(&mut self, reference: &Reference, bytes_max: u64, notes: &mut Vec<String>) -> Result<(Vec<u8>, Option<String>), Refusal> {
+    fn from_registry(
+        &mut self,
+        reference: &Reference,
+        bytes_max: u64,
+        notes: &mut Vec<String>,
+    ) -> Result<(Vec<u8>, Option<String>), Refusal> {
         let (digest, component) = self.pinned(reference)?;
         let pinned = reference.pinned(digest.clone());
         let fresh = if reference.tag().is_some() { self.tag(reference, &digest, notes)? } else { None };
@@ -195,7 +206,8 @@ impl Admission {
         };
         let (manifest, layer) = Manifest::parse(&reference.to_string(), &manifest)?;
         if let Some(component) = component.filter(|component| *component != layer.digest) {
-            let error = Error::Digest { what: format!("the component of {reference} in the lock"), expected: component, found: layer.digest };
+            let error =
+                Error::Digest { what: format!("the component of {reference} in the lock"), expected: component, found: layer.digest };
             return Err(error.into());
         }
         let wasm = match self.kept(&layer.digest, bytes_max, notes)? {
@@ -217,7 +229,9 @@ impl Admission {
             return Ok((digest.clone(), None));
         }
         let lock = self.lock.get_or_insert_with(|| Lock::read(&self.folder).map_err(|error| error.to_string()));
-        let lock = lock.as_ref().map_err(|reason| Refusal::new(RefusalKind::NotLocked, reason.clone(), "write it anew with `tamis plugin lock`"))?;
+        let lock = lock
+            .as_ref()
+            .map_err(|reason| Refusal::new(RefusalKind::NotLocked, reason.clone(), "write it anew with `tamis plugin lock`"))?;
         match lock.get(reference) {
             Some(locked) => Ok((locked.manifest.clone(), Some(locked.component.clone()))),
             None => Err(Error::NotLocked { reference: reference.to_string(), lock: lock.path().to_owned() }.into()),

@@ -4,9 +4,9 @@
 use serde::Deserialize;
 use ureq::http::{Request, StatusCode};
 
+use crate::Error;
 use crate::credentials::Credentials;
 use crate::transport::{Transport, body, refusal};
-use crate::Error;
 
 /// Largest answer of a token service.
 const TOKEN_BYTES_MAX: u64 = 1 << 20;
@@ -150,6 +150,9 @@ mod tests {
 
     #[test]
     fn values_of_a_query_are_encoded() {
-        assert_eq!(encode(&[("scope", "repository:a/b:pull,push"), ("x", "é &=")]), "scope=repository%3Aa%2Fb%3Apull%2Cpush&x=%C3%A9%20%26%3D");
+        assert_eq!(
+            encode(&[("scope", "repository:a/b:pull,push"), ("x", "é &=")]),
+            "scope=repository%3Aa%2Fb%3Apull%2Cpush&x=%C3%A9%20%26%3D"
+        );
     }
 }

@@ -142,7 +142,14 @@ impl Client {
     ///
     /// # Errors
     /// What the registry or the network said; [`Error::Digest`] when the reference names another digest.
-    pub fn push(&self, reference: &Reference, file: &str, wasm: &[u8], signature: Option<&str>, progress: Progress<'_>) -> Result<Pushed, Error> {
+    pub fn push(
+        &self,
+        reference: &Reference,
+        file: &str,
+        wasm: &[u8],
+        signature: Option<&str>,
+        progress: Progress<'_>,
+    ) -> Result<Pushed, Error> {
         let repository = reference.repository();
         let built = built(file, wasm, signature)?;
         let digest = digest_of(&built.manifest);
@@ -155,7 +162,8 @@ impl Client {
         let registry = repository.registry();
         let url = format!("{}/v2/{}/manifests/{name}", self.transport.origin(registry), repository.name());
         let put = |authorization: Option<&str>| {
-            let request = Request::put(&url).header(header::CONTENT_TYPE, MANIFEST_TYPE);
+            let request =
+                Request::put(&url).header(header::CONTENT_TYPE, MANIFEST_TYPE).header(header::CONTENT_LENGTH, built.manifest.len());
             self.finish(registry, authorized(request, authorization), SendBody::from_reader(&mut built.manifest.as_slice()))
         };
         let answer = self.authorized(repository, "pull,push", put)?;
@@ -272,7 +280,8 @@ impl Client {
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        let challenges = answer.headers().get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| Challenge::parse(value.to_str().ok()?));
+        let challenges =
+            answer.headers().get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| Challenge::parse(value.to_str().ok()?));
         let Some(challenge) = challenges.into_iter().next() else { return Ok(answer) };
         let authorization = authorization::answer(&self.transport, registry, &challenge, &key.1, self.keyring.get(registry))?;
         let Some(authorization) = authorization else { return Ok(answer) };
@@ -288,7 +297,8 @@ impl Client {
         body: SendBody<'_>,
     ) -> Result<Response<Body>, Error> {
         // What cannot stand in a header came from the registry: a token with control characters.
-        let malformed = |_| Error::Protocol { registry: registry.to_owned(), reason: "a token or an address that cannot be sent".to_owned() };
+        let malformed =
+            |_| Error::Protocol { registry: registry.to_owned(), reason: "a token or an address that cannot be sent".to_owned() };
         self.transport.send(registry, request.body(body).map_err(malformed)?)
     }
 }

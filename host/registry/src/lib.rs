@@ -29,9 +29,7 @@ pub use credentials::{Credentials, Keyring, PASSWORD_VARIABLE, REGISTRY_VARIABLE
 pub use error::Error;
 pub use hash::digest_of;
 pub use lock::{LOCK_FILE, Lock, Locked};
-pub use manifest::{
-    CONFIG_TYPE, Descriptor, Layer, MANIFEST_BYTES_MAX, MANIFEST_TYPE, Manifest, SIGNATURE_ANNOTATION, WASM_TYPE,
-};
+pub use manifest::{CONFIG_TYPE, Descriptor, Layer, MANIFEST_BYTES_MAX, MANIFEST_TYPE, Manifest, SIGNATURE_ANNOTATION, WASM_TYPE};
 pub use policy::Policy;
 pub use store::Store;
 pub use transport::{ANSWER_TIMEOUT, CERTIFICATES_VARIABLE, CONNECT_TIMEOUT, PLAIN_HTTP_VARIABLE, REDIRECTS_MAX, TRANSFER_TIMEOUT};

@@ -103,7 +103,8 @@ impl Lock {
     pub fn write(&self) -> Result<(), Error> {
         let entry = |locked: &Locked| Entry { manifest: locked.manifest.to_string(), component: locked.component.to_string() };
         let file = File { version: VERSION, plugins: self.entries.iter().map(|(name, locked)| (name.clone(), entry(locked))).collect() };
-        let mut text = serde_json::to_vec_pretty(&file).map_err(|error| Error::Lock { path: self.path.clone(), reason: error.to_string() })?;
+        let mut text =
+            serde_json::to_vec_pretty(&file).map_err(|error| Error::Lock { path: self.path.clone(), reason: error.to_string() })?;
         text.push(b'\n');
         replace(&self.path, &text, 0o644)
     }

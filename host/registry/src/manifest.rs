@@ -65,8 +65,9 @@ impl Manifest {
     /// [`Error::NotAPlugin`] with what was expected.
     pub fn parse(what: &str, text: &[u8]) -> Result<(Self, Layer), Error> {
         let wrong = |reason: String| Error::NotAPlugin { what: what.to_owned(), reason };
-        let manifest: Self = serde_json::from_slice(text)
-            .map_err(|_| wrong("expected an OCI image manifest with `config` and `layers` (an index of several platforms is none)".to_owned()))?;
+        let manifest: Self = serde_json::from_slice(text).map_err(|_| {
+            wrong("expected an OCI image manifest with `config` and `layers` (an index of several platforms is none)".to_owned())
+        })?;
         let [layer] = manifest.layers.as_slice() else {
             return Err(wrong(format!("expected one layer, found {}", manifest.layers.len())));
         };

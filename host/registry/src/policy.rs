@@ -9,8 +9,7 @@ use crate::read::read_at_most;
 use crate::signature::{KEY_BYTES_MAX, PublicKey, SignatureError, Signed, verify};
 
 /// A `*` ends at a `/`, and a `.` at the beginning is nothing special.
-const MATCHING: MatchOptions =
-    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+const MATCHING: MatchOptions = MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 
 /// Which plugins may be loaded.
 #[derive(Debug)]
@@ -30,9 +29,7 @@ impl Policy {
         let mut keys = Vec::new();
         for named in &policy.require_signature {
             let text = &*named.value;
-            let wrong = |reason: String| {
-                format!("plugins_policy.require_signature ({}): `{}`: {reason}", named.place, named.value.shown())
-            };
+            let wrong = |reason: String| format!("plugins_policy.require_signature ({}): `{}`: {reason}", named.place, named.value.shown());
             let key = if PublicKey::is_key_text(text) {
                 PublicKey::parse(text)
             } else {

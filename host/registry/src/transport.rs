@@ -88,10 +88,9 @@ impl Transport {
         match uri.scheme_str() {
             Some("https") if !authority.is_empty() && !authority.contains('@') => Ok(uri),
             Some("http") if self.may_be_plain(authority) => Ok(uri),
-            Some("http") => Err(protocol(format!(
-                "it leads to http://{}, without TLS; set {PLAIN_HTTP_VARIABLE} if that is meant",
-                shown(authority)
-            ))),
+            Some("http") => {
+                Err(protocol(format!("it leads to http://{}, without TLS; set {PLAIN_HTTP_VARIABLE} if that is meant", shown(authority))))
+            }
             _ => Err(protocol("it leads to an address that is not https://host".to_owned())),
         }
     }
@@ -103,7 +102,8 @@ impl Transport {
 }
 
 fn certificates(path: &std::path::Path) -> Result<RootCerts, Error> {
-    let wrong = |reason: &str| Error::Credentials { place: format!("{CERTIFICATES_VARIABLE}={}", path.display()), reason: reason.to_owned() };
+    let wrong =
+        |reason: &str| Error::Credentials { place: format!("{CERTIFICATES_VARIABLE}={}", path.display()), reason: reason.to_owned() };
     let pem = read_at_most(path, CERTIFICATES_BYTES_MAX)?.ok_or_else(|| wrong("expected certificates of at most 4 MiB"))?;
     let mut all = Vec::new();
     for item in parse_pem(&pem) {

@@ -13,9 +13,9 @@ mod tmpfs;
 
 pub use admin::{Address, Answer, MetricFamily, Sample, parse_metrics, request, settled};
 pub use base64::base64;
+pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
 pub use raw_server::{RawServer, answer};
 pub use registry::{Registry, USER, is_installed};
-pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
 pub use report::{Flow, Letter, Report};
 pub use server::{Answer as Said, Request, Server};
 pub use tmpfs::Tmpfs;

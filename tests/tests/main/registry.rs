@@ -67,7 +67,10 @@ fn what_is_pushed_is_pulled_and_other_clients_read_it() {
     site.write("tenant.wasm", &wasm);
     let reference = format!("oci://{}/team/tenant:1", registry.address());
     let told = pushed(&site, "tenant.wasm", &reference);
-    assert_eq!((told["bytes"].as_u64(), &told["known"], &told["signed_by"]), (Some(wasm.len() as u64), &false.into(), &serde_json::Value::Null));
+    assert_eq!(
+        (told["bytes"].as_u64(), &told["known"], &told["signed_by"]),
+        (Some(wasm.len() as u64), &false.into(), &serde_json::Value::Null)
+    );
     // The same again moves nothing, whenever it is.
     let again = pushed(&site, "tenant.wasm", &reference);
     assert_eq!((&again["digest"], &again["known"], &again["moved_from"]), (&told["digest"], &true.into(), &serde_json::Value::Null));

@@ -88,11 +88,9 @@ fn a_body_without_end_is_cut() {
 
 #[test]
 fn what_is_no_answer_is_told() {
-    for (body, says) in [
-        ("{}", "is not a plugin"),
-        ("<html>", "is not a plugin"),
-        ("{\"schemaVersion\":2,\"manifests\":[]}", "is not a plugin"),
-    ] {
+    for (body, says) in
+        [("{}", "is not a plugin"), ("<html>", "is not a plugin"), ("{\"schemaVersion\":2,\"manifests\":[]}", "is not a plugin")]
+    {
         let server = RawServer::start(move |_, stream| answer(stream, 200, "", body.as_bytes()));
         refused(&server, says);
     }

@@ -1,7 +1,7 @@
 //! `tamis plugin push`.
 
-use super::registry::{Bar, Connection, bad_usage, ended};
 use super::files;
+use super::registry::{Bar, Connection, bad_usage, ended};
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
 use crate::screen;

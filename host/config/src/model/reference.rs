@@ -242,7 +242,8 @@ fn is_registry(text: &str) -> bool {
     } else {
         text.find(':').map_or((text, ""), |at| text.split_at(at))
     };
-    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()) && p.parse::<u16>().is_ok_and(|p| p > 0));
+    let is_port = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()) && p.parse::<u16>().is_ok_and(|p| p > 0));
     let is_label = |label: &str| {
         !label.is_empty()
             && !label.starts_with('-')
