@@ -24,7 +24,7 @@ mod upload;
 
 pub use admission::{Admission, Admitted, Refusal, RefusalKind};
 pub use client::{Artifact, COMPONENT_BYTES_MAX, Client, Found, LIST_MAX, Progress, Pushed, digest_to_push};
-pub use component::{Facts, facts};
+pub use component::{ABOUT, Facts, READS_ANNOTATION, WRITES_ANNOTATION, facts};
 pub use credentials::{Credentials, Keyring, PASSWORD_VARIABLE, REGISTRY_VARIABLE, USER_VARIABLE};
 pub use error::Error;
 pub use hash::digest_of;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::path::Path;
 use tamis_config::{Reference, Repository};
 use tamis_registry::signature::{PublicKey, claimed_key, verify};
-use tamis_registry::{COMPONENT_BYTES_MAX, Client, Error, Manifest, digest_of, facts};
+use tamis_registry::{COMPONENT_BYTES_MAX, Client, Error, Manifest, READS_ANNOTATION, WRITES_ANNOTATION, digest_of, facts};
 
 /// Most plugins that a catalogue lists.
 const ENTRIES_MAX: usize = 2_000;
@@ -28,9 +28,9 @@ pub(super) struct Entry {
     /// Of the manifest, in a registry.
     pub(super) manifest: Option<String>,
     pub(super) bytes: u64,
-    /// Fields shown to it, as configured; `None`: no configuration says.
+    /// Fields shown to it, in the given configurations, otherwise in the one its build shows it with; `None`: neither says.
     pub(super) reads: Option<Vec<String>>,
-    /// Fields it may change, as configured.
+    /// Fields it may change, from the same.
     pub(super) writes: Option<Vec<String>>,
     /// The key that its signature names.
     pub(super) signed_by: Option<String>,
@@ -112,8 +112,8 @@ pub(super) fn in_folder(folder: &Path) -> Result<Found, Error> {
             digest: digest_of(&wasm).to_string(),
             manifest: None,
             bytes: wasm.len() as u64,
-            reads: None,
-            writes: None,
+            reads: facts.reads,
+            writes: facts.writes,
             signed_by: signature.as_deref().and_then(|text| claimed_key(text).ok()),
             verified: None,
             used_by: Vec::new(),
@@ -159,6 +159,7 @@ fn tagged(client: &Client, reference: &Reference, verify: bool) -> Result<Entry,
         true => Some(client.pull(&reference.pinned(manifest.digest.clone()), COMPONENT_BYTES_MAX, &mut |_, _| {})?.wasm),
         false => None,
     };
+    let fields = |name: &str| serde_json::from_str(parsed.annotations.get(name)?).ok();
     let note = |name: &str| parsed.annotations.get(&format!("org.opencontainers.image.{name}")).cloned();
     Ok(Entry {
         name: note("title").unwrap_or_else(|| reference.repository().short_name().to_owned()),
@@ -171,8 +172,8 @@ fn tagged(client: &Client, reference: &Reference, verify: bool) -> Result<Entry,
         digest: layer.digest.to_string(),
         manifest: Some(manifest.digest.to_string()),
         bytes: layer.bytes,
-        reads: None,
-        writes: None,
+        reads: fields(READS_ANNOTATION),
+        writes: fields(WRITES_ANNOTATION),
         signed_by: parsed.signature().and_then(|text| claimed_key(text).ok()),
         verified: None,
         used_by: Vec::new(),

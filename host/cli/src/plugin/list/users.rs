@@ -41,6 +41,10 @@ pub(super) fn note(arguments: &Arguments, configurations: &[PathBuf], entries: &
             let pipelines = planned.plan.pipelines.iter().filter(|pipeline| pipeline.steps.iter().any(|step| is_step(&step.mode)));
             let pipelines: Vec<String> = pipelines.map(|pipeline| pipeline.name.clone()).collect();
             for entry in entries.iter_mut().filter(|entry| entry.digest == plugin.digest) {
+                if entry.used_by.is_empty() {
+                    // What is configured counts, not what the build was shown with.
+                    (entry.reads, entry.writes) = (None, None);
+                }
                 add(&mut entry.reads, &plugin.signature.reads);
                 add(&mut entry.writes, &plugin.signature.writes);
                 entry.used_by.push(User { config: path.display().to_string(), plugin: name.clone(), pipelines: pipelines.clone() });
