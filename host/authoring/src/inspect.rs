@@ -164,7 +164,9 @@ mod tests {
         let signature = Signature { reads: vec![field("a.b")], writes: vec![field("c")], outputs: vec!["errors".to_owned()], drops: true };
         let page = inspection.page("one", "{\"a\":1}", Ok(&signature));
         assert!(page.starts_with("# one\n\na \\| b \\# no \\<b\\>heading"), "{page}");
-        for part in ["| `a.b` | text |", "Named outputs: `errors`.", "It may drop records.", "  read: [\"a.b\"]", "- `tamis:plugin/log@0.1.0`"] {
+        for part in
+            ["| `a.b` | text |", "Named outputs: `errors`.", "It may drop records.", "  read: [\"a.b\"]", "- `tamis:plugin/log@0.1.0`"]
+        {
             assert!(page.contains(part), "{part} in {page}");
         }
         assert!(inspection.page("one", "{}", Err("no `owners`")).contains("It refuses this configuration: no \\`owners\\`"));

@@ -9,16 +9,16 @@
 pub mod build;
 pub mod cases;
 pub mod component;
-mod embedded;
 pub mod desk;
+mod embedded;
 mod error;
 pub mod guard;
 pub mod inspect;
 mod language;
-pub mod sdk;
-pub mod template;
 pub mod metadata;
 pub mod sbom;
+pub mod sdk;
+pub mod template;
 
 pub use build::{Built, build};
 pub use error::Error;

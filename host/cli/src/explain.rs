@@ -68,6 +68,9 @@ fn text(plan: &Plan) -> Result<String, std::fmt::Error> {
                 && let Some(plugin) = plan.plugins.get(name)
             {
                 writeln!(out, "       component  {} {}", plugin.component, plugin.digest)?;
+                if let Some(key) = &plugin.signed_by {
+                    writeln!(out, "       signed by  {key}")?;
+                }
                 let granted = |paths: &[String]| if paths.is_empty() { "nothing".to_string() } else { paths.join(", ") };
                 writeln!(out, "       granted    read {}; write {}", granted(&plugin.granted_read), granted(&plugin.granted_write))?;
             }

@@ -21,7 +21,7 @@ pub(crate) fn plan(configuration: &Configuration, run: bool) -> (Option<Planned>
         return (None, findings);
     };
     let cache = run || config.settings.data_dir.join("cache").is_dir();
-    let mut tools = Tools::new(&config, cache);
+    let mut tools = Tools::new(&config, cache, run);
     let plan = tamis_plan::plan(&config, &mut tools, &mut findings);
     findings.sort();
     (plan.map(|plan| Planned { config, plan, tools }), findings)

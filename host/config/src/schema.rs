@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use serde_json::Value;
 
-use crate::model::{Admin, Bytes, Codec, Lanes, Pipeline, PipelineTest, Plugin, Rate, Settings, Sink, Source, Step};
+use crate::model::{Admin, Bytes, Codec, Lanes, Pipeline, PipelineTest, Plugin, PluginsPolicy, Rate, Settings, Sink, Source, Step};
 use crate::reader::expectations::TestKeys;
 use crate::reader::steps::StepKeys;
 
@@ -38,6 +38,9 @@ struct Surface {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": NAME }))]
     plugins: BTreeMap<String, Plugin>,
+    /// Which plugins the host may load.
+    #[serde(default, skip_serializing_if = "PluginsPolicy::is_empty")]
+    plugins_policy: PluginsPolicy,
     /// The ways from sources through steps to sinks, by name.
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": NAME }))]

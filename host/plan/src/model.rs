@@ -39,6 +39,9 @@ pub struct PluginPlan {
     pub component: String,
     /// `sha256:…` of the component.
     pub digest: String,
+    /// Id of the key that signed it, where the policy asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
     /// Size of the component, in bytes.
     pub bytes: u64,
     /// What it reads, writes and does.

@@ -20,6 +20,8 @@ pub trait Toolbox {
 pub struct Problem {
     /// Whether the component was sound and its configuration (or its `init`) was not.
     pub in_configuration: bool,
+    /// The code, where it is not the one for a component that cannot be loaded, or for a configuration that is refused.
+    pub code: Option<&'static str>,
     /// What is wrong.
     pub message: String,
     /// What to do.
@@ -106,7 +108,8 @@ impl Resolver<'_> {
                     self.plan.plugins.insert(name.clone(), resolved);
                 }
                 Err(problem) => {
-                    let code = if problem.in_configuration { codes::INIT_FAILED } else { codes::NO_COMPONENT };
+                    let usual = if problem.in_configuration { codes::INIT_FAILED } else { codes::NO_COMPONENT };
+                    let code = problem.code.unwrap_or(usual);
                     let place = if problem.in_configuration { &plugin.place } else { &plugin.value.component.place };
                     self.findings
                         .push(Diagnostic::error(code, format!("plugin `{name}`: {}", problem.message)).at(place).help_maybe(problem.help));

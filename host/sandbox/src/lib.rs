@@ -36,8 +36,8 @@ mod wasi;
 
 pub use breaker::{COOL_DOWN_MAX, COOL_DOWN_MIN, FAILURES_MAX, SLACK};
 pub use cache::CacheStats;
-pub use diagnostics::LOG_TARGET;
 pub use contract::VERSION as CONTRACT_VERSION;
+pub use diagnostics::LOG_TARGET;
 pub use engine::{Allocator, Sandbox};
 pub use error::SandboxError;
 pub use failure::{Cause, Failure, REASON_BYTES_MAX};

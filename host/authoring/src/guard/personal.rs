@@ -35,7 +35,9 @@ pub(super) fn check(setting: &Setting<'_>, report: &mut Report) {
 
 fn look(init: &[Line], run: &Run, values: &BTreeSet<String>, report: &mut Report) {
     // The value itself is not repeated: a report is kept and read elsewhere too.
-    let of = |value: &str| if value == CANARY { "the text put into a field".to_owned() } else { format!("a value of {} characters", value.chars().count()) };
+    let of = |value: &str| {
+        if value == CANARY { "the text put into a field".to_owned() } else { format!("a value of {} characters", value.chars().count()) }
+    };
     for line in init.iter().chain(&run.log) {
         if let Some(value) = values.iter().find(|value| line.message.contains(escaped(value).as_str())) {
             report.add(&rule::PERSONAL_LOG, format!("a line at level {} holds {}", line.level.as_str(), of(value)));

@@ -82,7 +82,8 @@ pub(super) fn check_example(settings: &[Setting<'_>], subject: &Subject<'_>, rep
 fn is_semantic(version: &str) -> bool {
     let (rest, build) = version.split_once('+').map_or((version, None), |(rest, build)| (rest, Some(build)));
     let (numbers, pre) = rest.split_once('-').map_or((rest, None), |(numbers, pre)| (numbers, Some(pre)));
-    let is_number = |text: &str| text.parse::<u64>().is_ok() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let is_number =
+        |text: &str| text.parse::<u64>().is_ok() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     let is_word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let is_pre = |text: &str| is_word(text) && (!text.bytes().all(|b| b.is_ascii_digit()) || is_number(text));
     numbers.split('.').count() == 3
@@ -100,7 +101,9 @@ mod tests {
         for version in ["0.1.0", "1.22.333", "1.0.0-rc.1", "1.0.0+build-5.2", "1.0.0-a.b+c"] {
             assert!(is_semantic(version), "{version}");
         }
-        for version in ["", "1", "1.0", "1.0.0.0", "v1.0.0", "1.0.x", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0+", "+1.0.0", "1.-1.0", "1.0.0-ü"] {
+        for version in
+            ["", "1", "1.0", "1.0.0.0", "v1.0.0", "1.0.x", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0+", "+1.0.0", "1.-1.0", "1.0.0-ü"]
+        {
             assert!(!is_semantic(version), "{version}");
         }
     }

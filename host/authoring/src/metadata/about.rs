@@ -61,7 +61,8 @@ pub struct Example {
 /// The configuration that a plugin in `folder` is shown with: of its first case that has records.
 pub(super) fn example_config(folder: &Path) -> Value {
     let (cases, _) = cases::load(folder);
-    let config = cases.iter().find(|case| matches!(case.trial, Trial::Records { .. })).and_then(|case| serde_json::from_str(&case.config).ok());
+    let config =
+        cases.iter().find(|case| matches!(case.trial, Trial::Records { .. })).and_then(|case| serde_json::from_str(&case.config).ok());
     config.unwrap_or_else(|| Value::Object(serde_json::Map::new()))
 }
 

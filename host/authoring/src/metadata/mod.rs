@@ -56,7 +56,8 @@ pub struct Metadata {
 impl Metadata {
     /// Reads what a component says of itself. Never fails: what cannot be read is not there.
     pub fn read(component: &[u8]) -> Self {
-        let text = |name: &str| section::content(component, name).map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default();
+        let text =
+            |name: &str| section::content(component, name).map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default();
         let (about, about_error) = match section::content(component, ABOUT).map(serde_json::from_slice) {
             None => (None, None),
             Some(Ok(about)) => (Some(about), None),

@@ -177,7 +177,13 @@ mod tests {
 
     #[test]
     fn licences_are_expressions_or_names() {
-        for (text, expression) in [("MIT", true), ("(MIT OR Apache-2.0) AND X", true), ("GPL-2.0+ WITH Classpath-exception-2.0", true), ("BSD License", false), ("see LICENSE.txt", false)] {
+        for (text, expression) in [
+            ("MIT", true),
+            ("(MIT OR Apache-2.0) AND X", true),
+            ("GPL-2.0+ WITH Classpath-exception-2.0", true),
+            ("BSD License", false),
+            ("see LICENSE.txt", false),
+        ] {
             assert_eq!(licence(text).get("expression").is_some(), expression, "{text}");
         }
     }

@@ -101,7 +101,10 @@ fn text(subject: &Subject, inspection: &Inspection, config: &str, signature: Res
         ("built by", about.map(|about| format!("tamis {}", about.tamis)).unwrap_or_default()),
         ("size", format!("{} bytes", inspection.bytes)),
         ("digest", inspection.digest.clone()),
-        ("signature file", inspection.minisig.as_ref().map_or_else(|| "none".to_owned(), |file| format!("{} (not verified)", file.display()))),
+        (
+            "signature file",
+            inspection.minisig.as_ref().map_or_else(|| "none".to_owned(), |file| format!("{} (not verified)", file.display())),
+        ),
         ("parts list", if metadata.sbom.is_some() { "CycloneDX (--sbom)".to_owned() } else { "none".to_owned() }),
         ("imports", inspection.imports.join(", ")),
         ("exports", inspection.exports.join(", ")),

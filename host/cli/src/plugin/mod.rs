@@ -2,13 +2,20 @@
 
 mod bench;
 mod build;
-mod new;
-mod sdk;
 mod check;
-mod inspect;
-mod subject;
 mod component;
 mod dev;
+mod files;
+mod inspect;
+mod list;
+mod lock;
+mod new;
+mod pull;
+mod push;
+mod registry;
+mod sdk;
+mod sign;
+mod subject;
 mod test;
 
 use crate::arguments::Arguments;
@@ -27,18 +34,32 @@ enum Verb {
     New(new::New),
     /// Build plugins into components.
     Build(build::Build),
-    /// Update the SDK that a plugin keeps, or write one out.
-    Sdk(sdk::Sdk),
     /// Hold a plugin to the guard-rails before it is shipped.
     Check(check::Check),
-    /// Show what a component is, asks for and says of itself.
-    Inspect(inspect::Inspect),
     /// Run the test cases of plugins (`cases/*.yaml`).
     Test(test::Test),
     /// Measure a plugin on the input of its cases, against its previous build.
     Bench(bench::Bench),
     /// Watch a plugin's sources: rebuild, run its cases again, show each record before and after.
     Dev(dev::Dev),
+    /// Show what a component is, asks for and says of itself.
+    Inspect(inspect::Inspect),
+    /// Update the SDK that a plugin keeps, or write one out.
+    Sdk(sdk::Sdk),
+    /// Make a pair of keys for signing.
+    Keygen(sign::Keygen),
+    /// Sign components.
+    Sign(sign::Sign),
+    /// Check the signature of a component. Exit code 1 when it does not hold.
+    Verify(sign::Verify),
+    /// Put a component, with its signature, into an OCI registry.
+    Push(push::Push),
+    /// Get a component, with its signature, from an OCI registry.
+    Pull(pull::Pull),
+    /// Note in `tamis.lock` what the tags of a configuration lead to, and keep it.
+    Lock(lock::Lock),
+    /// List the plugins of a folder or a registry: owner, fields, signature, who uses them.
+    List(list::List),
 }
 
 impl Plugin {
@@ -58,5 +79,12 @@ pub(crate) fn run(arguments: &Arguments, plugin: &Plugin) -> anyhow::Result<Exit
         Verb::Test(verb) => test::run(arguments, verb),
         Verb::Bench(verb) => bench::run(arguments, verb),
         Verb::Dev(verb) => dev::run(arguments, verb),
+        Verb::Push(verb) => push::run(arguments, verb),
+        Verb::Pull(verb) => pull::run(arguments, verb),
+        Verb::Lock(verb) => lock::run(arguments, verb),
+        Verb::Keygen(verb) => sign::keygen(arguments, verb),
+        Verb::Sign(verb) => sign::sign_files(arguments, verb),
+        Verb::Verify(verb) => sign::verify_file(arguments, verb),
+        Verb::List(verb) => list::run(arguments, verb),
     }
 }

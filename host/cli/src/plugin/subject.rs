@@ -65,7 +65,8 @@ pub(super) fn limits(text: &str) -> Result<Limits, String> {
     let mut limits = Limits::default();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (name, value) = part.split_once('=').ok_or_else(|| format!("`{part}`: expected NAME=VALUE, such as memory=16MiB"))?;
-        let bytes = || tamis_config::Bytes::parse(value).map(|bytes| bytes.0).ok_or_else(|| format!("`{part}`: expected a size such as 16MiB"));
+        let bytes =
+            || tamis_config::Bytes::parse(value).map(|bytes| bytes.0).ok_or_else(|| format!("`{part}`: expected a size such as 16MiB"));
         let time = || humantime::parse_duration(value).map_err(|error| format!("`{part}`: expected a time such as 100ms: {error}"));
         match name.trim() {
             "memory" => limits.memory_bytes = bytes()?,

@@ -8,6 +8,8 @@ mod path_template;
 mod pipeline;
 mod pipeline_test;
 mod plugin;
+mod policy;
+mod reference;
 mod settings;
 mod sink;
 mod source;
@@ -30,6 +32,8 @@ pub use pipeline_test::{
     TESTS_MAX, TestInput,
 };
 pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
+pub use policy::PluginsPolicy;
+pub use reference::{Digest, REPOSITORY_CHARS_MAX, Reference, ReferenceError, Repository, SCHEME, TAG_CHARS_MAX};
 pub use settings::{Admin, BatchSettings, Lanes, Settings};
 pub use sink::{FileSink, HttpCompression, HttpFormat, HttpMethod, HttpSink, NullSink, Rotation, Sink, SinkCompression, StdoutSink};
 pub use source::{DemoSource, FileSource, Multiline, OnDamagedCheckpoint, Rate, Source, Start, StdinSource};
@@ -48,6 +52,8 @@ pub struct Config {
     pub sources: BTreeMap<String, Located<Source>>,
     /// What runs in the sandbox, by name.
     pub plugins: BTreeMap<String, Located<Plugin>>,
+    /// Which plugins may be loaded.
+    pub plugins_policy: PluginsPolicy,
     /// The ways from sources through steps to sinks, by name.
     pub pipelines: BTreeMap<String, Located<Pipeline>>,
     /// Where records go, by name.

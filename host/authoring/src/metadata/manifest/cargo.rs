@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{Manifest, string, text, wrong};
 use crate::Error;
-use crate::build::rust::toolchain::TARGET;
 use crate::build::rust::cargo;
+use crate::build::rust::toolchain::TARGET;
 use crate::sbom::{Ecosystem, Part};
 
 /// The crate of the SDK.
@@ -87,7 +87,8 @@ impl<'a> Graph<'a> {
     fn new(metadata: &'a Value) -> Self {
         let packages = list(metadata, "/packages");
         let text = |value: &'a Value| value.as_str().unwrap_or_default();
-        let is_macro = |package: &Value| list(package, "/targets").iter().flat_map(|target| list(target, "/kind")).any(|kind| kind == "proc-macro");
+        let is_macro =
+            |package: &Value| list(package, "/targets").iter().flat_map(|target| list(target, "/kind")).any(|kind| kind == "proc-macro");
         let macros: BTreeSet<&str> = packages.iter().filter(|package| is_macro(package)).map(|package| text(&package["id"])).collect();
         let edge = |dependency: &'a Value| {
             let id = text(&dependency["pkg"]);

@@ -36,7 +36,14 @@ pub(super) fn read(manifest: &Path) -> Result<(Manifest, Vec<Part>), Error> {
             parts.push(part);
         }
     }
-    let needed: Vec<String> = document.pointer("/project/dependencies").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(requirement).collect();
+    let needed: Vec<String> = document
+        .pointer("/project/dependencies")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(requirement)
+        .collect();
     let known: Vec<(String, String)> =
         parts.iter().skip(1).filter(|part| needed.contains(&part.name)).map(|part| (part.name.clone(), part.version.clone())).collect();
     if let Some(root) = parts.first_mut() {
@@ -129,7 +136,11 @@ mod tests {
             owner = "mail"
         "#;
         std::fs::write(&path, project).expect("written");
-        for (name, head) in [("tamis_plugin", "Name: tamis-plugin\nVersion: 0.1.0\n\nVersion: 9"), ("pip", "Name: pip\nVersion: 24\n"), ("regex", "Name: regex\nVersion: 2\nLicense: MIT\n")] {
+        for (name, head) in [
+            ("tamis_plugin", "Name: tamis-plugin\nVersion: 0.1.0\n\nVersion: 9"),
+            ("pip", "Name: pip\nVersion: 24\n"),
+            ("regex", "Name: regex\nVersion: 2\nLicense: MIT\n"),
+        ] {
             let info = folder.path().join(format!(".venv/lib/python3.11/site-packages/{name}.dist-info"));
             std::fs::create_dir_all(&info).expect("a folder");
             std::fs::write(info.join("METADATA"), head).expect("written");
