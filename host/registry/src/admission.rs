@@ -124,7 +124,13 @@ impl Admission {
         }
         let mut notes = Vec::new();
         let (wasm, signature) = match &plugin.reference {
-            Some(reference) => self.from_registry(reference, plugin.limits.component.0, &mut notes)?,
+            Some(reference) => {
+                let found = self.from_registry(reference, plugin.limits.component.0, &mut notes);
+                found.map_err(|refusal| Refusal {
+                    message: notes.iter().map(|note| format!("{note}; ")).chain([refusal.message]).collect(),
+                    ..refusal
+                })?
+            }
             None => self.from_file(plugin)?,
         };
         let signed_by = self.verify(plugin, &wasm, signature.as_deref())?;
