@@ -4,7 +4,7 @@ CARGO ?= cargo
 TAMIS := target/release/tamis
 # Components that `make plugins` builds: the reference plugins, and the guests of the tests.
 PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route outcome resource channel share sample ecs otel project)
-GUESTS := tests/guests/hostile tests/guests/hostile-js tests/guests/identity
+GUESTS := tests/guests/hostile tests/guests/hostile-js tests/guests/identity tests/guests/bad
 # The plugins in JavaScript, with tests of their own.
 PLUGINS += plugins/tenant-js
 # Components in Python: 10 s each to build, left out where nothing changed.
