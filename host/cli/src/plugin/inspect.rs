@@ -52,7 +52,13 @@ pub(crate) fn run(arguments: &Arguments, verb: &Inspect) -> anyhow::Result<Exit>
             return Ok(Exit::Failure);
         };
         // Parsed and written anew: what is not JSON is not printed.
-        let document: serde_json::Value = serde_json::from_str(document)?;
+        let document: serde_json::Value = match serde_json::from_str(document) {
+            Ok(document) => document,
+            Err(error) => {
+                screen::tell(&format!("tamis: {}: its parts list is no JSON: {error}", found.path.display()));
+                return Ok(Exit::Failure);
+            }
+        };
         writeln!(out, "{document:#}")?;
         return Ok(Exit::Success);
     }
