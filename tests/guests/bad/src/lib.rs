@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tamis_plugin::contract::types::{Column, Patch, Reject, Values};
 use tamis_plugin::{Batch, BatchPlugin, Field, Kind, Outcome, Signature, log, metrics};
 
-/// Rounds of a loop that take about a tenth of a millisecond.
-const ROUNDS: u64 = 100_000;
+/// Rounds of a loop that take a tenth of a millisecond or two.
+const ROUNDS: u64 = 20_000;
 /// Bytes that stay below a limit of 64 MiB and above half of it.
 const HELD_BYTES: usize = 40 << 20;
 /// Bytes that no limit of memory leaves room for.
@@ -39,7 +39,7 @@ impl BatchPlugin for Bad {
             "write-unused" => signature.writes.push(field("never", Kind::Text)),
             "output-unused" => signature.outputs.push("other".to_owned()),
             "drop-unused" => signature.drops = true,
-            "init-slow" => spin(100),
+            "init-slow" => spin(500),
             "memory-near" => held = vec![1; HELD_BYTES],
             _ => {}
         }
