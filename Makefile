@@ -109,4 +109,4 @@ fmt: ## Format everything
 	cd plugins && $(CARGO) fmt --all
 
 clean: ## Remove everything that was built
-	rm -rf target plugins/target tests/guests/*/target
+	rm -rf target plugins/target tests/guests/*/target tests/compat/*/source/target
