@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(manifest.source, "https://example.org/tenant");
         assert_eq!(manifest.sdk, Some(("tamis-plugin".to_owned(), "0.1.0".to_owned())));
         assert_eq!(parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>(), ["tenant", "regex", "tamis-plugin", "componentize-py"]);
-        assert_eq!(parts[0].dependencies.len(), 2);
+        assert_eq!(parts[0].dependencies.len(), 3);
 
         std::fs::remove_dir_all(folder.path().join(".venv")).expect("removed");
         let (manifest, parts) = read(&path).expect("a manifest");
