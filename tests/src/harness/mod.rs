@@ -8,6 +8,7 @@ mod process;
 mod raw_server;
 mod registry;
 mod report;
+mod sections;
 mod server;
 mod tmpfs;
 
@@ -17,6 +18,7 @@ pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
 pub use raw_server::{RawServer, answer};
 pub use registry::{Registry, USER, is_installed};
 pub use report::{Flow, Letter, Report};
+pub use sections::{section, with_section};
 pub use server::{Answer as Said, Request, Server};
 pub use tmpfs::Tmpfs;
 
