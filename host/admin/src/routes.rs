@@ -19,8 +19,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// Tells whether the host is stopping.
     pub stop: Stop,
-    /// Gives what has happened so far; `None` once the host has ended.
-    pub summary: Arc<dyn Fn() -> Option<Summary> + Send + Sync>,
+    /// Gives what has happened so far.
+    pub summary: Arc<dyn Fn() -> Summary + Send + Sync>,
 }
 
 /// The API's routes.
@@ -70,8 +70,5 @@ async fn metrics(extract::State(state): extract::State<State>) -> Response {
 }
 
 async fn status(extract::State(state): extract::State<State>) -> Response {
-    match (state.summary)() {
-        Some(summary) => Json(summary).into_response(),
-        None => (StatusCode::SERVICE_UNAVAILABLE, Json(serde_json::json!({"error": "the host has ended"}))).into_response(),
-    }
+    Json((state.summary)()).into_response()
 }

@@ -7,8 +7,8 @@ use crate::progress::Bar;
 use crate::{report, screen, signals};
 use anyhow::Context as _;
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tamis_admin::{AdminError, Listener};
 use tamis_config::{Admin, Settings};
@@ -56,14 +56,14 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
         }
         Err(error) => return Err(error.into()),
     };
-    let options = StartOptions { once: verb.once, again: verb.again, samples: verb.report.unwrap_or(0) };
+    let options = StartOptions { once: verb.once, again: verb.again, samples: verb.report.unwrap_or(0), generation: 0 };
     let engine = Engine::start(&config, &plan, &tools, Arc::clone(&metrics), stop.clone(), &options)?;
     let progress = engine.progress();
-    let engine = Arc::new(Mutex::new(Some(engine)));
+    let engine = Arc::new(engine);
     if let Some(listener) = listener {
         tracing::info!("admin API on {}", listener.address);
         let engine = Arc::clone(&engine);
-        let summary = Arc::new(move || engine.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Engine::summary));
+        let summary = Arc::new(move || engine.summary());
         io.spawn(tamis_admin::serve(listener, tamis_admin::State { plan: Arc::new(plan), metrics, stop: stop.clone(), summary }));
     }
     let bar = Bar::new(progress, verb.once);
@@ -71,8 +71,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     if let Some(bar) = bar {
         bar.finish();
     }
-    let engine = engine.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let ended = engine.context("the host ended twice; this is a bug")?.wait(abandon);
+    let ended = engine.wait(abandon);
     // Gives the admin API the time to take its socket away.
     io.shutdown_timeout(Duration::from_millis(500));
     if stop.is_reader_gone() {
@@ -107,11 +106,11 @@ async fn listen(settings: &Settings) -> Result<Option<Listener>, AdminError> {
 }
 
 /// Waits until everything has ended; ends it when draining takes longer than it may. Gives whether something did not end even then.
-fn await_end(engine: &Mutex<Option<Engine>>, stop: &Stop, shutdown_timeout: Duration, bar: Option<&Bar>) -> bool {
+fn await_end(engine: &Engine, stop: &Stop, shutdown_timeout: Duration, bar: Option<&Bar>) -> bool {
     let mut draining: Option<Instant> = None;
     let mut ending: Option<Instant> = None;
     loop {
-        if engine.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(Engine::is_finished) {
+        if engine.is_finished() {
             return false;
         }
         std::thread::sleep(LOOK);

@@ -1,5 +1,6 @@
 //! A lane: one thread that takes a frame through all steps of all pipelines that read its source, to encoded output.
 
+use crate::generation::{Generation, Whence};
 use crate::graph::{Graph, Lead, PipelineGraph, StepGraph, StreamGraph, Work};
 use crate::parcel::{Encoded, Parcel, Trace};
 use crate::pool::Pool;
@@ -18,7 +19,9 @@ use tamis_sandbox::{Failure, Step};
 
 /// A frame under way.
 pub(crate) struct Boarded {
-    pub(crate) source: usize,
+    pub(crate) whence: Arc<Whence>,
+    /// The one that takes it through.
+    pub(crate) generation: Arc<Generation>,
     /// Who gets it, when not all pipelines that read the source.
     pub(crate) recipient: Option<Recipient>,
     pub(crate) stream: Arc<str>,
@@ -29,7 +32,7 @@ pub(crate) struct Boarded {
 /// The one pipeline that a frame is meant for.
 #[derive(Debug, Clone)]
 pub(crate) struct Recipient {
-    pub(crate) pipeline: usize,
+    pub(crate) pipeline: Arc<str>,
     /// The source whose records they are.
     pub(crate) source: Arc<str>,
 }
@@ -135,7 +138,7 @@ impl Lane {
 
     /// Takes a frame through everything. Gives what is to be delivered, and the frame's memory for the next.
     pub(crate) fn run(&mut self, boarded: Boarded, pool: &Pool) -> (Vec<Addressed>, Option<Vec<u8>>) {
-        let Boarded { source, recipient, stream, frame, boarding } = boarded;
+        let Boarded { whence, recipient, stream, frame, boarding, .. } = boarded;
         self.failing = Duration::ZERO;
         let graph = Arc::clone(&self.graph);
         let mut parcels = Vec::new();
@@ -145,11 +148,11 @@ impl Lane {
             Some(offsets) => offsets.get(row as usize).copied().unwrap_or(base),
             None => base + records.rows.get(row as usize).map_or(0, |(from, _)| u64::from(*from)),
         };
-        let (name, readers) = match &recipient {
-            Some(recipient) => (Some(&recipient.source), std::slice::from_ref(&recipient.pipeline)),
-            None => (graph.sources.get(source), graph.readers.get(source).map(Vec::as_slice).unwrap_or_default()),
+        let only = recipient.as_ref().map(|r| graph.pipeline(&r.pipeline));
+        let (name, readers) = match (&recipient, &only) {
+            (Some(recipient), Some(only)) => (&recipient.source, only.as_slice()),
+            _ => (&whence.name, graph.readers.get(&whence.name).map(Vec::as_slice).unwrap_or_default()),
         };
-        let Some(name) = name else { return (parcels, None) };
         let from = From { source: name, stream: &stream, boarding: &boarding, pool, offset: &offset };
         for &number in readers {
             let Some(pipeline) = graph.pipelines.get(number) else { continue };

@@ -2,8 +2,10 @@
 
 mod counts;
 mod engine;
+mod generation;
 mod graph;
 mod lane;
+mod lanes;
 mod metrics;
 mod parcel;
 mod pool;
@@ -16,7 +18,7 @@ mod suspects;
 mod tools;
 
 pub use counts::{PipelineSummary, SinkSummary, SourceSummary, StepSummary, Summary};
-pub use engine::{Ended, Engine, Progress, StartError, StartOptions};
+pub use engine::{Ended, Engine, Progress, StartError, StartOptions, TakenOver};
 pub use metrics::Metrics;
 pub use sample::Sample;
 pub use stop::Stop;

@@ -7,6 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use tamis_delivery::spool::SpoolLevel;
@@ -58,6 +59,11 @@ pub(crate) struct EventLabels {
     pub(crate) event: String,
 }
 
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ReloadLabels {
+    pub(crate) result: String,
+}
+
 /// All metrics of a host.
 pub struct Metrics {
     registry: Mutex<Registry>,
@@ -78,6 +84,8 @@ pub struct Metrics {
     pub(crate) sink_retries: Family<SinkLabels, Counter>,
     pub(crate) sink_queue: Family<SinkLabels, Gauge>,
     pub(crate) dead_letters: Family<DeadLabels, Counter>,
+    generation: Gauge,
+    pub(crate) reloads: Family<ReloadLabels, Counter>,
     live: Arc<Mutex<Live>>,
 }
 
@@ -91,9 +99,25 @@ impl std::fmt::Debug for Metrics {
 #[derive(Debug, Default)]
 struct Live {
     plugins: Vec<Plugin>,
+    /// What plugins of earlier generations counted, by name.
+    before: BTreeMap<String, Before>,
     flights: Vec<(String, Arc<Flight>)>,
     ledgers: Vec<(String, Arc<Ledger>)>,
     spools: Vec<(String, SpoolLevel)>,
+}
+
+#[derive(Debug, Default)]
+struct Before {
+    counters: BTreeMap<String, u64>,
+    log_lines_dropped: u64,
+}
+
+/// Puts a value in the place of the one of that name.
+fn put<T>(list: &mut Vec<(String, T)>, name: &str, value: T) {
+    match list.iter_mut().find(|(known, _)| known == name) {
+        Some((_, old)) => *old = value,
+        None => list.push((name.into(), value)),
+    }
 }
 
 #[derive(Debug)]
@@ -104,10 +128,10 @@ impl Collector for LiveCollector {
         let live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut counters = ConstCounter::new(0u64);
         let mut family = encoder.encode_descriptor("tamis_plugin_counter", "Counters of plugins", None, counters.metric_type())?;
-        for plugin in &live.plugins {
-            for (name, value) in plugin.counters() {
+        for (plugin, counted) in live.counted() {
+            for (name, value) in counted.counters {
                 counters = ConstCounter::new(value);
-                counters.encode(family.encode_family(&[("plugin", plugin.name()), ("name", name.as_str())])?)?;
+                counters.encode(family.encode_family(&[("plugin", plugin.as_str()), ("name", name.as_str())])?)?;
             }
         }
         let mut dropped = ConstCounter::new(0u64);
@@ -117,9 +141,9 @@ impl Collector for LiveCollector {
             None,
             dropped.metric_type(),
         )?;
-        for plugin in &live.plugins {
-            dropped = ConstCounter::new(plugin.log_lines_dropped());
-            dropped.encode(family.encode_family(&[("plugin", plugin.name())])?)?;
+        for (plugin, counted) in live.counted() {
+            dropped = ConstCounter::new(counted.log_lines_dropped);
+            dropped.encode(family.encode_family(&[("plugin", plugin.as_str())])?)?;
         }
         let mut lag = ConstGauge::new(0.0f64);
         let mut family = encoder.encode_descriptor(
@@ -149,6 +173,20 @@ impl Collector for LiveCollector {
 }
 
 impl Live {
+    /// What each plugin counted, in all generations together.
+    fn counted(&self) -> BTreeMap<String, Before> {
+        let mut all: BTreeMap<String, Before> =
+            self.before.iter().map(|(name, b)| (name.clone(), Before { counters: b.counters.clone(), ..*b })).collect();
+        for plugin in &self.plugins {
+            let counted = all.entry(plugin.name().to_string()).or_default();
+            for (name, value) in plugin.counters() {
+                *counted.counters.entry(name).or_default() += value;
+            }
+            counted.log_lines_dropped += plugin.log_lines_dropped();
+        }
+        all
+    }
+
     fn encode_spools(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         type Gauge = (&'static str, &'static str, fn(&SpoolLevel) -> u64);
         let gauges: [Gauge; 2] = [
@@ -234,6 +272,8 @@ impl Metrics {
             sink_retries: Family::default(),
             sink_queue: Family::default(),
             dead_letters: Family::default(),
+            generation: Gauge::default(),
+            reloads: Family::default(),
             live: Arc::default(),
             registry: Mutex::default(),
         };
@@ -266,28 +306,57 @@ impl Metrics {
         registry.register("tamis_sink_retries", "Writes tried again", metrics.sink_retries.clone());
         registry.register("tamis_sink_queue_records", "Records waiting for the sink", metrics.sink_queue.clone());
         registry.register("tamis_dead_letters", "Records among the dead letters", metrics.dead_letters.clone());
-        let generation: Gauge = Gauge::default();
-        generation.set(1);
-        registry.register("tamis_generation", "Number of the running generation", generation);
+        metrics.generation.set(1);
+        registry.register("tamis_generation", "Number of the running generation", metrics.generation.clone());
+        registry.register("tamis_reload", "Reloads by how they ended", metrics.reloads.clone());
         registry.register_collector(Box::new(LiveCollector(Arc::clone(&metrics.live))));
         *metrics.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
         metrics
     }
 
+    fn live(&self) -> std::sync::MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The plugins of the generation that begins. What those of the same name counted before goes on.
     pub(crate) fn watch_plugins(&self, plugins: impl IntoIterator<Item = Plugin>) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).plugins.extend(plugins);
+        let mut live = self.live();
+        for old in std::mem::take(&mut live.plugins) {
+            let before = live.before.entry(old.name().to_string()).or_default();
+            for (name, value) in old.counters() {
+                *before.counters.entry(name).or_default() += value;
+            }
+            before.log_lines_dropped += old.log_lines_dropped();
+        }
+        live.plugins.extend(plugins);
     }
 
     pub(crate) fn watch_flight(&self, source: &str, flight: &Arc<Flight>) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).flights.push((source.into(), Arc::clone(flight)));
+        put(&mut self.live().flights, source, Arc::clone(flight));
     }
 
-    pub(crate) fn watch_ledger(&self, pipeline: &str, ledger: &Arc<Ledger>) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).ledgers.push((pipeline.into(), Arc::clone(ledger)));
+    /// The ledger of a pipeline: the same through all generations.
+    pub(crate) fn ledger(&self, pipeline: &str) -> Arc<Ledger> {
+        let mut live = self.live();
+        if let Some((_, ledger)) = live.ledgers.iter().find(|(name, _)| name == pipeline) {
+            return Arc::clone(ledger);
+        }
+        let ledger = Arc::default();
+        live.ledgers.push((pipeline.into(), Arc::clone(&ledger)));
+        ledger
     }
 
     pub(crate) fn watch_spool(&self, sink: &str, level: SpoolLevel) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).spools.push((sink.into(), level));
+        put(&mut self.live().spools, sink, level);
+    }
+
+    pub(crate) fn generation(&self, number: u64) {
+        self.generation.set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a reload that ended so: `applied`, `unchanged`, `refused`, `failed` and the like.
+    pub fn reloaded(&self, result: &str) {
+        self.reloads.get_or_create(&ReloadLabels { result: result.into() }).inc();
     }
 
     /// Everything in the text format of OpenMetrics 1.0, which Prometheus reads.

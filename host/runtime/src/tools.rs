@@ -21,6 +21,7 @@ pub(crate) struct Loaded {
 #[derive(Debug)]
 pub struct Tools {
     sandbox: Result<Sandbox, String>,
+    options: SandboxOptions,
     pub(crate) plugins: BTreeMap<String, Loaded>,
     pub(crate) programs: HashMap<(String, usize), Program>,
 }
@@ -28,25 +29,45 @@ pub struct Tools {
 impl Tools {
     /// Builds a sandbox that suits the configuration. Compiled plugins are cached under the data directory when `cache` says so.
     pub fn new(config: &Config, cache: bool) -> Self {
-        let limits = config.plugins.values().map(|p| &p.value.limits);
-        let steps: usize =
-            config.pipelines.values().map(|p| p.value.steps.iter().filter(|s| matches!(s.value.kind, StepKind::Plugin(_))).count()).sum();
-        let defaults = SandboxOptions::default();
-        let options = SandboxOptions {
-            cache_dir: cache.then(|| config.settings.data_dir.join("cache")),
-            key_path: cache.then(|| config.settings.data_dir.join("cache.key")),
-            pool_slots: defaults.pool_slots.max((steps * (crate::engine::lanes(config) + 1) + 4) as u32),
-            memory_bytes_max: limits.clone().map(|l| l.memory.0).max().unwrap_or(defaults.memory_bytes_max),
-            table_elements_max: limits.map(|l| l.table_elements).max().unwrap_or(defaults.table_elements_max),
-            ..defaults
-        };
+        let options = options(config, cache);
         // A configuration without plugins pays for no sandbox.
         let sandbox = if config.plugins.is_empty() {
             Err("no plugin is configured".into())
         } else {
-            Sandbox::new(options).map_err(|e| e.to_string())
+            Sandbox::new(options.clone()).map_err(|e| e.to_string())
         };
-        Self { sandbox, plugins: BTreeMap::new(), programs: HashMap::new() }
+        Self { sandbox, options, plugins: BTreeMap::new(), programs: HashMap::new() }
+    }
+
+    /// The same for another generation: in this one's sandbox, where that is large enough.
+    pub fn after(&self, config: &Config, cache: bool) -> Self {
+        let (options, had) = (options(config, cache), &self.options);
+        let fits = options.pool_slots <= had.pool_slots
+            && options.memory_bytes_max <= had.memory_bytes_max
+            && options.table_elements_max <= had.table_elements_max
+            && options.cache_dir == had.cache_dir;
+        match &self.sandbox {
+            Ok(sandbox) if fits => {
+                Self { sandbox: Ok(sandbox.clone()), options: had.clone(), plugins: BTreeMap::new(), programs: HashMap::new() }
+            }
+            _ => Self::new(config, cache),
+        }
+    }
+}
+
+fn options(config: &Config, cache: bool) -> SandboxOptions {
+    let limits = config.plugins.values().map(|p| &p.value.limits);
+    let steps: usize =
+        config.pipelines.values().map(|p| p.value.steps.iter().filter(|s| matches!(s.value.kind, StepKind::Plugin(_))).count()).sum();
+    let defaults = SandboxOptions::default();
+    SandboxOptions {
+        cache_dir: cache.then(|| config.settings.data_dir.join("cache")),
+        key_path: cache.then(|| config.settings.data_dir.join("cache.key")),
+        // Two generations have their instances side by side while one takes over from the other.
+        pool_slots: defaults.pool_slots.max((2 * steps * (crate::engine::lanes(config) + 1) + 4) as u32),
+        memory_bytes_max: limits.clone().map(|l| l.memory.0).max().unwrap_or(defaults.memory_bytes_max),
+        table_elements_max: limits.map(|l| l.table_elements).max().unwrap_or(defaults.table_elements_max),
+        ..defaults
     }
 }
 
