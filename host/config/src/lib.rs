@@ -16,7 +16,7 @@ mod text;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity, codes, escaped, nearest};
 pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX, Key, NODES_MAX, Node, TEXT_BYTES_MAX, Value};
 pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
-pub use load::ProcessEnvironment;
+pub use load::{FileText, ProcessEnvironment};
 pub use model::{
     AccessCodec, AccessFormat, Admin, AutoCodec, BatchSettings, Buffer, Bytes, Codec, Config, CsvCodec, DemoSource, FORMAT_VERSION,
     FileSink, FileSource, Form, Grant, GrokCodec, GrokPattern, GrokType, HttpCompression, HttpFormat, HttpMethod, HttpSink, Lanes,

@@ -279,7 +279,10 @@ impl Engine {
     }
 
     /// Whether the settings are those that the host runs with.
-    fn reloadable(&self, config: &Config) -> Result<(), StartError> {
+    ///
+    /// # Errors
+    /// [`StartError::NeedsRestart`] names the first that is not.
+    pub fn reloadable(&self, config: &Config) -> Result<(), StartError> {
         let (old, new) = (&self.settings, &config.settings);
         let changed = [
             ("data_dir", old.data_dir != new.data_dir),
@@ -335,6 +338,11 @@ impl Engine {
         drop(latest);
         self.current.set(Some(Arc::new(generation)));
         Ok(sources)
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Number of the generation that began last.
