@@ -3,8 +3,13 @@ SHELL := /bin/sh
 CARGO ?= cargo
 TAMIS := target/release/tamis
 # Components that `make plugins` builds: the reference plugins, and the guests of the tests.
-PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route outcome resource channel share sample ecs otel)
-GUESTS := tests/guests/hostile tests/guests/identity
+PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route outcome resource channel share sample ecs otel project)
+GUESTS := tests/guests/hostile tests/guests/hostile-js tests/guests/identity
+# The plugins in JavaScript, with tests of their own.
+PLUGINS += plugins/tenant-js
+# Components in Python: 10 s each to build, left out where nothing changed.
+PYTHON_PLUGINS := plugins/tenant-python tests/guests/hostile-python
+PYTHON := target/tools/python/bin/python
 # Records that `make demo` takes through the pipeline.
 DEMO_RECORDS ?= 1000000
 # Seconds that `make fuzz` takes.
@@ -21,6 +26,7 @@ build: ## The host: target/release/tamis
 
 plugins: build ## The reference plugins as components: target/plugins/*.wasm
 	@sh plugins/toolchain.sh
+	@sh plugins/sdk/js/tools.sh
 	$(TAMIS) plugin build $(PLUGINS) --out target/plugins
 
 guests: plugins ## The hostile guests and the benchmarks' guests of the tests
@@ -29,19 +35,30 @@ guests: plugins ## The hostile guests and the benchmarks' guests of the tests
 demo: plugins ## The main job on a million made-up gateway records, and what became of them
 	@sh samples/demo.sh $(TAMIS) $(DEMO_RECORDS)
 
-test: guests ## All tests: host, plugins, whole binary, samples
+.PHONY: python
+python: build ## The plugin and the guest in Python as components
+	@sh plugins/python.sh
+	$(TAMIS) plugin build $(PYTHON_PLUGINS) --out target/plugins
+
+test: guests python ## All tests: host, plugins, whole binary, samples
 	$(CARGO) test --release --locked --workspace
 	cd plugins && $(CARGO) test --release --locked --workspace --target-dir ../target/plugins-native
+	sh plugins/sdk/js/test.sh
+	cd plugins/sdk/python && PYTHONPATH=src ../../../$(PYTHON) -B -m unittest
+	cd plugins/tenant-python && PYTHONPATH=../sdk/python/src ../../$(PYTHON) -B -m unittest
 
 test-faults: guests ## Kills, rotations, full disks, failing syncs and sinks under load; FAULTS=long takes most of an hour
 	# As the tests are built, so that nothing is compiled a second time with other features.
 	$(CARGO) test --release --locked --workspace --no-run
 	target/release/tamis-faults
 
-check: ## Formatting, lints, links in the documentation
+check: ## Formatting, lints, types of the Python, links in the documentation
 	$(CARGO) fmt --all --check
 	cd plugins && $(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	@sh plugins/python.sh mypy
+	cd plugins/sdk/python && MYPYPATH=src ../../../$(PYTHON) -m mypy --cache-dir ../../../target/mypy src tests
+	cd plugins/tenant-python && MYPYPATH=../sdk/python/src ../../$(PYTHON) -m mypy --cache-dir ../../target/mypy tenant tests
 	sh docs/check-links.sh
 
 # What a process does to its files is recorded with strace.
@@ -52,14 +69,31 @@ test-faults: strace
 strace:
 	@sh tests/strace.sh
 
+# A registry, a second client for it, and a second signer.
+.PHONY: registry-tools
+test: registry-tools
+
+registry-tools:
+	@sh tests/registry.sh
+
 test-power: build strace ## Power loss at 300 moments of recorded runs, 4,000 with FAULTS=long, and each sync taken away
 	POWER_STATES=$(if $(filter long,$(FAULTS)),4000,300) SIM_SEEDS=$(if $(filter long,$(FAULTS)),50000,5000) \
 	    $(CARGO) test --release --locked -p tamis-tests -p tamis-delivery --test main --test simulation -- --nocapture --test-threads 1 power_loss what_is_told
+
+.PHONY: test-way
+test-way: build ## A plugin's whole way in each of LANGS="rust js python": new, build, check, test, sign, push, pull, verify, run
+	@sh plugins/toolchain.sh && sh tests/registry.sh
+	sh tests/way.sh $(or $(LANGS),rust js python)
 
 bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs full, lanes, VRL, serde_json; codecs
 	$(CARGO) build --release --locked -p tamis-tests --bins
 	target/release/tamis-bench
 	$(CARGO) run --release --locked -q -p tamis-codecs --example throughput -- all 0.2
+
+SEED ?= 1
+.PHONY: corpus
+corpus: ## Recall and false positives of redact on its labelled corpus, long form, by kind; SEED=1
+	cd plugins && $(CARGO) run --release --locked -q --target-dir ../target/plugins-native -p tamis-plugin-redact --example corpus -- $(SEED)
 
 fuzz: ## All codecs together on lines changed at random, for FUZZ_SECONDS=60: no panic, no record that is not JSON
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --release --locked -p tamis-codecs --test fuzz -- --nocapture

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes input/ and planted.txt of this sample; the same seed makes the same bytes. Usage: python3 generate.py [CALLS]
+"""Makes input/ and planted.txt of this sample; the same seed makes the same bytes.
+Usage: python3 generate.py [CALLS [FOLDER [BYTES]]]: BYTES makes each line about so long, as logs in production are.
 
 Two gateways, one in each data centre, write four logs each. Everything personal is invented: addresses of documentation
 networks, telephone numbers set aside for fiction, card numbers for tests, tokens without a signature that means anything.
@@ -8,8 +9,10 @@ import base64, json, os, random, sys
 from datetime import datetime, timedelta, timezone
 
 CALLS = int(sys.argv[1]) if len(sys.argv) > 1 else 60  # calls of each gateway
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = sys.argv[2] if len(sys.argv) > 2 else os.path.dirname(os.path.abspath(__file__))
+WIDTH = int(sys.argv[3]) if len(sys.argv) > 3 else 0  # bytes of a line, about
 rng = random.Random(2026)
+filler = random.Random(7)  # of its own, so that the narrow lines stay as they are
 planted = set()
 
 OWNERS = ["cio", "s7_", "col", "geo", "rh_", "x9_"]
@@ -95,6 +98,24 @@ def call(gateway, number):
     }
 
 
+def words(length):
+    """So many bytes of what fills wide lines: names of services, numbers, identifiers."""
+    text = ""
+    while len(text) < length:
+        text += filler.choice(["depot-%05d" % filler.randrange(99_999), "sort", "route=%d" % filler.randrange(999), "batch/%08x" % filler.getrandbits(32),
+                               "zone", "v%d.%d.%d" % (filler.randrange(9), filler.randrange(30), filler.randrange(30)), "tournee", "ok"]) + " "
+    return text[:max(length, 0)].strip()
+
+
+def widen(members, head):
+    """What a gateway adds to an event: identifiers, latencies, and the properties that a publisher configures."""
+    if WIDTH:
+        members.update({"apiId": str(filler.getrandbits(60)), "apiType": "HTTP", "keyType": "PRODUCTION", "apiCreatorTenantDomain": "carbon.super",
+                        "applicationId": str(filler.getrandbits(60)), "requestMediationLatency": filler.randrange(9), "platform": "Linux"})
+        room = WIDTH - len(head) - len(json.dumps(members)) - 80
+        members["properties"] = {"responseSize": filler.randrange(9000), "x-route": words(room // 2), "x-trace": words(room // 2)}
+
+
 def metrics(c):
     head = f"{c['time']:%H:%M:%S},{c['time'].microsecond // 1000:03} [{c['ip']}-{c['host']}] [{c['thread']}]  INFO ELKCounterMetric apimMetrics: "
     common = {
@@ -104,12 +125,14 @@ def metrics(c):
     }
     if c["code"]:
         common.update({"errorType": c["verdict"], "errorCode": c["code"], "errorMessage": f"refused for {email()}" if rng.random() < 0.2 else "refused", "targetResponseCode": -1})
+        widen(common, head)
         return f"{head}apim:faulty, properties :{json.dumps(common, separators=(',', ':'))}"
     common.update({
         "apiMethod": c["method"], "apiContext": c["context"], "apiResourceTemplate": c["template"], "responseLatency": c["ms"],
         "backendLatency": c["ms"] - 2, "userName": plant(f"agent{rng.randrange(10_000):04}@poste.example"), "userIp": c["address"], "userAgent": "okhttp/4.12",
         "destination": f"https://backend.example{c['path']}",
     })
+    widen(common, head)
     text = json.dumps(common, separators=(",", ":")).replace("=", "\\u003d").replace("&", "\\u0026")
     return f"{head}apim:response, properties :{text}"
 
@@ -124,13 +147,19 @@ def mediator(c):
     }
     if c["code"]:
         pairs["ERROR_DESCRIPTION"] = rng.choice(["Limit exceeded, try later", f"No agent for {email()}, call {phone()}", f"Payment with {card()} failed, a, b"])
-    return head + f"{{api:{c['api']}:{c['version']}}} " + ", ".join(f"{k} = {v}" for k, v in pairs.items())
+    line = head + f"{{api:{c['api']}:{c['version']}}} " + ", ".join(f"{k} = {v}" for k, v in pairs.items())
+    if WIDTH:
+        room = WIDTH - len(line) - 90
+        pairs = {"SourceHost": "client%03d.intranet.example" % filler.randrange(999), "X-Route": words(room // 2), "X-Trace": words(room // 2), "Backend": "https://backend.example/v1"}
+        line += "".join(f", {k} = {v}" for k, v in pairs.items())
+    return line
 
 
 def access(c):
-    agent = "Mozilla/5.0 (X11; Linux x86_64)"
+    agent = "Mozilla/5.0 (X11; Linux x86_64)" + (f" {words(WIDTH // 2 - 100)}" if WIDTH else "")
+    referer = f"https://portal.example/{words(WIDTH // 2 - 100).replace(' ', '/')}" if WIDTH else "-"
     time = f"{c['time']:%d/%b/%Y:%H:%M:%S +0000}"
-    return f'- {c["address"]} - - [{time}] "{c["method"]} {c["context"]}{c["path"]} HTTP/1.1" {c["status"]} {rng.randrange(90, 9000)} "-" "{agent}"'
+    return f'- {c["address"]} - - [{time}] "{c["method"]} {c["context"]}{c["path"]} HTTP/1.1" {c["status"]} {rng.randrange(90, 9000)} "{referer}" "{agent}"'
 
 
 def correlation(c):
@@ -141,8 +170,10 @@ def correlation(c):
         return (head + f"{c['ms']}|HTTP|{c['api']}:{c['version']}|{c['method']}|{c['context']}{c['template']}|{c['context'][1:]}{c['path']}|{secret}|null|null|null|null|71|2238|"
                 f"{c['status']}|{c['application']}|{key()}|{c['ms']}")
     if kind == 1:
-        return head + f"{c['ms'] - 2}|HTTP|https://backend.example{c['path']}|BACKEND LATENCY"
-    return head + f"{rng.randrange(9)} |jdbc|{int(c['time'].timestamp() * 1000)}|executeQuery()|SELECT NAME || '|' FROM AM_API WHERE OWNER = '{c['owner']}'|jdbc:postgresql://db/apim"
+        wide = f"{'&' if '?' in c['path'] else '?'}q={words(WIDTH - 200).replace(' ', '+')}" if WIDTH else ""
+        return head + f"{c['ms'] - 2}|HTTP|https://backend.example{c['path']}{wide}|BACKEND LATENCY"
+    wide = f" AND NAME IN ('{words(WIDTH - 270).replace(' ', chr(39) + ', ' + chr(39))}')" if WIDTH else ""
+    return head + f"{rng.randrange(9)} |jdbc|{int(c['time'].timestamp() * 1000)}|executeQuery()|SELECT NAME || '|' FROM AM_API WHERE OWNER = '{c['owner']}'{wide}|jdbc:postgresql://db/apim"
 
 
 for gateway in GATEWAYS:

@@ -26,12 +26,26 @@ pub fn encode(plugin: &str, module: &[u8]) -> Result<Vec<u8>, Error> {
         .module(module)
         .and_then(|encoder| encoder.encode())
         .map_err(|error| wrong(format!("{error:#}. Does the crate call tamis_plugin::export!?")))?;
-    let (imports, exports) = interfaces(&component).map_err(|error| wrong(error.to_string()))?;
+    check(plugin, &component, "put tamis_plugin::export!(YourPlugin); into the crate")?;
+    Ok(component)
+}
+
+/// Checks a component that another language's tool made: it imports nothing but the contract and exports the plugin. `help` says what
+/// to do where it does not.
+///
+/// # Errors
+/// [`Error::Import`] or [`Error::Component`].
+pub(crate) fn check(plugin: &str, component: &[u8], help: &str) -> Result<(), Error> {
+    let wrong = |reason: String| Error::Component { plugin: plugin.to_owned(), reason };
+    if !Parser::is_component(component) {
+        return Err(wrong(format!("its tool left something that is no component. {help}")));
+    }
+    let (imports, exports) = interfaces(component).map_err(|error| wrong(error.to_string()))?;
     only_contract(plugin, &imports)?;
     if !exports.iter().any(|export| export.starts_with(TRANSFORM)) {
-        return Err(wrong(format!("it exports no {TRANSFORM}…; put tamis_plugin::export!(YourPlugin); into the crate")));
+        return Err(wrong(format!("it exports no {TRANSFORM}…. {help}")));
     }
-    Ok(component)
+    Ok(())
 }
 
 /// The names of what a component imports, such as `tamis:plugin/log@0.1.0`.
@@ -44,6 +58,27 @@ pub fn imports_of(plugin: &str, component: &[u8]) -> Result<Vec<String>, Error> 
         return Err(wrong("expected a component, found other bytes (a core module is made into one by building it)".to_owned()));
     }
     interfaces(component).map(|(imports, _)| imports).map_err(|error| wrong(error.to_string()))
+}
+
+/// The version of the contract that a component was built for, by the `transform` that it exports.
+///
+/// # Errors
+/// [`Error::Component`] for bytes that are not a component, or export none.
+pub fn contract_of(plugin: &str, component: &[u8]) -> Result<String, Error> {
+    let wrong = |reason: String| Error::Component { plugin: plugin.to_owned(), reason };
+    let (_, exports) = interfaces(component).map_err(|error| wrong(error.to_string()))?;
+    let version = exports.iter().find_map(|export| export.strip_prefix(TRANSFORM));
+    version.map(str::to_owned).ok_or_else(|| wrong(format!("it exports no {TRANSFORM}…")))
+}
+
+/// The names of what a component exports.
+///
+/// # Errors
+/// As [`imports_of`].
+pub fn exports_of(plugin: &str, component: &[u8]) -> Result<Vec<String>, Error> {
+    imports_of(plugin, component)?;
+    let wrong = |reason: String| Error::Component { plugin: plugin.to_owned(), reason };
+    interfaces(component).map(|(_, exports)| exports).map_err(|error| wrong(error.to_string()))
 }
 
 fn only_contract(plugin: &str, imports: &[String]) -> Result<(), Error> {

@@ -53,6 +53,49 @@ pub enum Error {
         status: String,
     },
 
+    /// A program that a language's plugins are built with is not there.
+    #[error("{}: expected `{tool}` in its node_modules, in one above it or in PATH, found none\nhelp: {install}", folder.display())]
+    NoTool {
+        /// The program.
+        tool: &'static str,
+        /// The plugin's folder.
+        folder: PathBuf,
+        /// The command that installs it.
+        install: String,
+    },
+
+    /// A language's tool refused; it has said why.
+    #[error("{tool} failed ({status}) in {}; its messages are above", folder.display())]
+    Tool {
+        /// The program.
+        tool: &'static str,
+        /// The plugin's folder.
+        folder: PathBuf,
+        /// How it ended.
+        status: String,
+    },
+
+    /// The tool for Python is not installed.
+    #[error(
+        "no componentize-py, which builds plugins in Python: {found}\n\
+         help: in the plugin's folder: python3 -m venv .venv && .venv/bin/pip install componentize-py=={version}"
+    )]
+    NoComponentizePy {
+        /// What was looked at.
+        found: String,
+        /// The release to install.
+        version: &'static str,
+    },
+
+    /// The tool for Python refused; it has said why.
+    #[error("componentize-py failed ({status}) for {}; its messages are above", folder.display())]
+    Componentize {
+        /// The plugin's folder.
+        folder: PathBuf,
+        /// How it ended.
+        status: String,
+    },
+
     /// The plugin wants something that no host gives it.
     #[error(
         "plugin {plugin} imports `{import}`; expected nothing but tamis:plugin/*. A plugin has no clock, network, files or \
@@ -71,6 +114,15 @@ pub enum Error {
         /// The plugin's name.
         plugin: String,
         /// What is wrong.
+        reason: String,
+    },
+
+    /// A manifest, or its lock file, says nothing that can be read.
+    #[error("{}: {reason}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
         reason: String,
     },
 

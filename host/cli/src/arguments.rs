@@ -1,6 +1,7 @@
 //! The command line: one definition for parser, help and completions.
 
 use crate::plugin::Plugin;
+use crate::test::Test;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -36,6 +37,23 @@ pub(crate) enum Output {
     Dot,
     /// Mermaid, for Markdown (`explain`).
     Mermaid,
+    /// JUnit's XML, for the reports of build servers (`test`, `plugin test`).
+    Junit,
+}
+
+impl Arguments {
+    /// Why the verb cannot print what was asked for, if it cannot.
+    pub(crate) fn unprintable(&self) -> Option<&'static str> {
+        match (self.output, &self.verb) {
+            (Output::Junit, Verb::Test(_)) => None,
+            (Output::Junit, Verb::Plugin(plugin)) if plugin.tests() => None,
+            (Output::Junit, _) => Some("`--output junit` is for `tamis test` and `tamis plugin test`; take `text` or `json` here"),
+            (Output::Dot | Output::Mermaid, Verb::Plugin(_)) => {
+                Some("`--output dot` and `mermaid` are for `tamis explain`; take `text` or `json` here")
+            }
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +64,8 @@ pub(crate) enum Verb {
     Check(Check),
     /// Show the plan: steps, grants, who reads and writes a field and which sinks it reaches.
     Explain(Explain),
+    /// Run the tests of pipelines: records in, expectations out, and what the tests reached.
+    Test(Test),
     /// Work on plugins.
     Plugin(Plugin),
     /// Look at records that failed, and run them again.

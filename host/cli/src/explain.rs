@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Explain) -> anyhow::Result<Exit>
         Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&planned.plan)?)?,
         Output::Dot => write!(out, "{}", tamis_plan::to_dot(&planned.plan))?,
         Output::Mermaid => write!(out, "{}", tamis_plan::to_mermaid(&planned.plan))?,
-        Output::Text => write!(out, "{}", printable(&text(&planned.plan)?))?,
+        Output::Text | Output::Junit => write!(out, "{}", printable(&text(&planned.plan)?))?,
     }
     Ok(Exit::Success)
 }
@@ -68,6 +68,9 @@ fn text(plan: &Plan) -> Result<String, std::fmt::Error> {
                 && let Some(plugin) = plan.plugins.get(name)
             {
                 writeln!(out, "       component  {} {}", plugin.component, plugin.digest)?;
+                if let Some(key) = &plugin.signed_by {
+                    writeln!(out, "       signed by  {key}")?;
+                }
                 let granted = |paths: &[String]| if paths.is_empty() { "nothing".to_string() } else { paths.join(", ") };
                 writeln!(out, "       granted    read {}; write {}", granted(&plugin.granted_read), granted(&plugin.granted_write))?;
             }

@@ -6,6 +6,7 @@ mod completions;
 mod dead_letters;
 mod exit;
 mod explain;
+mod junit;
 mod logging;
 mod plan;
 mod plugin;
@@ -15,6 +16,7 @@ mod run;
 mod schema;
 mod screen;
 mod signals;
+mod test;
 
 use arguments::{Arguments, Verb};
 use clap::Parser;
@@ -28,10 +30,15 @@ fn main() -> std::process::ExitCode {
         let place = panic.location().map_or_else(|| "an unknown place".to_string(), ToString::to_string);
         tracing::error!("an internal fault at {place}; please report it");
     }));
+    if let Some(why) = arguments.unprintable() {
+        screen::tell(&format!("tamis: {why}"));
+        return Exit::BadConfiguration.into();
+    }
     let result = match &arguments.verb {
         Verb::Run(verb) => run::run(&arguments, verb),
         Verb::Check(verb) => check::run(&arguments, verb),
         Verb::Explain(verb) => explain::run(&arguments, verb),
+        Verb::Test(verb) => test::run(&arguments, verb),
         Verb::Plugin(verb) => plugin::run(&arguments, verb),
         Verb::DeadLetters(verb) => dead_letters::run(&arguments, verb),
         Verb::Schema => schema::run(),

@@ -77,6 +77,8 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
             tracing::error!("{error}");
         }
     }
+    // What nobody keeps need not stay in memory.
+    drop(planned.tools.take_components());
     let history = history.unwrap_or_else(History::none);
     let control = Control::start(Arc::clone(&engine), Arc::clone(&planned), &verb.configuration.config, history, degraded)?;
     if !verb.once {

@@ -1,6 +1,6 @@
 //! `${NAME}`, `${NAME:-default}` and `${file:/path}` in values, from the environment and from files.
 //!
-//! Keys are left alone, and so is all that says who sees what and what is done: pipelines (VRL is full of `$`), grants and
+//! Keys are left alone, and so is all that says who sees what and what is done: pipelines and their tests (VRL is full of `$`), grants and
 //! the fields of sources read the same wherever they run.
 
 use std::io;
@@ -35,7 +35,7 @@ fn is_literal(keys: &[Arc<str>]) -> bool {
     let mut keys = keys.iter().map(|key| &**key);
     matches!(
         (keys.next(), keys.next(), keys.next()),
-        (Some("pipelines"), _, _) | (Some("plugins"), Some(_), Some("grant")) | (Some("sources"), Some(_), Some("fields"))
+        (Some("pipelines" | "tests"), _, _) | (Some("plugins"), Some(_), Some("grant")) | (Some("sources"), Some(_), Some("fields"))
     )
 }
 

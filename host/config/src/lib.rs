@@ -3,6 +3,7 @@
 //! [`Config::load`] reads files; [`Config::parse`] takes a text. Both give what could be read and the [`Diagnostics`]. Apart
 //! from reading the files named, and what `${…}` names through an [`Environment`], nothing here touches the world.
 
+mod case_file;
 mod diagnostic;
 mod document;
 mod interpolate;
@@ -13,17 +14,20 @@ mod reader;
 pub mod schema;
 mod text;
 
+pub use case_file::load_tests;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity, codes, escaped, nearest};
 pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX, Key, NODES_MAX, Node, TEXT_BYTES_MAX, Value};
 pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 pub use load::{FileText, ProcessEnvironment};
 pub use model::{
-    AccessCodec, AccessFormat, Admin, AutoCodec, BatchSettings, Buffer, Bytes, Codec, Config, CsvCodec, DemoSource, FORMAT_VERSION,
-    FileSink, FileSource, Form, Grant, GrokCodec, GrokPattern, GrokType, HttpCompression, HttpFormat, HttpMethod, HttpSink, Lanes,
-    LogFormat, LogfmtCodec, MediatorCodec, Multiline, NullSink, OnDamagedCheckpoint, OnFailure, PATH_FIELDS_MAX, PATH_PART_BYTES_MAX,
-    PATH_VALUE_BYTES_MAX, Part, PathPart, PathPiece, PathTemplate, PathTemplateError, Pattern, Pipeline, Plugin, PluginLimits, Rate,
-    RawCodec, RegexCodec, Retry, Rotation, Settings, Sink, SinkCompression, Source, Start, StdinSource, StdoutSink, Step, StepKind,
-    SyslogCodec, TimePart, UnknownZone, WhenFull, Zone, ZonedCodec,
+    AccessCodec, AccessFormat, Admin, AutoCodec, BatchSettings, Buffer, Bytes, Codec, Config, CsvCodec, DemoSource, Digest, Expect,
+    Expected, ExpectedLetter, ExpectedPassage, ExpectedRecord, FORMAT_VERSION, FileSink, FileSource, Form, Grant, GrokCodec, GrokPattern,
+    GrokType, HttpCompression, HttpFormat, HttpMethod, HttpSink, Lanes, LetterCause, LogFormat, LogfmtCodec, MediatorCodec, Multiline,
+    NullSink, OnDamagedCheckpoint, OnFailure, PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, Part, PathPart, PathPiece,
+    PathTemplate, PathTemplateError, Pattern, Pipeline, PipelineTest, Plugin, PluginLimits, PluginsPolicy, REPOSITORY_CHARS_MAX, Rate,
+    RawCodec, Reference, ReferenceError, RegexCodec, Repository, Retry, Rotation, SCHEME, Settings, Sink, SinkCompression, Source, Start,
+    StdinSource, StdoutSink, Step, StepKind, SyslogCodec, TAG_CHARS_MAX, TEST_BYTES_MAX, TEST_NAME_CHARS_MAX, TESTS_MAX, TestInput,
+    TimePart, UnknownZone, WhenFull, Zone, ZonedCodec,
 };
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};

@@ -14,12 +14,12 @@ use crate::diagnostic::codes::{
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::document::{Document, FILE_BYTES_MAX, Key, Node, Value};
 use crate::interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
-use crate::model::{Config, FORMAT_VERSION, Plugin, Settings};
+use crate::model::{Config, FORMAT_VERSION, Plugin, PluginsPolicy, Settings};
 use crate::reader::{self, parts};
-use crate::{Located, Place};
+use crate::{Located, Place, case_file};
 
 /// The keys a configuration file may hold.
-pub(crate) const ROOT_KEYS: [&str; 6] = ["version", "sources", "plugins", "pipelines", "sinks", "settings"];
+pub(crate) const ROOT_KEYS: [&str; 8] = ["version", "sources", "plugins", "plugins_policy", "pipelines", "sinks", "tests", "settings"];
 
 /// This process's environment and file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -141,7 +141,7 @@ fn files(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
     all
 }
 
-fn text_of(path: &Path, diagnostics: &mut Diagnostics) -> Option<String> {
+pub(crate) fn text_of(path: &Path, diagnostics: &mut Diagnostics) -> Option<String> {
     let mut bytes = Vec::new();
     if let Err(error) = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)) {
         diagnostics.push(cannot_read(path, &error));
@@ -179,14 +179,18 @@ fn build(mut documents: Vec<Document>, environment: &dyn Environment, diagnostic
     let mut plugins: BTreeMap<String, Located<Plugin>> = section(&documents, "plugins", diagnostics);
     let pipelines = section(&documents, "pipelines", diagnostics);
     let sinks = section(&documents, "sinks", diagnostics);
-    let settings = settings(&documents, diagnostics);
+    let settings = single::<Settings>(&documents, "settings", diagnostics).map(|(settings, _)| settings).unwrap_or_default();
+    let policy = single::<PluginsPolicy>(&documents, "plugins_policy", diagnostics);
+    let plugins_policy = policy.map(|(policy, folder)| PluginsPolicy { folder, ..policy }).unwrap_or_default();
+    let tests = case_file::tests(&documents, diagnostics);
     for plugin in plugins.values_mut() {
         let folder = documents.iter().find(|document| document.file == plugin.place.file).map(|document| &document.folder);
         let written = plugin.value.component.value.as_path();
+        plugin.value.reference = plugin.value.component.value.parse().ok();
         plugin.value.component_path = folder.map_or_else(|| written.to_path_buf(), |folder| folder.join(written));
     }
     let folder = documents.first()?.folder.clone();
-    (!diagnostics.has_errors()).then_some(Config { sources, plugins, pipelines, sinks, settings, folder })
+    (!diagnostics.has_errors()).then_some(Config { sources, plugins, plugins_policy, pipelines, sinks, settings, tests, folder })
 }
 
 fn check_root(document: &Document, diagnostics: &mut Diagnostics) {
@@ -252,22 +256,20 @@ fn section<T: DeserializeOwned>(documents: &[Document], key: &str, diagnostics: 
     parts
 }
 
-/// The settings, which one file alone may hold.
-fn settings(documents: &[Document], diagnostics: &mut Diagnostics) -> Settings {
-    let all: Vec<(&Key, &Node)> = documents
-        .iter()
-        .flat_map(|document| document.root.entries())
-        .filter(|(key, _)| &*key.text == "settings")
-        .map(|(key, node)| (key, node))
-        .collect();
+/// A section that one file alone may hold, and that file's folder.
+fn single<T: DeserializeOwned>(documents: &[Document], key: &str, diagnostics: &mut Diagnostics) -> Option<(T, PathBuf)> {
+    let all =
+        documents.iter().flat_map(|document| document.root.entries().iter().map(move |(found, node)| (found, node, &document.folder)));
+    let all: Vec<(&Key, &Node, &PathBuf)> = all.filter(|(found, ..)| &*found.text == key).collect();
     let mut read = None;
-    for (i, (key, node)) in all.iter().enumerate() {
-        if let (true, Some((first, _))) = (i > 0, all.first()) {
-            let finding =
-                Diagnostic::error(DEFINED_TWICE, "`settings` stand in two files").at(&key.place).related(&first.place, "first here");
-            diagnostics.push(finding.help("put all settings into one file"));
+    for (i, (found, node, folder)) in all.iter().enumerate() {
+        if let (true, Some((first, ..))) = (i > 0, all.first()) {
+            let finding = Diagnostic::error(DEFINED_TWICE, format!("`{key}` stand in two files"))
+                .at(&found.place)
+                .related(&first.place, "first here");
+            diagnostics.push(finding.help(format!("put all {key} into one file")));
         }
-        read = reader::read(node, Some("settings"), diagnostics).or(read);
+        read = reader::read(node, Some(key), diagnostics).map(|value| (value, (*folder).clone())).or(read);
     }
-    read.unwrap_or_default()
+    read
 }

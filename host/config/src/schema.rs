@@ -10,7 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use serde_json::Value;
 
-use crate::model::{Admin, Bytes, Codec, Lanes, Pipeline, Plugin, Rate, Settings, Sink, Source, Step};
+use crate::model::{Admin, Bytes, Codec, Lanes, Pipeline, PipelineTest, Plugin, PluginsPolicy, Rate, Settings, Sink, Source, Step};
+use crate::reader::expectations::TestKeys;
 use crate::reader::steps::StepKeys;
 
 /// What a name looks like.
@@ -37,6 +38,9 @@ struct Surface {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": NAME }))]
     plugins: BTreeMap<String, Plugin>,
+    /// Which plugins the host may load.
+    #[serde(default, skip_serializing_if = "PluginsPolicy::is_empty")]
+    plugins_policy: PluginsPolicy,
     /// The ways from sources through steps to sinks, by name.
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": NAME }))]
@@ -45,6 +49,9 @@ struct Surface {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": NAME }))]
     sinks: BTreeMap<String, Sink>,
+    /// Tests of the pipelines, for `tamis test`.
+    #[serde(default)]
+    tests: Vec<PipelineTest>,
     /// What holds for the host as a whole.
     #[serde(default)]
     settings: Settings,
@@ -211,6 +218,20 @@ impl JsonSchema for Step {
         let mut schema = StepKeys::json_schema(generator);
         let one = ["plugin", "vrl", "filter", "route"].map(|key| serde_json::json!({ "required": [key] }));
         schema.insert("oneOf".to_owned(), serde_json::Value::Array(one.to_vec()));
+        schema
+    }
+}
+
+impl JsonSchema for PipelineTest {
+    fn schema_name() -> Cow<'static, str> {
+        "PipelineTest".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = TestKeys::json_schema(generator);
+        let one = |keys: &[&str]| -> Value { keys.iter().map(|key| serde_json::json!({ "required": [key] })).collect() };
+        let all = [["input", "text", "input_file"].as_slice(), &["expect", "expect_file"]];
+        schema.insert("allOf".to_owned(), all.map(|keys| serde_json::json!({ "oneOf": one(keys) })).to_vec().into());
         schema
     }
 }

@@ -22,6 +22,12 @@ codes! {
     TOO_LARGE = "E215", "More steps, outputs or fields than a pipeline may have.";
     NOTHING_TO_RUN = "E216", "A configuration without a pipeline.";
     NOT_BLANKABLE = "E217", "`on_failure: blank` on a step that may write the whole record: nothing would be left of it.";
+    NOT_ALLOWED = "E218", "A component from a place that `plugins_policy.allow` does not name.";
+    NOT_SIGNED = "E219", "A component without the signature that `plugins_policy.require_signature` asks for.";
+    TAG_MOVED = "E220", "A tag of a registry that leads elsewhere than when it was locked.";
+    NOT_LOCKED = "E221", "A component in a registry that neither a digest nor `tamis.lock` pins.";
+    DAMAGED = "E222", "A component whose bytes are not those of its digest.";
+    BAD_TEST = "E230", "A test that leaves open which pipeline it tries or whose records they are, or expects what cannot be.";
     UNUSED = "W201", "Something is defined and not used.";
     NOT_PROVIDED = "W202", "A step reads a field that nothing provides.";
     TWO_WRITERS = "W203", "Two steps of a pipeline write the same field.";

@@ -13,6 +13,7 @@ mod lineage;
 pub mod model;
 mod order;
 mod resolve;
+mod trials;
 mod types;
 
 pub use diff::{Change, Kind, diff};
@@ -20,3 +21,4 @@ pub use graph::{to_dot, to_mermaid};
 pub use lineage::{Access, Lineage, lineage};
 pub use model::{Mode, Origin, OutputPlan, PipelinePlan, Plan, PluginPlan, SourcePlan, StepPlan, Target, Way};
 pub use resolve::{Problem, ProgramProblem, Toolbox, plan};
+pub use trials::{TestTarget, resolve_test};

@@ -39,6 +39,9 @@ pub struct PluginPlan {
     pub component: String,
     /// `sha256:…` of the component.
     pub digest: String,
+    /// Id of the key that signed it, where the policy asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
     /// Size of the component, in bytes.
     pub bytes: u64,
     /// What it reads, writes and does.
@@ -175,5 +178,12 @@ impl Plan {
     /// The pipeline of a name.
     pub fn pipeline(&self, name: &str) -> Option<&PipelinePlan> {
         self.pipelines.iter().find(|p| p.name == name)
+    }
+}
+
+impl PipelinePlan {
+    /// The step of a name, or of a number from 1 as `tamis explain` shows it.
+    pub fn step(&self, name: &str) -> Option<&StepPlan> {
+        self.steps.iter().find(|step| step.name == name).or_else(|| self.steps.get(name.parse::<usize>().ok()?.checked_sub(1)?))
     }
 }

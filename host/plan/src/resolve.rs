@@ -1,7 +1,7 @@
 //! From a configuration to a plan: names, outputs, order; the other modules check what the steps do.
 
 use crate::model::{Mode, OUTPUTS_MAX, Origin, OutputPlan, PipelinePlan, Plan, PluginPlan, STEPS_MAX, SourcePlan, StepPlan, Target, Way};
-use crate::{codes, ends, grants, order, types};
+use crate::{codes, ends, grants, order, trials, types};
 use std::collections::{BTreeMap, BTreeSet};
 use tamis_config::{Config, Diagnostic, Diagnostics, Located, OnFailure, Pipeline, Plugin, Step, StepKind, nearest};
 use tamis_record::Signature;
@@ -20,6 +20,8 @@ pub trait Toolbox {
 pub struct Problem {
     /// Whether the component was sound and its configuration (or its `init`) was not.
     pub in_configuration: bool,
+    /// The code, where it is not the one for a component that cannot be loaded, or for a configuration that is refused.
+    pub code: Option<&'static str>,
     /// What is wrong.
     pub message: String,
     /// What to do.
@@ -56,6 +58,9 @@ pub fn plan(config: &Config, toolbox: &mut dyn Toolbox, findings: &mut Diagnosti
     resolver.unused();
     types::check(config, &resolver.plan, resolver.findings);
     let plan = resolver.plan;
+    for test in &config.tests {
+        trials::resolve_test(config, &plan, test, findings);
+    }
     (!findings.has_errors()).then_some(plan)
 }
 
@@ -103,7 +108,8 @@ impl Resolver<'_> {
                     self.plan.plugins.insert(name.clone(), resolved);
                 }
                 Err(problem) => {
-                    let code = if problem.in_configuration { codes::INIT_FAILED } else { codes::NO_COMPONENT };
+                    let usual = if problem.in_configuration { codes::INIT_FAILED } else { codes::NO_COMPONENT };
+                    let code = problem.code.unwrap_or(usual);
                     let place = if problem.in_configuration { &plugin.place } else { &plugin.value.component.place };
                     self.findings
                         .push(Diagnostic::error(code, format!("plugin `{name}`: {}", problem.message)).at(place).help_maybe(problem.help));
@@ -370,7 +376,7 @@ impl Resolver<'_> {
     }
 }
 
-fn unknown(what: &str, name: &str, reference: &Located<String>, known: &[&str]) -> Diagnostic {
+pub(crate) fn unknown(what: &str, name: &str, reference: &Located<String>, known: &[&str]) -> Diagnostic {
     let help = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => format!("no {what} is defined"),

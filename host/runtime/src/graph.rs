@@ -81,6 +81,8 @@ pub(crate) struct StepGraph {
     pub(crate) writes: Vec<FieldId>,
     pub(crate) write_kinds: Vec<Kind>,
     pub(crate) ways: Vec<u8>,
+    /// The outputs of its signature, by name.
+    outputs: Vec<String>,
     pub(crate) on_failure: OnFailure,
     pub(crate) work: Work,
     pub(crate) counts: StepCounts,
@@ -332,10 +334,16 @@ impl StepGraph {
             writes,
             write_kinds: step.signature.writes.iter().map(|f| f.kind).collect(),
             ways: step.ways.clone(),
+            outputs: step.signature.outputs.clone(),
             on_failure: step.on_failure,
             work,
             counts,
         })
+    }
+
+    /// The name of one of its own outputs, from 0.
+    pub(crate) fn output(&self, number: u8) -> Option<String> {
+        self.outputs.get(usize::from(number)).cloned()
     }
 
     /// Columns of nothing, one for each written field: the patch that removes it from so many rows.

@@ -1,12 +1,15 @@
 //! A lane: one thread that takes a frame through all steps of all pipelines that read its source, to encoded output.
 
+mod failing;
+
 use crate::generation::{Generation, Whence};
 use crate::graph::{Graph, Lead, PipelineGraph, StepGraph, StreamGraph, Work};
+use crate::observer::{Departure, Observer, Watching};
 use crate::parcel::{Encoded, Parcel, Trace};
 use crate::pool::Pool;
 use crate::sample::Samples;
 use crate::stop::Stop;
-use std::collections::HashSet;
+use failing::{contract_faults, withdraw};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,7 +17,7 @@ use tamis_codecs::Frame;
 use tamis_config::OnFailure;
 use tamis_delivery::{Boarding, DeadLetter, Origin, Portion, Position};
 use tamis_nodes::steps::StepInstance;
-use tamis_record::{Batch, Column, Fault, KEEP, Outcome, Patch, Records};
+use tamis_record::{Batch, Column, Fault, Patch, Records};
 use tamis_sandbox::{Failure, Step};
 
 /// A frame under way.
@@ -46,6 +49,8 @@ pub(crate) struct Lane {
     pipelines: Vec<LanePipeline>,
     stop: Stop,
     samples: Arc<Samples>,
+    /// Who watches, if anybody does.
+    observer: Option<Box<dyn Observer>>,
     /// Time that failed calls took in the frame in hand.
     failing: Duration,
 }
@@ -62,7 +67,7 @@ enum Runner {
 }
 
 /// A failing row of a step, by the step's numbering.
-type Failing = (u32, Failure);
+pub(crate) type Failing = (u32, Failure);
 
 /// Where the frame in hand comes from.
 struct From<'a> {
@@ -76,6 +81,7 @@ struct From<'a> {
 
 /// What a pipeline makes of a frame.
 struct Made<'a> {
+    observer: Watching<'a>,
     parcels: &'a mut Vec<Addressed>,
     letters: Vec<u8>,
     letter_count: u64,
@@ -83,8 +89,8 @@ struct Made<'a> {
 }
 
 impl<'a> Made<'a> {
-    fn new(parcels: &'a mut Vec<Addressed>) -> Self {
-        Self { parcels, letters: Vec::new(), letter_count: 0, portion: Portion::default() }
+    fn new(parcels: &'a mut Vec<Addressed>, observer: Watching<'a>) -> Self {
+        Self { observer, parcels, letters: Vec::new(), letter_count: 0, portion: Portion::default() }
     }
 }
 
@@ -128,7 +134,12 @@ impl Lane {
             batch.set_depth_max(depth_max);
             pipelines.push(LanePipeline { batch, runners, faults: Vec::new() });
         }
-        Ok(Self { graph, pipelines, stop, samples, failing: Duration::ZERO })
+        Ok(Self { graph, pipelines, stop, samples, observer: None, failing: Duration::ZERO })
+    }
+
+    /// Has somebody watch what the lane does, until the lane is gone.
+    pub(crate) fn watch(&mut self, observer: Box<dyn Observer>) {
+        self.observer = Some(observer);
     }
 
     /// Time that failed calls of plugins took in the last frame.
@@ -153,10 +164,11 @@ impl Lane {
             (Some(recipient), Some(only)) => (&recipient.source, only.as_slice()),
             _ => (&whence.name, graph.readers.get(&whence.name).map(Vec::as_slice).unwrap_or_default()),
         };
+        let mut observer = self.observer.take();
         let from = From { source: name, stream: &stream, boarding: &boarding, pool, offset: &offset };
         for &number in readers {
             let Some(pipeline) = graph.pipelines.get(number) else { continue };
-            let mut made = Made::new(&mut parcels);
+            let mut made = Made::new(&mut parcels, observer.as_deref_mut());
             made.portion.taken = rejected.len() as u64;
             pipeline.ledger.enter(rejected.len() as u64);
             for rejected in &rejected {
@@ -176,9 +188,13 @@ impl Lane {
                     &mut made.letters,
                 );
                 made.letter_count += 1;
+                if let Some(observer) = &mut made.observer {
+                    observer.letter(&letter, None, &rejected.bytes);
+                }
             }
             self.pipeline(&graph, number, Arc::clone(&records), &from, made);
         }
+        self.observer = observer;
         if self.stop.is_now() && self.stop.reason().is_some() {
             // The host halted in the middle of this frame: none of it counts as delivered.
             boarding.ticket.give_up();
@@ -224,12 +240,12 @@ impl Lane {
         let next = self.encode(graph, number, from, &mut made);
         pipeline.time(&pipeline.counts.encode_ns, started);
         made.post_letters(pipeline, from);
-        let Made { parcels, portion, .. } = made;
+        let Made { parcels, portion, mut observer, .. } = made;
         from.boarding.ticket.account(&pipeline.ledger, portion);
         for Onward { pipeline, records, origins } in next {
             let offset = |row: u32| origins.get(row as usize).map_or(0, |row| (from.offset)(*row));
             let from = From { source: from.source, stream: from.stream, boarding: from.boarding, pool: from.pool, offset: &offset };
-            self.pipeline(graph, pipeline, records, &from, Made::new(parcels));
+            self.pipeline(graph, pipeline, records, &from, Made::new(parcels, observer.as_deref_mut()));
             self.pipelines[pipeline].batch.release();
         }
     }
@@ -247,7 +263,15 @@ impl Lane {
             let way = pipeline.lead(batch.way(row));
             let (Some(output), Some(count)) = (pipeline.outputs.get(way), counts.get_mut(way)) else { continue };
             *count += 1;
-            let Lead::To(streams) = &output.lead else { continue };
+            let Lead::To(streams) = &output.lead else {
+                if let Some(observer) = &mut made.observer {
+                    let mut record = Vec::new();
+                    // What is dropped in any case need not fit.
+                    let _ = batch.encode(row, &mut record);
+                    observer.left(&Departure { pipeline: &pipeline.name, output: &output.name, record: &record, delivered: false });
+                }
+                continue;
+            };
             let Some((&first, others)) = streams.split_first() else { continue };
             let out = outgoing[first].ready(from.pool, &records);
             let begin = out.data.len();
@@ -259,6 +283,10 @@ impl Lane {
             }
             if sampling {
                 self.samples.show(&pipeline.name, &output.name, records.get(row as usize), out.data.get(begin..).unwrap_or_default());
+            }
+            if let Some(observer) = &mut made.observer {
+                let record = out.data.get(begin..).unwrap_or_default();
+                observer.left(&Departure { pipeline: &pipeline.name, output: &output.name, record, delivered: true });
             }
             for &stream in others {
                 // Streams are numbered upwards in each output, so the first stands before the others.
@@ -356,6 +384,9 @@ impl Made<'_> {
         let origin = Origin { source: from.source, position: Position { stream: from.stream, offset: (from.offset)(row) } };
         letter.write(record, json, &origin, &mut self.letters);
         self.letter_count += 1;
+        if let Some(observer) = &mut self.observer {
+            observer.letter(&letter, Some(row), record);
+        }
     }
 
     fn post_letters(&mut self, pipeline: &PipelineGraph, from: &From<'_>) {
@@ -409,6 +440,9 @@ fn run_step(
     let rejects = std::mem::take(&mut outcome.rejects);
     failing.extend(rejects.into_iter().map(|r| (r.row, Failure::new(tamis_sandbox::Cause::Reject, r.reason))));
     step.counts.rejected.inc_by(failing.len() as u64);
+    if let Some(observer) = &mut made.observer {
+        observer.decided(&pipeline.name, step, batch, outcome.verdicts.as_deref(), &failing);
+    }
     let mut dead: Vec<u32> = Vec::new();
     let mut on_purpose = 0;
     if !failing.is_empty() {
@@ -454,47 +488,12 @@ fn run_step(
     }
     let applied = batch.apply(&step.writes, &step.ways, &outcome, &dead, faults);
     contract_faults(pipeline, step, batch, faults, from, made);
+    if let Some(observer) = &mut made.observer {
+        observer.applied(batch);
+    }
     let dropped = u64::from(applied.dropped) + on_purpose;
     step.counts.dropped.inc_by(dropped);
     made.portion.dropped += dropped;
     step.counts.out.inc_by(batch.live().len() as u64);
     ran
-}
-
-/// Rows whose changes by earlier steps do not fit them.
-fn contract_faults(
-    pipeline: &PipelineGraph,
-    step: &StepGraph,
-    batch: &Batch,
-    faults: &mut Vec<Fault>,
-    from: &From<'_>,
-    made: &mut Made<'_>,
-) {
-    for fault in faults.drain(..) {
-        pipeline.count_dead("contract", 1);
-        made.letter(pipeline, Some(step), &fault.reason, "contract", batch.records().get(fault.row as usize), true, from, fault.row);
-    }
-}
-
-/// Takes back whatever the step said of failing rows: they stay as they were.
-fn withdraw(outcome: &mut Outcome, failing: &[Failing]) {
-    let rows: HashSet<u32> = failing.iter().map(|(row, _)| *row).collect();
-    if let Some(verdicts) = &mut outcome.verdicts {
-        for row in &rows {
-            if let Some(verdict) = verdicts.get_mut(*row as usize) {
-                *verdict = KEEP;
-            }
-        }
-    }
-    for patch in &mut outcome.patches {
-        let count = patch.column.len() as u32;
-        let all: Vec<u32> = patch.rows.take().unwrap_or_else(|| (0..count).collect());
-        let kept: Vec<usize> = (0..all.len()).filter(|i| !rows.contains(&all[*i])).collect();
-        if kept.len() < all.len() {
-            patch.column = patch.column.pick(&kept);
-            patch.rows = Some(kept.iter().map(|i| all[*i]).collect());
-        } else {
-            patch.rows = Some(all);
-        }
-    }
 }

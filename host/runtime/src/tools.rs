@@ -1,12 +1,12 @@
 //! The plan's toolbox for real: components are loaded into the sandbox, programs compiled. What was loaded for the plan is what runs.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tamis_config::{Config, Plugin as PluginConfig, StepKind};
 use tamis_nodes::steps::{CompileError, Program, compile_filter, compile_route, compile_vrl};
-use tamis_plan::{PluginPlan, Problem, ProgramProblem, Toolbox};
+use tamis_plan::{PluginPlan, Problem, ProgramProblem, Toolbox, codes};
 use tamis_record::Signature;
+use tamis_registry::{Admission, Refusal, RefusalKind};
 use tamis_sandbox::{Limits, Plugin, Sandbox, SandboxOptions};
 
 /// A plugin that was loaded and read its configuration.
@@ -17,18 +17,25 @@ pub(crate) struct Loaded {
     pub(crate) signature: Arc<Signature>,
 }
 
+/// The bytes of a component, and the text of its signature where the policy asks for one.
+pub type Component = (Vec<u8>, Option<String>);
+
 /// Loads plugins and compiles programs, and keeps them for the lanes.
 #[derive(Debug)]
 pub struct Tools {
     sandbox: Result<Sandbox, String>,
     options: SandboxOptions,
+    admission: Admission,
+    /// The components that were loaded, until somebody takes them.
+    components: Mutex<BTreeMap<String, Component>>,
     pub(crate) plugins: BTreeMap<String, Loaded>,
     pub(crate) programs: HashMap<(String, usize), Program>,
 }
 
 impl Tools {
-    /// Builds a sandbox that suits the configuration. Compiled plugins are cached under the data directory when `cache` says so.
-    pub fn new(config: &Config, cache: bool) -> Self {
+    /// Builds a sandbox that suits the configuration. Compiled plugins are cached under the data directory when `cache` says so;
+    /// components from registries are kept there when `keep` does.
+    pub fn new(config: &Config, cache: bool, keep: bool) -> Self {
         let options = options(config, cache);
         // A configuration without plugins pays for no sandbox.
         let sandbox = if config.plugins.is_empty() {
@@ -36,21 +43,29 @@ impl Tools {
         } else {
             Sandbox::new(options.clone()).map_err(|e| e.to_string())
         };
-        Self { sandbox, options, plugins: BTreeMap::new(), programs: HashMap::new() }
+        Self::with(sandbox, options, Admission::new(config, keep))
+    }
+
+    fn with(sandbox: Result<Sandbox, String>, options: SandboxOptions, admission: Admission) -> Self {
+        let (components, plugins, programs) = (Mutex::default(), BTreeMap::new(), HashMap::new());
+        Self { sandbox, options, admission, components, plugins, programs }
+    }
+
+    /// The components that were loaded, by the plugin's name, for whoever keeps them; they are given once.
+    pub fn take_components(&self) -> BTreeMap<String, Component> {
+        std::mem::take(&mut *self.components.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The same for another generation: in this one's sandbox, where that is large enough.
-    pub fn after(&self, config: &Config, cache: bool) -> Self {
+    pub fn after(&self, config: &Config, cache: bool, keep: bool) -> Self {
         let (options, had) = (options(config, cache), &self.options);
         let fits = options.pool_slots <= had.pool_slots
             && options.memory_bytes_max <= had.memory_bytes_max
             && options.table_elements_max <= had.table_elements_max
             && options.cache_dir == had.cache_dir;
         match &self.sandbox {
-            Ok(sandbox) if fits => {
-                Self { sandbox: Ok(sandbox.clone()), options: had.clone(), plugins: BTreeMap::new(), programs: HashMap::new() }
-            }
-            _ => Self::new(config, cache),
+            Ok(sandbox) if fits => Self::with(Ok(sandbox.clone()), had.clone(), Admission::new(config, keep)),
+            _ => Self::new(config, cache, keep),
         }
     }
 }
@@ -86,50 +101,50 @@ fn limits(plugin: &PluginConfig) -> Limits {
     }
 }
 
+/// Why a plugin did not get as far as the sandbox.
+fn refused(refusal: Refusal) -> Problem {
+    let code = match refusal.kind {
+        RefusalKind::Unavailable => None,
+        RefusalKind::NotAllowed => Some(codes::NOT_ALLOWED),
+        RefusalKind::NotSigned => Some(codes::NOT_SIGNED),
+        RefusalKind::Moved => Some(codes::TAG_MOVED),
+        RefusalKind::NotLocked => Some(codes::NOT_LOCKED),
+        RefusalKind::Damaged => Some(codes::DAMAGED),
+    };
+    Problem { in_configuration: false, code, message: refusal.message, help: refusal.help }
+}
+
 impl Toolbox for Tools {
     fn plugin(&mut self, name: &str, plugin: &PluginConfig) -> Result<PluginPlan, Problem> {
-        let component = |message: String, help: Option<&str>| Problem { in_configuration: false, message, help: help.map(str::to_string) };
-        let path = &plugin.component_path;
-        let sandbox = self.sandbox.as_ref().map_err(|e| component(e.clone(), None))?;
-        let size = std::fs::metadata(path).map_err(|error| {
-            component(
-                format!("cannot read the component `{}`: {error}", plugin.component.value.shown()),
-                Some("the path is relative to the folder of the configuration file; build the reference plugins with `make plugins`"),
-            )
-        })?;
-        if size.len() > plugin.limits.component.0 {
-            return Err(component(
-                format!("the component has {} bytes, more than its limit of {}", size.len(), plugin.limits.component.0),
-                Some("build it smaller or raise `limits.component`"),
-            ));
+        let sandbox = self.sandbox.as_ref().map_err(|e| Problem { in_configuration: false, code: None, message: e.clone(), help: None })?;
+        let admitted = self.admission.admit(plugin).map_err(refused)?;
+        for note in &admitted.notes {
+            tracing::warn!(plugin = name, "{note}");
         }
-        // Not `fs::read`: a device such as `/dev/zero` has no size and no end.
-        let read = std::fs::File::open(path).and_then(|file| {
-            let mut wasm = Vec::new();
-            file.take(plugin.limits.component.0 + 1).read_to_end(&mut wasm).map(|_| wasm)
-        });
-        let wasm =
-            read.map_err(|error| component(format!("cannot read the component `{}`: {error}", plugin.component.value.shown()), None))?;
-        let loaded = sandbox.load(name, &wasm, &limits(plugin)).map_err(|error| {
+        let loaded = sandbox.load(name, &admitted.wasm, &limits(plugin)).map_err(|error| {
             let message = error.to_string();
             let prefix = format!("plugin `{name}`");
             let message = message.strip_prefix(&prefix).map_or(message.as_str(), |m| m.trim_start_matches(':').trim_start()).to_string();
-            component(message, None)
+            Problem { in_configuration: false, code: None, message, help: None }
         })?;
         let config: Arc<str> = plugin.config.to_string().into();
         let signature = loaded.signature(&config).map_err(|failure| Problem {
             in_configuration: true,
+            code: None,
             message: format!("its `init` failed: {failure}"),
             help: Some(format!("look at plugins.{name}.config and the plugin's documentation")),
         })?;
         let planned = PluginPlan {
             component: plugin.component.value.shown().into(),
             digest: loaded.digest().into(),
+            signed_by: admitted.signed_by,
             bytes: loaded.size(),
             signature: signature.clone(),
             granted_read: plugin.grant.read.iter().map(|p| p.value.to_string()).collect(),
             granted_write: plugin.grant.write.iter().map(|p| p.value.to_string()).collect(),
         };
+        let components = self.components.get_mut().unwrap_or_else(PoisonError::into_inner);
+        components.insert(name.into(), (admitted.wasm, admitted.signature));
         self.plugins.insert(name.into(), Loaded { plugin: loaded, config, signature: Arc::new(signature) });
         Ok(planned)
     }

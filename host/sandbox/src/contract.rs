@@ -9,8 +9,8 @@ use wasmtime::component::{ComponentType, Lift, Lower};
 
 /// The package this host serves.
 pub(crate) const PACKAGE: &str = "tamis:plugin";
-/// Its version.
-pub(crate) const VERSION: &str = "0.1.0";
+/// The version of the contract (package `tamis:plugin`) that this host speaks.
+pub const VERSION: &str = "0.1.0";
 /// The interface every plugin exports, without version.
 pub(crate) const TRANSFORM: &str = "tamis:plugin/transform";
 

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures};
 
-/// Core instances, and tables, that a component has on average in the pool: adapters and shims count too.
+/// Core instances, memories and tables that a component has on average in the pool: adapters and shims count too.
 const CORE_INSTANCES_A_SLOT: u32 = 32;
+const MEMORIES_A_SLOT: u32 = 3;
 const TABLES_A_SLOT: u32 = 4;
 const WASM_PAGE: u64 = 64 * 1024;
 /// Without the pool a memory starts with no reservation and gets this much room at each move.
@@ -124,7 +125,9 @@ fn config(options: &SandboxOptions, allocator: Allocator) -> Config {
         .wasm_features(WasmFeatures::THREADS, false)
         .wasm_features(WasmFeatures::SHARED_EVERYTHING_THREADS, false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // What wasmtime itself generates between composed components copies from one memory to the other. The limit of memory
+        // counts all memories of an instance.
+        .wasm_multi_memory(true)
         .wasm_tail_call(false)
         .wasm_relaxed_simd(false)
         .wasm_wide_arithmetic(false)
@@ -136,7 +139,7 @@ fn config(options: &SandboxOptions, allocator: Allocator) -> Config {
             let mut pool = PoolingAllocationConfig::new();
             pool.total_component_instances(slots)
                 .total_core_instances(slots.saturating_mul(CORE_INSTANCES_A_SLOT))
-                .total_memories(slots)
+                .total_memories(slots.saturating_mul(MEMORIES_A_SLOT))
                 .total_tables(slots.saturating_mul(TABLES_A_SLOT))
                 .table_elements(options.table_elements_max as usize)
                 .max_memory_size(pages(options.memory_bytes_max) as usize)

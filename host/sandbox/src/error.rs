@@ -81,13 +81,16 @@ pub enum SandboxError {
         found: String,
     },
     /// The component was built for another version of the contract.
-    #[error("plugin `{plugin}` was built for `{found}`, this host speaks `{expected}`; {help}")]
+    #[error(
+        "plugin `{plugin}` was built for the contract `{found}`, this host (tamis {}) speaks `{expected}`; {help}",
+        env!("CARGO_PKG_VERSION")
+    )]
     Version {
         /// Name of the plugin.
         plugin: String,
-        /// The export that was expected.
+        /// The contract that this host speaks.
         expected: String,
-        /// What it exports.
+        /// The interface of another contract that it imports or exports.
         found: String,
         /// Which of both to renew.
         help: String,

@@ -6,7 +6,7 @@
 //! plugin that always fails. Nothing a plugin does ends in more than a [`Failure`] with a cause and a reason.
 //!
 //! Files, in the order of a record's way: `engine` (allocator, clock), `cache` and `key` (compiled code), `imports`,
-//! `linker`, `wasi` (what a plugin is given), `plugin`, `instance` and `contract` (the call), `trap` and `failure` (what
+//! `version`, `linker`, `wasi` (what a plugin is given), `plugin`, `instance` and `contract` (the call), `trap` and `failure` (what
 //! went wrong), `check` (what comes back), `step`, `bisect`, `merge`, `breaker`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -31,10 +31,12 @@ mod signature;
 mod state;
 mod step;
 mod trap;
+mod version;
 mod wasi;
 
 pub use breaker::{COOL_DOWN_MAX, COOL_DOWN_MIN, FAILURES_MAX, SLACK};
 pub use cache::CacheStats;
+pub use contract::VERSION as CONTRACT_VERSION;
 pub use diagnostics::LOG_TARGET;
 pub use engine::{Allocator, Sandbox};
 pub use error::SandboxError;

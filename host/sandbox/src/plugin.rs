@@ -10,6 +10,7 @@ use crate::instance::Instance;
 use crate::limits::Limits;
 use crate::state::{State, Usage};
 use crate::trap;
+use crate::version;
 use crate::wasi::EmptyWasi;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -268,5 +269,12 @@ fn check_file(name: &str, wasm: &[u8], limits: &Limits) -> Result<(), SandboxErr
 fn unmatched(plugin: &str, error: &wasmtime::Error) -> SandboxError {
     let text = format!("{error:#}");
     let import = text.split('`').nth(1).unwrap_or(&text);
-    imports::forbidden(plugin, import, format!("the host has no such import of that type ({})", crate::failure::printable(&text, 500)))
+    let said = crate::failure::printable(&text, 500);
+    let version = import.split_once('@').map_or("", |(_, version)| version);
+    let help = if import.starts_with(contract::PACKAGE) && version::is_newer(version) {
+        format!("this host speaks contract {}; {} ({said})", contract::VERSION, imports::needs_newer(version))
+    } else {
+        format!("the host has no such import of that type ({said})")
+    };
+    imports::forbidden(plugin, import, help)
 }

@@ -45,6 +45,8 @@ pub struct StepResult {
     pub calls: u64,
     /// Instances made.
     pub instances: u64,
+    /// The most linear memory that an instance held after a call, those that failed included, in bytes.
+    pub memory_bytes: u64,
     /// Time in the step, in nanoseconds.
     pub nanoseconds: u64,
     /// Whether the breaker is open now.
@@ -131,6 +133,7 @@ impl Step {
         };
         counts.calls += 1;
         let answer = self.call(&mut instance, range, rows, columns);
+        counts.memory_bytes = counts.memory_bytes.max(instance.memory_bytes());
         // An instance that failed is thrown away with its memory; the next call makes a new one.
         self.instance = Some(instance).filter(Instance::usable);
         match answer {

@@ -1,4 +1,5 @@
-//! Prints nanoseconds a value for typical columns: `cargo run --release -p tamis-plugin-redact --example speed`.
+//! Prints nanoseconds a value for typical columns: `cargo run --release -p tamis-plugin-redact --example speed`; with a file of
+//! JSON records as its argument, for those instead, without and with `repeats`.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -23,6 +24,7 @@ fn measure(name: &str, kind: &str, values: &[String]) {
     let (offsets, bytes) = column(values);
     let config = match kind {
         "record" => r#"{"fields":["."]}"#.to_owned(),
+        "repeats" => r#"{"fields":["."],"repeats":true}"#.to_owned(),
         kind => format!(r#"{{"fields":[{{"path":"x","kind":"{kind}"}}]}}"#),
     };
     let (mut plugin, _) = Redact::init(&config).expect("a sound configuration");
@@ -54,6 +56,14 @@ fn measure(name: &str, kind: &str, values: &[String]) {
 }
 
 fn main() {
+    if let Some(file) = std::env::args().nth(1) {
+        let text = std::fs::read_to_string(&file).expect("a file of records");
+        let records: Vec<String> = text.lines().map(str::to_owned).collect();
+        for kind in ["record", "repeats"] {
+            measure(&file, kind, &records);
+        }
+        return;
+    }
     let clean: Vec<String> = (0..97)
         .map(|n| {
             format!(

@@ -317,6 +317,11 @@ impl Patches {
         Mark { rows: self.rows.len(), bytes: self.bytes.len(), removed: self.removed.len() }
     }
 
+    /// The value that was appended since; `None` if there is none.
+    fn since(&self, mark: Mark) -> Option<&[u8]> {
+        (self.rows.len() > mark.rows).then(|| self.bytes.get(mark.bytes..)).flatten()
+    }
+
     /// Takes back what was appended since.
     fn back_to(&mut self, mark: Mark) {
         self.rows.truncate(mark.rows);

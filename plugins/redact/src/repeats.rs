@@ -18,6 +18,8 @@ pub const BYTES_MAX: usize = 64 * 1024;
 const UNMISTAKABLE_BYTES_MIN: usize = 16;
 /// Comparisons a byte of text; ordinary text needs next to none.
 const COMPARISONS_PER_BYTE: usize = 16;
+/// Values that a text is looked through for one after the other.
+const FINDERS_MAX: usize = 8;
 /// Slots of the table, a power of two.
 const SLOTS: usize = 1024;
 
@@ -42,6 +44,8 @@ pub struct Repeats {
     values: Vec<Value>,
     /// The first value of each slot plus one; 0 for none.
     slots: Vec<u16>,
+    /// The bytes that values begin with, a bit each.
+    firsts: [u64; 4],
     /// Whether a limit was reached.
     exceeded: bool,
 }
@@ -56,7 +60,7 @@ struct Value {
 
 impl Default for Repeats {
     fn default() -> Self {
-        Self { phase: Phase::Off, bytes: Vec::new(), values: Vec::new(), slots: vec![0; SLOTS], exceeded: false }
+        Self { phase: Phase::Off, bytes: Vec::new(), values: Vec::new(), slots: vec![0; SLOTS], firsts: [0; 4], exceeded: false }
     }
 }
 
@@ -71,6 +75,7 @@ impl Repeats {
         }
         self.values.clear();
         self.bytes.clear();
+        self.firsts = [0; 4];
         self.exceeded = false;
         self.phase = Phase::Collect;
     }
@@ -79,6 +84,12 @@ impl Repeats {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+
+    /// Whether a value begins with this byte.
+    #[inline]
+    fn begins_one(&self, byte: u8) -> bool {
+        self.firsts.get(usize::from(byte >> 6)).is_some_and(|bits| bits >> (byte & 63) & 1 == 1)
     }
 
     /// Whether a limit was reached, so that a repeat may have been missed.
@@ -117,6 +128,11 @@ impl Repeats {
             self.exceeded = true;
             return;
         }
+        if let Some(&first) = value.first()
+            && let Some(bits) = self.firsts.get_mut(usize::from(first >> 6))
+        {
+            *bits |= 1 << (first & 63);
+        }
         let start = self.bytes.len();
         self.bytes.extend_from_slice(value);
         self.values.push(Value { kind, range: start..self.bytes.len(), next: first });
@@ -126,11 +142,30 @@ impl Repeats {
         }
     }
 
+    /// Whether a noted value may stand in `text`, which what was found has been taken out of: as it is, or in some encoding. Most
+    /// values stand once, and the pass over the record that [`Repeats::search`] takes is then spared.
+    #[must_use]
+    pub fn may_stand_in(&self, text: &[u8]) -> bool {
+        let plain =
+            |bytes: &[u8]| memchr::memchr3(b'%', b'\\', b'&', bytes).is_none() && memchr::memchr3(0xc2, 0xe2, 0xef, bytes).is_none();
+        self.exceeded
+            || self.values.len() > FINDERS_MAX
+            || !plain(text)
+            || self.values.iter().any(|value| {
+                let value = self.bytes.get(value.range.clone()).unwrap_or_default();
+                memchr::memmem::find(text, value).is_some()
+            })
+    }
+
     /// Calls `found` for each place in `text` that holds a noted value.
     pub fn search(&mut self, text: &[u8], mut found: impl FnMut(Kind, Range<usize>)) {
         let mut comparisons = text.len().saturating_mul(COMPARISONS_PER_BYTE).saturating_add(BYTES_MAX);
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| rest.len() >= VALUE_BYTES_MIN) {
+            if rest.first().is_some_and(|first| !self.begins_one(*first)) {
+                at += 1;
+                continue;
+            }
             let mut longest: Option<(Kind, Range<usize>)> = None;
             let mut next = slot_of(rest).and_then(|slot| self.slots.get(slot)).copied().unwrap_or(0);
             while let Some(value) = usize::from(next).checked_sub(1).and_then(|index| self.values.get(index)) {

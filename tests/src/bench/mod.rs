@@ -3,6 +3,7 @@
 //! Every comparison runs its variants in turn, several rounds, and gives the median of the rounds' ratios. Inside the
 //! process, time is the thread's CPU time; whole programs are measured by the CPU time the system accounts to them.
 
+pub mod la_poste;
 pub mod programs;
 pub mod rig;
 pub mod table;

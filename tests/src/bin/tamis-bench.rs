@@ -7,7 +7,7 @@ use std::process::Command;
 use tamis_plugin::Records as PluginRecords;
 use tamis_tests::bench::rig::{Rig, Vrl, batches, native, rounds, sandbox, sandboxed, vrl};
 use tamis_tests::bench::table::{Row, print};
-use tamis_tests::bench::{median, programs};
+use tamis_tests::bench::{la_poste, median, programs};
 
 const ROUNDS: usize = 9;
 const BATCHES: usize = 24;
@@ -46,6 +46,8 @@ fn main() -> Result<()> {
     }
     if !std::env::args().any(|a| a == "--inside") {
         whole(&root, if quick { 1 } else { 5 }, &mut tell)?;
+        let tamis = std::env::current_exe()?.with_file_name("tamis");
+        la_poste::rows(&root, &tamis, if quick { 1 } else { 5 })?.into_iter().for_each(&mut tell);
     }
     let missed = rows.iter().filter(|r| r.met() == Some(false)).count();
     println!(

@@ -5,6 +5,8 @@
 mod admin;
 mod base64;
 mod process;
+mod raw_server;
+mod registry;
 mod report;
 mod server;
 mod tmpfs;
@@ -12,6 +14,8 @@ mod tmpfs;
 pub use admin::{Address, Answer, MetricFamily, Sample, parse_metrics, request, settled};
 pub use base64::base64;
 pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
+pub use raw_server::{RawServer, answer};
+pub use registry::{Registry, USER, is_installed};
 pub use report::{Flow, Letter, Report};
 pub use server::{Answer as Said, Request, Server};
 pub use tmpfs::Tmpfs;
@@ -127,7 +131,7 @@ impl Site {
 
     fn settle(&self, command: &mut Command) {
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for name in ["TAMIS_CONFIG", "TAMIS_LOG", "TAMIS_LOG_FORMAT", "NO_COLOR", "RUST_BACKTRACE"] {
+        for name in ["TAMIS_CONFIG", "TAMIS_LOG", "TAMIS_LOG_FORMAT", "NO_COLOR", "RUST_BACKTRACE", "TAMIS_REGISTRY", "DOCKER_CONFIG"] {
             command.env_remove(name);
         }
     }

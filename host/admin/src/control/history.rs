@@ -1,6 +1,6 @@
 //! The generations there were: a line for each request in `<data_dir>/generations/history.ndjson`, which only grows, and for each
 //! generation what it takes to run it again: its files in `<data_dir>/generations/<number>.json`, its plugins by digest in
-//! `<data_dir>/plugins/`.
+//! `<data_dir>/generations/plugins/`.
 
 use super::{Answer, Planned, Request};
 use serde::{Deserialize, Serialize};
@@ -149,7 +149,7 @@ pub struct History {
 }
 
 fn blob(data_dir: &Path, digest: &str) -> PathBuf {
-    data_dir.join("plugins").join(format!("{}.wasm", digest.strip_prefix("sha256:").unwrap_or(digest)))
+    data_dir.join("generations/plugins").join(format!("{}.wasm", digest.strip_prefix("sha256:").unwrap_or(digest)))
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> HistoryError {
@@ -196,6 +196,7 @@ impl History {
     /// # Errors
     /// What cannot be written. The generation runs all the same.
     pub fn add(&mut self, entry: &Entry, began: Option<&Planned>) -> Result<(), HistoryError> {
+        let components = began.map(|planned| planned.tools.take_components()).unwrap_or_default();
         let Some(file) = &mut self.file else { return Ok(()) };
         let path = self.data_dir.join("generations/history.ndjson");
         let mut line = serde_json::to_vec(entry).unwrap_or_default();
@@ -204,13 +205,13 @@ impl History {
         let Some(planned) = began else { return Ok(()) };
         for (name, plan) in &planned.plan.plugins {
             let kept = blob(&self.data_dir, &plan.digest);
-            let Some(plugin) = planned.config.plugins.get(name) else { continue };
+            let Some((wasm, signature)) = components.get(name) else { continue };
             if !kept.exists() {
-                let bytes = fs::read(&plugin.value.component_path).map_err(failed(&plugin.value.component_path))?;
-                // Somebody may have replaced it since it was loaded.
-                if digest(&bytes) == plan.digest {
-                    write(&kept, &bytes).map_err(failed(&kept))?;
-                }
+                write(&kept, wasm).map_err(failed(&kept))?;
+            }
+            if let Some(signature) = signature {
+                let beside = kept.with_extension("wasm.minisig");
+                write(&beside, signature.as_bytes()).map_err(failed(&beside))?;
             }
         }
         let snapshot = Snapshot {
@@ -308,7 +309,9 @@ impl History {
         let used: BTreeSet<String> = recent.iter().flat_map(plugins).collect();
         for number in kept {
             for digest in plugins(&number).into_iter().filter(|digest| !used.contains(digest)) {
-                let _ = fs::remove_file(blob(&self.data_dir, &digest));
+                let blob = blob(&self.data_dir, &digest);
+                let _ = fs::remove_file(blob.with_extension("wasm.minisig"));
+                let _ = fs::remove_file(blob);
             }
             if let Err(error) = fs::remove_file(self.path(number)) {
                 tracing::warn!("generation {number} cannot be forgotten: {error}");

@@ -48,12 +48,10 @@ impl Planned {
             return (None, findings);
         };
         for (name, plugin) in &mut config.plugins {
-            if let Some(kept) = components(name) {
-                plugin.value.component_path = kept;
-            }
+            plugin.value.kept = components(name);
         }
         let cache = run || config.settings.data_dir.join("cache").is_dir();
-        let mut tools = before.map_or_else(|| Tools::new(&config, cache), |before| before.after(&config, cache));
+        let mut tools = before.map_or_else(|| Tools::new(&config, cache, run), |before| before.after(&config, cache, run));
         let plan = tamis_plan::plan(&config, &mut tools, &mut findings);
         findings.sort();
         (plan.map(|plan| Self { files, config, plan, tools }), findings)

@@ -1,11 +1,13 @@
 //! From a plugin's folder to its component, each language by its own tool.
 
+mod javascript;
+pub mod python;
 pub mod rust;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Language, component};
+use crate::{Error, Language, component, metadata};
 
 /// A plugin that was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,21 +40,26 @@ struct Component {
 /// # Errors
 /// The first thing that went wrong; components that were already written stay.
 pub fn build(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) -> Result<Vec<Built>, Error> {
-    let (mut crates, mut components) = (Vec::new(), Vec::new());
+    let (mut crates, mut packages, mut projects, mut components) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for folder in folders {
         match Language::of(folder) {
+            Language::JavaScript => packages.push(folder.clone()),
             Language::Rust => crates.push(folder.clone()),
+            Language::Python => projects.push(folder.clone()),
         }
     }
     components.extend(rust::components(&crates, on_message)?);
+    components.extend(javascript::components(&packages, out, on_message)?);
+    components.extend(python::components(&projects, out, on_message)?);
     fs::create_dir_all(out).map_err(Error::file(out))?;
     components.into_iter().map(|component| finish(component, out)).collect()
 }
 
 /// Writes the component where it is not there yet.
 fn finish(component: Component, out: &Path) -> Result<Built, Error> {
-    let Component { name, folder: _, language, bytes } = component;
+    let Component { name, folder, language, bytes } = component;
     let path = out.join(format!("{name}.wasm"));
+    let bytes = metadata::embed(&name, &folder, language, &bytes, fs::read(&path).ok().as_deref())?;
     Ok(Built {
         changed: write_changed(&path, &bytes)?,
         bytes: bytes.len() as u64,
@@ -63,13 +70,25 @@ fn finish(component: Component, out: &Path) -> Result<Built, Error> {
     })
 }
 
-/// Writes `bytes` unless the file holds them; a reader sees the old file or the new one, never half of it.
+/// Where the build before the one in `component` is kept: `a.wasm` has `a.previous.wasm` beside it.
+pub fn previous(component: &Path) -> PathBuf {
+    component.with_extension("previous.wasm")
+}
+
+/// Writes `bytes` unless the file holds them; a reader sees the old file or the new one, never half of it. The old one is
+/// kept as [`previous`].
 fn write_changed(path: &Path, bytes: &[u8]) -> Result<bool, Error> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(false);
     }
     let beside = path.with_extension(format!("wasm.{}", std::process::id()));
     fs::write(&beside, bytes).map_err(Error::file(&beside))?;
+    if path.is_file() {
+        // A second name for the old file first: `path` is there all the time. Without one there is nothing to compare with.
+        let kept = previous(path);
+        let _ = fs::remove_file(&kept);
+        let _ = fs::hard_link(path, &kept);
+    }
     fs::rename(&beside, path).map_err(Error::file(path))?;
     Ok(true)
 }
@@ -86,7 +105,8 @@ mod tests {
         assert!(!write_changed(&path, b"one").expect("the same"));
         assert!(write_changed(&path, b"two").expect("written"));
         assert_eq!(fs::read(&path).expect("it is there"), b"two");
+        assert_eq!(fs::read(previous(&path)).expect("the build before"), b"one");
         let left = fs::read_dir(folder.path()).expect("the folder").count();
-        assert_eq!(left, 1, "nothing is left beside it");
+        assert_eq!(left, 2, "nothing else is left beside it");
     }
 }

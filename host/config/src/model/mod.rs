@@ -6,7 +6,10 @@ mod bytes;
 mod codec;
 mod path_template;
 mod pipeline;
+mod pipeline_test;
 mod plugin;
+mod policy;
+mod reference;
 mod settings;
 mod sink;
 mod source;
@@ -24,7 +27,13 @@ pub use path_template::{
     PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, PathPart, PathPiece, PathTemplate, PathTemplateError, TimePart,
 };
 pub use pipeline::{Pipeline, Step, StepKind};
+pub use pipeline_test::{
+    Expect, Expected, ExpectedLetter, ExpectedPassage, ExpectedRecord, LetterCause, PipelineTest, TEST_BYTES_MAX, TEST_NAME_CHARS_MAX,
+    TESTS_MAX, TestInput,
+};
 pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
+pub use policy::PluginsPolicy;
+pub use reference::{Digest, REPOSITORY_CHARS_MAX, Reference, ReferenceError, Repository, SCHEME, TAG_CHARS_MAX};
 pub use settings::{Admin, BatchSettings, Lanes, Settings};
 pub use sink::{FileSink, HttpCompression, HttpFormat, HttpMethod, HttpSink, NullSink, Rotation, Sink, SinkCompression, StdoutSink};
 pub use source::{DemoSource, FileSource, Multiline, OnDamagedCheckpoint, Rate, Source, Start, StdinSource};
@@ -43,12 +52,16 @@ pub struct Config {
     pub sources: BTreeMap<String, Located<Source>>,
     /// What runs in the sandbox, by name.
     pub plugins: BTreeMap<String, Located<Plugin>>,
+    /// Which plugins may be loaded.
+    pub plugins_policy: PluginsPolicy,
     /// The ways from sources through steps to sinks, by name.
     pub pipelines: BTreeMap<String, Located<Pipeline>>,
     /// Where records go, by name.
     pub sinks: BTreeMap<String, Located<Sink>>,
     /// What holds for the host as a whole.
     pub settings: Settings,
+    /// Tests of the pipelines, in the order of the files. The place is the test's.
+    pub tests: Vec<Located<PipelineTest>>,
     /// The folder of the (first) configuration file: paths of components are relative to it.
     pub folder: PathBuf,
 }

@@ -8,20 +8,26 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tamis_record::Path;
 
-use super::Bytes;
+use super::{Bytes, Reference};
 use crate::reader::parts;
 use crate::{Located, Text};
 
 /// A plugin: a WebAssembly component, what it may see and what it may use.
 #[derive(Clone, PartialEq, Deserialize, JsonSchema)]
 pub struct Plugin {
-    /// The component: a path relative to the folder of this file.
+    /// The component: a path relative to the folder of this file, or `oci://registry/team/name:tag@sha256:…` in a registry.
     #[serde(deserialize_with = "parts::component")]
     #[schemars(with = "String")]
     pub component: Located<Text>,
     /// `component`, resolved against the folder of the file that names it.
     #[serde(skip)]
     pub component_path: PathBuf,
+    /// `component`, where it lies in a registry; `component_path` is then of no use.
+    #[serde(skip)]
+    pub reference: Option<Reference>,
+    /// A copy of the component that an earlier generation ran, which is then read in its place; its signature lies beside it.
+    #[serde(skip)]
+    pub kept: Option<PathBuf>,
     /// What the plugin may read and write. Default: nothing.
     #[serde(default)]
     pub grant: Grant,

@@ -20,7 +20,7 @@ pub(crate) fn empty_object() -> serde_json::Value {
 }
 
 /// `serde_json::Value`'s own reader turns infinite numbers into `null`.
-struct Json(serde_json::Value);
+pub(super) struct Json(pub(super) serde_json::Value);
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

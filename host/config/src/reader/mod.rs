@@ -6,6 +6,7 @@
 mod access;
 pub(crate) mod codecs;
 mod deserializer;
+pub(crate) mod expectations;
 mod json;
 pub(crate) mod located;
 pub(crate) mod parts;

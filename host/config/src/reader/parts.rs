@@ -12,7 +12,7 @@ pub(crate) use super::json::{empty_object, json};
 pub(crate) use super::pattern::{multiline, pattern_option};
 use super::problem::Carried;
 use crate::diagnostic::codes::{BAD_NAME, BAD_PATH, BAD_UNIT, BAD_VALUE};
-use crate::model::Bytes;
+use crate::model::{Bytes, Reference as OciReference, SCHEME};
 use crate::{Located, Text};
 
 /// Characters of a name.
@@ -360,12 +360,29 @@ pub(crate) fn component<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Lo
     impl<'de> Deserialize<'de> for Component {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             let text = path_text(deserializer)?;
-            if text.starts_with("oci://") {
-                let help = "this version reads components from files only: pull it and give its path";
-                return Err(said(BAD_VALUE, "components from registries are not supported", help));
+            if text.starts_with(SCHEME)
+                && let Err(error) = text.parse::<OciReference>()
+            {
+                return Err(said(BAD_VALUE, &error.to_string(), "write it as `oci://registry/team/name:tag@sha256:…`"));
             }
             Ok(Self(text))
         }
     }
     Located::<Component>::deserialize(deserializer).map(|component| component.map(|Component(text)| text))
+}
+
+fn not_empty<T>(list: Vec<T>) -> Result<Vec<T>, String> {
+    if list.is_empty() { Err("the list is empty".to_owned()) } else { Ok(list) }
+}
+
+/// Texts with their places, at least one.
+pub(crate) fn located_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Located<Text>>, D::Error> {
+    not_empty(Vec::deserialize(deserializer)?).map_err(|message| said(BAD_VALUE, &message, "name at least one, or leave the key out"))
+}
+
+/// Glob patterns with their places, at least one.
+pub(crate) fn located_globs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Located<Text>>, D::Error> {
+    let globs: Vec<Located<Glob>> = Vec::deserialize(deserializer)?;
+    let globs = not_empty(globs).map_err(|message| said(BAD_VALUE, &message, "name at least one pattern, or leave the key out"))?;
+    Ok(globs.into_iter().map(|located| located.map(|Glob(text)| text)).collect())
 }

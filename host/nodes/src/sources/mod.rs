@@ -4,7 +4,10 @@
 pub mod demo;
 mod feed;
 mod file;
+mod frames;
 mod stdin;
+
+pub use frames::frames;
 
 use crate::sinks::WrittenFiles;
 use std::path::PathBuf;

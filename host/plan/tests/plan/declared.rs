@@ -9,6 +9,7 @@
 use std::path::Path as FilePath;
 
 use tamis_config::{Config, Diagnostics, Environment, Plugin, StepKind};
+use tamis_plan::codes::CODES;
 use tamis_plan::{Plan, PluginPlan, Problem, ProgramProblem, Toolbox};
 use tamis_record::{Field, Kind, Path, Signature};
 
@@ -56,10 +57,14 @@ impl Toolbox for Declared {
         let component = plugin.component.value.shown().to_owned();
         if component == "missing.wasm" {
             let message = format!("cannot read the component `{component}`");
-            return Err(Problem { in_configuration: false, message, help: Some("build it".to_owned()) });
+            return Err(Problem { in_configuration: false, code: None, message, help: Some("build it".to_owned()) });
+        }
+        if let Some(number) = component.strip_prefix("refused-").and_then(|rest| rest.strip_suffix(".wasm")) {
+            let code = CODES.iter().map(|(code, _)| *code).find(|code| *code == number);
+            return Err(Problem { in_configuration: false, code, message: "it is refused".to_owned(), help: None });
         }
         if let Some(message) = plugin.config["fails"].as_str() {
-            return Err(Problem { in_configuration: true, message: message.to_owned(), help: None });
+            return Err(Problem { in_configuration: true, code: None, message: message.to_owned(), help: None });
         }
         let list = |key: &str| -> Vec<String> {
             let values = plugin.config[key].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -73,6 +78,7 @@ impl Toolbox for Declared {
         };
         Ok(PluginPlan {
             digest: format!("sha256:{name}"),
+            signed_by: plugin.config["signed_by"].as_str().map(str::to_owned),
             bytes: 21_000,
             signature,
             granted_read: plugin.grant.read.iter().map(|p| p.value.to_string()).collect(),

@@ -11,9 +11,9 @@ const DIGITS_MIN: usize = 13;
 const DIGITS_MAX: usize = 19;
 
 /// How the groups of a number may be cut.
-const LAYOUTS: [&[usize]; 5] = [&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 1]];
+const LAYOUTS: [&[usize]; 7] = [&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 3], &[4, 4, 4, 2], &[4, 4, 4, 1]];
 
-/// The card number whose first digit is at `at`, in one run or in groups separated by blanks or `-`.
+/// The card number whose first digit is at `at`, in one run or in groups separated by blanks, `-` or `.`.
 #[must_use]
 pub fn find(text: &[u8], at: usize) -> Option<Range<usize>> {
     if text.len() < at + DIGITS_MIN || !matches!(text.get(at)?, b'2'..=b'6') {
@@ -33,7 +33,7 @@ pub fn find(text: &[u8], at: usize) -> Option<Range<usize>> {
 
 fn grouped(text: &[u8], at: usize) -> Option<Range<usize>> {
     let (wanted, _) = separator(text, at + 4)?;
-    if wanted == Separator::Dot {
+    if wanted == Separator::Slash {
         return None;
     }
     let mut digits = [0; DIGITS_MAX];
@@ -135,9 +135,13 @@ mod tests {
             "4111+1111+1111+1111",
             "4111\u{a0}1111\u{a0}1111\u{a0}1111",
             "3782 822463 10005",
+            "3782 8224 6310 005",
+            "4111.1111.1111.1111",
         ] {
             assert_eq!(found(number), Some(number));
-            for (before, after) in [("card=", "&x=1"), ("\"", "\","), ("pan: ", "|"), ("(", ")."), ("", ". Then"), ("/", "/")] {
+            for (before, after) in
+                [("card=", "&x=1"), ("\"", "\","), ("pan: ", "|"), ("(", ")."), ("", ". Then"), ("\"", ".\""), ("<p>", ".</p>"), ("/", "/")]
+            {
                 assert_eq!(found(&format!("{before}{number}{after}")), Some(number), "{before} {after}");
             }
         }
@@ -160,7 +164,9 @@ mod tests {
             "14111111111111111",
             "41111111111111110",
             "4111 1111-1111 1111", // mixed separators
-            "4111.1111.1111.1111",
+            "4111/1111/1111/1111",
+            "1.4111.1111.1111.1111",
+            "4111.1111.1111.1111.2",
             "41 11 11 11 11 11 11 11",
             "1700000000000",       // milliseconds
             "1700000000000000000", // nanoseconds

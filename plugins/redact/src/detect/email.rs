@@ -14,9 +14,10 @@ const DOMAIN_MAX: usize = 253;
 const LABEL_MAX: usize = 63;
 
 /// Last labels that are files, not domains.
-const EXTENSIONS: [&[u8]; 22] = [
+const EXTENSIONS: [&[u8]; 28] = [
     b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"ico", b"css", b"js", b"mjs", b"json", b"xml", b"html", b"htm", b"pdf", b"txt",
-    b"log", b"jar", b"class", b"yaml", b"yml", b"wasm",
+    b"log", b"jar", b"class", b"yaml", b"yml", b"wasm", // Units of systemd: `getty@tty1.service`.
+    b"service", b"socket", b"timer", b"slice", b"mount", b"scope",
 ];
 
 /// The address around the `@` at `at`.

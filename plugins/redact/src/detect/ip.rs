@@ -38,10 +38,29 @@ pub fn find_v4(text: &[u8], at: usize) -> Option<(Range<usize>, IpAddr)> {
     };
     let after = match byte(text, position) {
         Some(b'.') => is(text, position + 1, |byte| byte.is_ascii_alphanumeric()),
-        Some(byte) => byte.is_ascii_alphanumeric(),
+        // `2.5.4.3=CN`, an object identifier of X.509.
+        Some(byte) => byte.is_ascii_alphanumeric() || byte == b'=',
         None => false,
     };
-    (!before && !after).then_some((at..position, IpAddr::V4(Ipv4Addr::from(octets))))
+    (!before && !after && !follows_version(text, at)).then_some((at..position, IpAddr::V4(Ipv4Addr::from(octets))))
+}
+
+/// Whether what stands before `at` says that a version follows: `version 1.2.3.4`, `"apiVersion":"1.2.3.4"`, `release=1.2.3.4`,
+/// `build: 1.2.3.4`.
+fn follows_version(text: &[u8], at: usize) -> bool {
+    const ENDS: [&[u8]; 2] = [b"version", b"release"];
+    const WORDS: [&[u8]; 8] = [b"oid", b"v", b"ver", b"rev", b"build", b"jdk", b"sdk", b"firmware"];
+    let end = run_start(text, at, 5, |byte| matches!(byte, b' ' | b'"' | b'\'' | b'=' | b':' | b'\\' | b'+'));
+    let letters = run_start(text, end, 32, |byte| byte.is_ascii_alphabetic());
+    // The letter of an escape is none of the word's: `\toid`.
+    let start = letters + usize::from(byte_before(text, letters) == Some(b'\\') && letters < end);
+    let Some(word) = text.get(start..end).filter(|word| end < at && !word.is_empty()) else {
+        return false;
+    };
+    let ends = |known: &&[u8]| {
+        word.len() >= known.len() && word.get(word.len() - known.len()..).is_some_and(|tail| tail.eq_ignore_ascii_case(known))
+    };
+    ENDS.iter().any(ends) || WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// The IPv6 address around the `:` at `at`. Short ones without a digit (`a::b`) are taken for names.
@@ -207,6 +226,12 @@ mod tests {
             "line 7::8",
             "00:1a:2b:3c:4d:5e:6f:70",
             "20:25:03:03:11:42:07:00",
+            "version 1.2.3.4",
+            "\"apiVersion\":\"1.2.3.4\"",
+            "release=1.2.3.4",
+            "build: 1.2.3.4",
+            "2.5.4.3=CN",
+            r"x\toid 2.5.29.17",
         ] {
             assert_eq!(found(text), None, "{text}");
         }

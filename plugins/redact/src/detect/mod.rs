@@ -67,6 +67,8 @@ pub(crate) enum Separator {
     Hyphen,
     /// `.`
     Dot,
+    /// `/`
+    Slash,
 }
 
 /// The separator at `at` and the position after it.
@@ -76,6 +78,7 @@ pub(crate) fn separator(text: &[u8], at: usize) -> Option<(Separator, usize)> {
         b' ' | b'+' => Some((Separator::Blank, at + 1)),
         b'-' => Some((Separator::Hyphen, at + 1)),
         b'.' => Some((Separator::Dot, at + 1)),
+        b'/' => Some((Separator::Slash, at + 1)),
         // U+00A0
         0xc2 if byte(text, at + 1) == Some(0xa0) => Some((Separator::Blank, at + 2)),
         // U+202F and U+2009
@@ -127,7 +130,7 @@ pub(crate) fn continues_after(text: &[u8], at: usize) -> bool {
 pub(crate) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
     let before = is_before(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
     let after = match byte(text, end) {
-        Some(b'.') => is(text, end + 1, |byte| !byte.is_ascii_whitespace()),
+        Some(b'.') => is(text, end + 1, |byte| byte.is_ascii_alphanumeric()),
         Some(byte) => byte.is_ascii_alphanumeric() || byte == b'-',
         None => false,
     };

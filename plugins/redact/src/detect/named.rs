@@ -163,6 +163,11 @@ fn find_after(text: &[u8], end: usize, at: usize, names: &Names, refusals: &mut 
         (b'=', Some(b'>')) => start += 1,
         _ => {}
     }
+    // A form's `password+=+x`.
+    let form = byte_before(text, at) == Some(b'+');
+    if form {
+        start = run_end(text, start, |byte| byte == b'+');
+    }
     let quoted = text.get(name.end..at)?.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'\\'));
     let prose = separator == b':' && !quoted && byte(text, start).is_some_and(is_blank);
     secret_value::find(text, start, Form { strength, prose }, refusals)
@@ -190,6 +195,10 @@ pub fn find_element(text: &[u8], at: usize, names: &Names, refusals: &mut Refusa
         start += 9;
         end = memchr::memmem::find(text.get(start..)?, b"]]>").map_or(text.len(), |length| start + length);
     }
+    // `password=<password>` says what to fill in: no element, for nothing closes it.
+    if tag > 1 && matches!(byte_before(text, tag - 1), Some(b'=' | b':')) && !text.get(end..)?.starts_with(b"</") {
+        return None;
+    }
     let form = Form { strength, prose: false };
     let secret = secret_value::is_secret(text.get(start..end)?, form);
     refusals.take(&(start..end), secret).then_some(start..end)
@@ -208,7 +217,7 @@ fn name_end(text: &[u8], at: usize) -> usize {
     match byte_before(text, at) {
         Some(byte) if is_name(byte) => at,
         _ => {
-            let blanks = run_start(text, at, 4, is_blank);
+            let blanks = run_start(text, at, 4, |byte| is_blank(byte) || byte == b'+');
             let quotes = run_start(text, blanks, 4, |byte| matches!(byte, b'"' | b'\'' | b']' | b'\\'));
             // `"password ":`
             run_start(text, quotes, 4, is_blank)
@@ -290,6 +299,9 @@ mod tests {
             ("\"pass\": \"hunter\"", "hunter"),
             ("db_pass=a b", "a"),
             ("smtpPass = q1, NEXT = 2", "q1"),
+            ("q=password+=+s3cr3t&x=1", "s3cr3t"),
+            ("\"token\"+:+\"a1b2\"", "a1b2"),
+            ("api-key+=>+'a1b2'", "a1b2"),
             ("key.passphrase: correct horse", "correct"),
         ] {
             assert_eq!(found(text), Some(secret), "{text}");
@@ -328,6 +340,7 @@ mod tests {
             "<password></password>",
             "<password>[secret]</password>",
             "password=[secret]",
+            "password=<password>, x",
             "token={token}",
             "a:b",
             "=x",

@@ -4,7 +4,9 @@
 
 use std::ops::Range;
 
-use super::{Separator, byte, byte_before, continues_after, continues_before, is, run_end, run_start, separator, separator_before};
+use super::{
+    Separator, byte, byte_before, continues_after, continues_before, is, is_before, run_end, run_start, separator, separator_before,
+};
 
 /// The number whose first digit is at `at`; a `+` before it belongs to it.
 #[must_use]
@@ -13,7 +15,12 @@ pub fn find(text: &[u8], at: usize) -> Option<Range<usize>> {
     let (start, first, national) = match byte(text, at)? {
         b'0' if text.get(at..)?.starts_with(b"0033") => (at, international(text, at + 4)?, false),
         b'0' if is(text, at + 1, is_digit_1_to_9) => (at, at + 1, true),
-        b'3' if byte_before(text, at) == Some(b'+') && byte(text, at + 1) == Some(b'3') => (at - 1, international(text, at + 2)?, false),
+        b'3' if byte_before(text, at) == Some(b'+') && byte(text, at + 1) == Some(b'3') => {
+            match is_before(text, at - 1, |byte| byte == b'(') {
+                true if byte(text, at + 2) == Some(b')') => (at - 2, international(text, at + 3)?, false),
+                _ => (at - 1, international(text, at + 2)?, false),
+            }
+        }
         _ => return None,
     };
     if !is(text, first, is_digit_1_to_9) || continues_before(text, start) {
@@ -21,6 +28,9 @@ pub fn find(text: &[u8], at: usize) -> Option<Range<usize>> {
     }
     let (end, grouping) = subscriber(text, first)?;
     if continues_after(text, end) {
+        return None;
+    }
+    if grouping == Some(Separator::Slash) && is_in_path(text, start, end) {
         return None;
     }
     // Five pairs within a longer row of pairs are not a number: `01 02 03 04 05 06`.
@@ -44,7 +54,13 @@ fn international(text: &[u8], at: usize) -> Option<usize> {
     Some(position)
 }
 
-/// The end of nine digits from `first`: all in one, or one and four pairs with the same separator.
+/// Whether pairs with slashes are steps of a path or a date rather than a number.
+fn is_in_path(text: &[u8], start: usize, end: usize) -> bool {
+    let number_before = byte_before(text, start) == Some(b'/') && start > 1 && is_before(text, start - 1, |byte| byte.is_ascii_digit());
+    number_before || byte(text, end) == Some(b'/')
+}
+
+/// The end of nine digits from `first`: all in one, one and four pairs, or threes, with the same separator.
 fn subscriber(text: &[u8], first: usize) -> Option<(usize, Option<Separator>)> {
     let run = run_end(text, first, |byte| byte.is_ascii_digit()) - first;
     match run {
@@ -57,6 +73,12 @@ fn subscriber(text: &[u8], first: usize) -> Option<(usize, Option<Separator>)> {
             }
             Some((position, Some(wanted)))
         }
+        3 => {
+            let (wanted, _) = separator(text, first + 3)?;
+            let position = three(text, first + 3, wanted)?;
+            let position = three(text, position, wanted)?;
+            (wanted != Separator::Slash).then_some((position, None))
+        }
         _ => None,
     }
 }
@@ -66,6 +88,13 @@ fn pair(text: &[u8], at: usize, wanted: Separator) -> Option<usize> {
     let (found, after) = separator(text, at)?;
     let both = found == wanted && is(text, after, |byte| byte.is_ascii_digit()) && is(text, after + 1, |byte| byte.is_ascii_digit());
     both.then_some(after + 2)
+}
+
+/// The position after a separator and three digits, no more, at `at`.
+fn three(text: &[u8], at: usize, wanted: Separator) -> Option<usize> {
+    let (found, after) = separator(text, at)?;
+    let end = run_end(text, after, |byte| byte.is_ascii_digit());
+    (found == wanted && end == after + 3).then_some(end)
 }
 
 fn pair_follows(text: &[u8], end: usize, wanted: Separator) -> bool {
@@ -108,6 +137,10 @@ mod tests {
             "06.12.34.56.78",
             "06-12-34-56-78",
             "06+12+34+56+78",
+            "(+33) 6 12 34 56 78",
+            "(+33)612345678",
+            "+33 612 345 678",
+            "0612 345 678",
             "06\u{a0}12\u{a0}34\u{a0}56\u{a0}78",
             "06\u{202f}12\u{202f}34\u{202f}56\u{202f}78",
             "+33612345678",
@@ -127,6 +160,11 @@ mod tests {
             {
                 assert_eq!(found(&format!("{before}{number}{after}")), Some(number), "{before} {after}");
             }
+        }
+        assert_eq!(found("tel 06/12/34/56/78, x"), Some("06/12/34/56/78"));
+        assert_eq!(found("/q/06/12/34/56/78"), Some("06/12/34/56/78"));
+        for path in ["/2025/01/02/03/04/05", "/logs/01/02/03/04/05/x"] {
+            assert_eq!(found(path), None, "{path}");
         }
     }
 

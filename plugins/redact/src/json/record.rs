@@ -25,6 +25,8 @@ pub struct Walker {
     number: Vec<u8>,
     /// Names of members that hold an account.
     accounts: Vec<String>,
+    /// Whether a whole number in the texts since the last question was spelt with a point or an exponent.
+    spelt_otherwise: bool,
 }
 
 /// One text on its way through.
@@ -44,6 +46,11 @@ impl Walker {
     #[must_use]
     pub fn new(accounts: Vec<String>) -> Self {
         Self { accounts, ..Self::default() }
+    }
+
+    /// Whether a whole number since the last question was spelt with a point or an exponent, so that its digits do not show.
+    pub fn spelt_otherwise(&mut self) -> bool {
+        std::mem::take(&mut self.spelt_otherwise)
     }
 
     /// Appends `text` redacted to `out` if something is found in it. `candidates` are those of the prescan within it, counted
@@ -101,7 +108,9 @@ impl Walker {
                 }
                 Ok(Event::Number(range)) => {
                     self.number.clear();
-                    integer_digits(text.get(range.clone()).unwrap_or_default(), &mut self.number);
+                    let spelling = text.get(range.clone()).unwrap_or_default();
+                    integer_digits(spelling, &mut self.number);
+                    self.spelt_otherwise |= !self.number.is_empty() && !spelling.ends_with(&self.number);
                     // Only a number needs to know, so it is not asked of every key.
                     role.phone |= key_before.clone().is_some_and(|key| is_phone_name(text.get(key).unwrap_or_default()));
                     if engine.inspect_number(&self.number, role) {

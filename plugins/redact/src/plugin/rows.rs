@@ -56,7 +56,7 @@ impl Redact {
         let counts = self.engine.counts();
         self.engine.repeats().begin();
         self.cells(row, fields, cells, ways)?;
-        if !self.engine.repeats().is_empty() {
+        if !self.engine.repeats().is_empty() && self.may_repeat(cells, ways) {
             for (way, cell) in ways.iter_mut().zip(cells) {
                 way.patches.back_to(cell.mark);
             }
@@ -72,6 +72,15 @@ impl Redact {
             )),
             false => Ok(()),
         }
+    }
+
+    /// Whether anything that was found may stand in the record once more.
+    fn may_repeat(&mut self, cells: &[Cell<'_>], ways: &[Way<'_>]) -> bool {
+        self.walker.spelt_otherwise()
+            || cells.iter().zip(ways).any(|(cell, way)| {
+                let text = way.patches.since(cell.mark).or(cell.value).unwrap_or_default();
+                self.engine.repeats().may_stand_in(text)
+            })
     }
 
     fn cells(&mut self, row: u32, fields: &[ReadField], cells: &[Cell<'_>], ways: &mut [Way<'_>]) -> Result<(), String> {

@@ -6,6 +6,39 @@ use crate::{Outcome, Signature};
 /// A plugin that takes whole batches: for one whose fields follow from its configuration, or that works on columns.
 ///
 /// Most plugins implement [`Plugin`](crate::Plugin) instead and leave the columns to the SDK.
+///
+/// ```
+/// use tamis_plugin::{Batch, BatchPlugin, Field, Kind, Outcome, Signature};
+///
+/// /// Drops the records whose field, which the configuration names, is true.
+/// struct DropTrue;
+///
+/// impl BatchPlugin for DropTrue {
+///     fn init(config: &str) -> Result<(Self, Signature), String> {
+///         let path = tamis_plugin::config::parse::<String>(config)?;
+///         let reads = vec![Field { path, kind: Kind::Boolean }];
+///         Ok((Self, Signature { reads, writes: vec![], outputs: vec![], drops: true }))
+///     }
+///
+///     fn process(&mut self, batch: &Batch<'_>) -> Result<Outcome, String> {
+///         let [column] = batch.columns else { return Err("expected one column".to_owned()) };
+///         let tamis_plugin::Values::Boolean(values) = column.values else { return Err("expected truth values".to_owned()) };
+///         let verdict = |(row, value): (usize, &u8)| if column.is_present(row) && *value == 1 { tamis_plugin::DROP } else { 0 };
+///         let verdicts = values.iter().enumerate().map(verdict).collect();
+///         Ok(Outcome { verdicts: Some(verdicts), patches: vec![], rejects: vec![] })
+///     }
+/// }
+///
+/// tamis_plugin::export!(batch DropTrue);
+///
+/// let mut plugin = tamis_plugin::testing::Harness::<DropTrue>::new(serde_json::json!("noisy")).unwrap();
+/// let run = plugin.run(serde_json::json!([{ "noisy": true }, { "noisy": false }, {}]));
+/// assert_eq!(run.fates[0], tamis_plugin::testing::Fate::Dropped);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a plugin",
+    note = "implement tamis_plugin::Plugin and write export!(MyPlugin), or implement BatchPlugin and write export!(batch MyPlugin)"
+)]
 pub trait BatchPlugin: Sized + 'static {
     /// Makes the plugin from the step's configuration (JSON text) and says what it reads, writes and may do.
     ///

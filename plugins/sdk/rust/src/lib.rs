@@ -43,6 +43,9 @@ pub use write::{Boolean, Buffer, Float, Integer, JsonText, Text, WriteField, Wri
 #[macro_export]
 macro_rules! export {
     (batch $plugin:ty) => {
+        // Natively too, so that a type that is no plugin is told by `cargo test` and the editor.
+        const _: () = $crate::expect_plugin::<$plugin>();
+
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             ::std::thread_local! {
@@ -71,7 +74,20 @@ macro_rules! export {
     ($plugin:ty) => {
         $crate::export!(batch $crate::Records<$plugin>);
     };
+    ($($other:tt)*) => {
+        ::core::compile_error!("expected one plugin: export!(MyPlugin), or export!(batch MyPlugin) for a BatchPlugin");
+    };
 }
+
+/// Compiles for plugins only.
+#[doc(hidden)]
+pub const fn expect_plugin<P: BatchPlugin>() {}
+
+/// The version of the SDK.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The contract that a plugin built with this SDK speaks: the package of `plugin.wit`.
+pub const CONTRACT: &str = "tamis:plugin@0.1.0";
 
 /// Compiles the README's examples.
 #[cfg(doctest)]

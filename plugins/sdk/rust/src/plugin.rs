@@ -50,6 +50,10 @@ use crate::{Batch, BatchPlugin, Outcome, Reads, Reject, Signature, Writes};
 ///
 /// tamis_plugin::export!(Greeter);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a plugin",
+    note = "implement tamis_plugin::Plugin for it; one that implements BatchPlugin is exported with export!(batch {Self})"
+)]
 pub trait Plugin: Sized + 'static {
     /// The step's configuration. Use `#[serde(deny_unknown_fields)]`, so that a misspelt key is an error.
     type Config: DeserializeOwned;

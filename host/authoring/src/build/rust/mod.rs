@@ -14,7 +14,8 @@ use serde_json::Value;
 use super::Component;
 use crate::{Error, Language, component};
 use toolchain::{Toolchain, detect};
-use workspace::{Workspace, cargo, group, is_cdylib};
+pub(crate) use workspace::cargo;
+use workspace::{Workspace, group, is_cdylib};
 
 /// Builds the crates in `folders`; each workspace by one cargo. A component for each, by the folder that was given.
 ///

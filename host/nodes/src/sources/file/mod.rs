@@ -19,11 +19,12 @@ mod turn;
 use super::{Outlet, RunOptions, SourceError};
 use discover::Found;
 use follow::{Follow, Taken};
+use framing::Framing;
 use positions::Positions;
 use regex::bytes::Regex;
 use std::io;
 use std::time::{Duration, Instant};
-use tamis_codecs::{Begin, JoinOptions};
+use tamis_codecs::{Begin, Frame, JoinOptions, LinesOptions};
 use tamis_config::FileSource;
 use track::State;
 use turn::Turn;
@@ -40,6 +41,17 @@ pub(super) fn run(source: &FileSource, options: &RunOptions, outlet: &mut dyn Ou
     follow.give_up_rests();
     follow.positions.close(follow.outlet);
     result
+}
+
+/// A content that is in memory, cut and joined as a file's.
+pub(super) fn frames(source: &FileSource, lines: LinesOptions, mut bytes: &[u8]) -> Result<Vec<Frame>, SourceError> {
+    let mut framing = Framing::new(lines, join(source)?.as_ref(), 0);
+    let mut frames = Vec::new();
+    while let Some(frame) = framing.read(&mut bytes, Vec::new()).map_err(|error| SourceError::Read { path: "memory".into(), error })? {
+        frames.push(frame);
+    }
+    frames.extend(framing.finish());
+    Ok(frames)
 }
 
 fn join(source: &FileSource) -> Result<Option<JoinOptions>, SourceError> {

@@ -48,7 +48,7 @@ impl CompileError {
     }
 
     /// A finding about the whole source.
-    pub(crate) fn whole(source: &str, message: impl Into<String>) -> Self {
+    pub fn whole(source: &str, message: impl Into<String>) -> Self {
         let start = source.len() - source.trim_start().len();
         Self::at(source, start, source.trim_end().len().max(start), message)
     }

@@ -1,7 +1,9 @@
 //! The derive macros behind `tamis_plugin::{Reads, Writes}`; see there for how a plugin uses them.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+mod path;
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Field, Fields, Generics, Index, Lifetime, LitStr, Result};
 
@@ -29,6 +31,14 @@ fn reads(input: DeriveInput) -> Result<TokenStream> {
     let name = &input.ident;
     let members = members(&input, "Reads")?;
     let own_lifetime = lifetime(&input.generics)?;
+    if own_lifetime.is_none()
+        && let Some(member) = members.iter().find(|member| borrows_unnamed(member.ty.to_token_stream()))
+    {
+        return Err(Error::new(
+            member.ty.span(),
+            format!("what is borrowed has the lifetime of the batch: write struct {name}<'a>, and &'a in its members"),
+        ));
+    }
     let batch = own_lifetime.clone().unwrap_or_else(|| Lifetime::new("'batch", Span::call_site()));
     let arguments = own_lifetime.map(|lifetime| quote!(<#lifetime>));
 
@@ -36,8 +46,7 @@ fn reads(input: DeriveInput) -> Result<TokenStream> {
     let mut types = Vec::new();
     let mut fields = Vec::new();
     let mut places = Vec::new();
-    for (place, member) in members.iter().enumerate() {
-        let path = path(member)?;
+    for (place, (member, path)) in members.iter().zip(paths(&members)?).enumerate() {
         let of = &member.ty;
         names.push(&member.ident);
         types.push(of);
@@ -79,8 +88,7 @@ fn writes(input: DeriveInput) -> Result<TokenStream> {
     let mut fields = Vec::new();
     let mut places = Vec::new();
     let mut types = Vec::new();
-    for (place, member) in members.iter().enumerate() {
-        let path = path(member)?;
+    for (place, (member, path)) in members.iter().zip(paths(&members)?).enumerate() {
         let of = &member.ty;
         names.push(&member.ident);
         types.push(of);
@@ -119,6 +127,22 @@ fn writes(input: DeriveInput) -> Result<TokenStream> {
     })
 }
 
+/// Whether a type holds a reference without a lifetime.
+fn borrows_unnamed(of: TokenStream) -> bool {
+    let mut tokens = of.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Group(group) if borrows_unnamed(group.stream()) => return true,
+            TokenTree::Punct(sign) if sign.as_char() == '&' => match tokens.peek() {
+                Some(TokenTree::Punct(next)) if next.as_char() == '\'' => {}
+                _ => return true,
+            },
+            _ => {}
+        }
+    }
+    false
+}
+
 /// The named members of the struct.
 fn members<'i>(input: &'i DeriveInput, derive: &str) -> Result<Vec<&'i Field>> {
     match &input.data {
@@ -136,6 +160,20 @@ fn members<'i>(input: &'i DeriveInput, derive: &str) -> Result<Vec<&'i Field>> {
     }
 }
 
+/// The path of each member's field, no two the same.
+fn paths(members: &[&Field]) -> Result<Vec<String>> {
+    let mut paths: Vec<String> = Vec::with_capacity(members.len());
+    for member in members {
+        let path = path(member)?;
+        if let Some(other) = paths.iter().position(|other| other.trim_start_matches('.') == path.trim_start_matches('.')) {
+            let other = members.get(other).and_then(|other| other.ident.as_ref()).map(ToString::to_string).unwrap_or_default();
+            return Err(Error::new(member.span(), format!("this member and `{other}` are the same field, `{path}`; leave one out")));
+        }
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
 /// The path of the record's field: the attribute's text, else the member's name.
 fn path(member: &Field) -> Result<String> {
     let mut found = None;
@@ -143,8 +181,8 @@ fn path(member: &Field) -> Result<String> {
         let text: LitStr = attribute
             .parse_args()
             .map_err(|_| Error::new(attribute.span(), "expected the field's path as text: #[field(\"destination.http.method\")]"))?;
-        if text.value().is_empty() {
-            return Err(Error::new(text.span(), "the path is empty; the whole record is \".\""));
+        if let Some(fault) = path::fault(&text.value()) {
+            return Err(Error::new(text.span(), format!("this is not a field path: {fault}")));
         }
         if found.replace(text.value()).is_some() {
             return Err(Error::new(attribute.span(), "this member has two #[field] attributes; one member is one field"));
