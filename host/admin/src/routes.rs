@@ -16,7 +16,7 @@ use tamis_runtime::{Engine, Stop};
 use tokio::sync::oneshot;
 
 /// Longest wait for a reload; it goes on, and the history tells how it ended.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(50);
 /// Longest reason that may be given, in characters.
 const WHY_CHARS_MAX: usize = 500;
 /// Entries of the history that are told.

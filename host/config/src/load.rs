@@ -51,11 +51,11 @@ pub struct FileText {
 impl FileText {
     /// Reads configuration files, or the `*.yaml` and `*.yml` of folders in the order of their names.
     pub fn read(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<Self> {
+        let paths = files(paths, diagnostics);
         let text = |path: PathBuf| {
             let (name, folder) = (path.to_string_lossy().into_owned(), path.parent().unwrap_or(Path::new("")).to_path_buf());
             text_of(&path, diagnostics).map(|text| Self { name, folder, text })
         };
-        let paths = files(paths, &mut *diagnostics);
         paths.into_iter().filter_map(text).collect()
     }
 }

@@ -127,7 +127,13 @@ impl Admission {
         let mut notes = Vec::new();
         let (wasm, signature) = match (&plugin.kept, &plugin.reference) {
             (Some(kept), _) => self.from_file(plugin, kept)?,
-            (None, Some(reference)) => self.from_registry(reference, plugin.limits.component.0, &mut notes)?,
+            (None, Some(reference)) => {
+                let found = self.from_registry(reference, plugin.limits.component.0, &mut notes);
+                found.map_err(|refusal| Refusal {
+                    message: notes.iter().map(|note| format!("{note}; ")).chain([refusal.message]).collect(),
+                    ..refusal
+                })?
+            }
             (None, None) => self.from_file(plugin, &plugin.component_path)?,
         };
         let signed_by = self.verify(plugin, &wasm, signature.as_deref())?;

@@ -71,7 +71,8 @@ impl Policy {
     /// A file as the policy may name it: relative to the policy's folder where it lies within, and from the root. `..` is resolved
     /// first, so that `plugins/../x` is not in `plugins`.
     fn spellings(&self, path: &Path) -> Vec<String> {
-        let absolute = |path: &Path| std::path::absolute(path).map(|path| resolved(&path)).ok();
+        // The working directory as a folder is the empty path.
+        let absolute = |path: &Path| std::path::absolute(Path::new(".").join(path)).map(|path| resolved(&path)).ok();
         let (Some(folder), Some(path)) = (absolute(&self.folder), absolute(path)) else { return Vec::new() };
         let relative = path.strip_prefix(&folder).ok().map(Path::to_owned);
         relative.into_iter().chain([path]).filter_map(|path| path.to_str().map(str::to_owned)).collect()
@@ -115,12 +116,22 @@ mod tests {
     use super::*;
     use tamis_config::{Config, Environment, ProcessEnvironment};
 
-    fn allowed(allow: &str, component: &str) -> bool {
+    fn allowed_in(folder: &str, allow: &str, component: &str) -> bool {
         let text = format!("version: 1\nplugins_policy: {{ allow: [{allow}] }}\nplugins: {{ p: {{ component: \"{component}\" }} }}\n");
         let environment: &dyn Environment = &ProcessEnvironment;
-        let (config, findings) = Config::parse("tamis.yaml", &text, Path::new("etc"), environment);
+        let (config, findings) = Config::parse("tamis.yaml", &text, Path::new(folder), environment);
         let config = config.unwrap_or_else(|| panic!("{}", findings.render(false)));
         Policy::new(&config.plugins_policy).unwrap().allows(&config.plugins["p"].value).is_ok()
+    }
+
+    fn allowed(allow: &str, component: &str) -> bool {
+        allowed_in("etc", allow, component)
+    }
+
+    #[test]
+    fn a_policy_in_the_working_directory_is_relative_to_it() {
+        assert!(allowed_in("", "\"plugins/*\"", "plugins/a.wasm"));
+        assert!(!allowed_in("", "\"plugins/*\"", "../plugins/a.wasm"));
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub const KEY_BYTES_MAX: u64 = 4096;
 const SIGNATURE_BYTES: usize = 74;
 /// Bytes of the trusted comment's signature.
 const GLOBAL_BYTES: usize = 64;
+/// Bytes of a secret key before base64; its checksum is the end of it.
+const SECRET_KEY_BYTES: usize = 158;
+/// Bytes of a secret key's checksum.
+const CHECKSUM_BYTES: usize = 32;
 /// Characters of a public key: algorithm, key id and Ed25519 in base64. The algorithm `Ed` makes it begin with `RW`.
 const PUBLIC_KEY_CHARS: usize = 56;
 
@@ -137,6 +141,11 @@ impl SecretKey {
     pub fn parse(text: &str, password: Option<&str>) -> Result<Self, SignatureError> {
         let boxed = || SecretKeyBox::from_string(text).map_err(|_| SignatureError::NotASecretKey);
         if !Self::is_encrypted(text)? {
+            // `minisign -G -W` leaves the checksum out.
+            let bytes = text.lines().nth(1).and_then(|line| STANDARD.decode(line.trim()).ok()).unwrap_or_default();
+            if bytes.len() == SECRET_KEY_BYTES && bytes.ends_with(&[0; CHECKSUM_BYTES]) {
+                return minisign::SecretKey::from_bytes(&bytes).map(Self).map_err(|_| SignatureError::NotASecretKey);
+            }
             return boxed()?.into_unencrypted_secret_key().map(Self).map_err(|_| SignatureError::NotASecretKey);
         }
         let password = password.ok_or(SignatureError::PasswordNeeded)?;

@@ -331,7 +331,7 @@ impl Engine {
         drop(letters);
         let mut latest = locked(&self.latest);
         let number = latest.number + 1;
-        let generation = Generation { number, graph: Arc::clone(&graph), outlets, sources: sources.clone(), ready: Mutex::new(ready) };
+        let generation = Generation { graph: Arc::clone(&graph), outlets, sources: sources.clone(), ready: Mutex::new(ready) };
         self.metrics.watch_plugins(plugins.iter().map(|(_, plugin)| plugin.clone()));
         self.metrics.generation(number);
         *latest = Latest { number, graph, plugins };

@@ -20,6 +20,14 @@ use tamis_sandbox::Cause;
 #[error("the plan does not fit together: {0}")]
 pub(crate) struct BuildError(pub(crate) String);
 
+/// What the names of files for a pipeline's dead letters begin with; a sink of the configuration has no `/` in its name.
+const PRIVATE: &str = "dead_letters/";
+
+/// Whether this is a pipeline's file for dead letters, not a sink of the configuration.
+pub(crate) fn is_private(sink: &str) -> bool {
+    sink.starts_with(PRIVATE)
+}
+
 #[derive(Default)]
 pub(crate) struct Graph {
     pub(crate) pipelines: Vec<PipelineGraph>,
@@ -139,7 +147,7 @@ impl Graph {
                     built.dead_letters.push(own);
                 }
                 built.refused = vec![own];
-                sinks.push(format!("dead_letters/{}", pipeline.name));
+                sinks.push(format!("{PRIVATE}{}", pipeline.name));
             }
             pipelines.push(built);
         }

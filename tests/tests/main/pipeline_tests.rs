@@ -19,7 +19,7 @@ pipelines:
       - plugin: tenant
       - name: number
         vrl: .n = to_int!(.n)
-      - route: { errors: .status == "503" }
+      - route: { errors: .status == 503 }
     to: { default: [out], errors: [alerts], }
     dead_letters: [failed]
   audit: { from: [main.errors], steps: [{ filter: .tenant == "corporate" }], to: [audited] }
@@ -41,7 +41,7 @@ tests:
       method=GET ApiOwner=cio n=four
     expect:
       outputs:
-        errors: [{ method: GET, ApiOwner: cio, n: 1, status: "503", tenant: corporate }]
+        errors: [{ method: GET, ApiOwner: cio, n: 1, status: 503, tenant: corporate }]
         default: [{ has: { n: 3 }, lacks: [status] }]
       sinks:
         alerts: [{ vrl: .tenant == "corporate" && .n == 1 }]

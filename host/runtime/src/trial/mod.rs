@@ -10,7 +10,8 @@ pub use condition::{Condition, Verdict};
 pub use recorder::{Departed, Fate, Letter, Passage, Trace};
 
 use crate::engine::StartError;
-use crate::graph::Graph;
+use crate::generation::{Generation, Whence};
+use crate::graph::{Graph, is_private};
 use crate::lane::{Boarded, Lane, Recipient};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
@@ -18,6 +19,7 @@ use crate::sample::Samples;
 use crate::stop::Stop;
 use crate::tools::Tools;
 use recorder::Recorder;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tamis_codecs::Frame;
@@ -30,7 +32,7 @@ const NO_SOURCE: &str = "test";
 
 /// One trial; records that are tried one after the other meet the same instances of the plugins.
 pub struct Trial {
-    graph: Arc<Graph>,
+    generation: Arc<Generation>,
     lane: Lane,
     stop: Stop,
     trace: Arc<Mutex<Trace>>,
@@ -61,14 +63,16 @@ impl Trial {
     /// [`TrialError::Start`].
     pub fn new(config: &Config, plan: &Plan, tools: &Tools) -> Result<Self, TrialError> {
         // Which sinks refuse records does not matter where none is opened.
-        let graph = Graph::build(plan, tools, &Metrics::new(), &|_| false).map_err(|error| StartError::Build(error.to_string()))?;
+        let graph = Graph::build(plan, tools, &Metrics::new(), &|_| false, None).map_err(|error| StartError::Build(error.to_string()))?;
         let graph = Arc::new(graph);
         let stop = Stop::default();
         let samples = Arc::new(Samples::new(0));
         let mut lane = Lane::new(Arc::clone(&graph), stop.clone(), samples, config.settings.json_depth).map_err(StartError::Plugin)?;
         let trace = Arc::default();
         lane.watch(Box::new(Recorder::new(Arc::clone(&trace))));
-        Ok(Self { graph, lane, stop, trace, at: 0 })
+        let (outlets, sources, ready) = (Vec::new(), BTreeMap::new(), Mutex::default());
+        let generation = Arc::new(Generation { graph, outlets, sources, ready });
+        Ok(Self { generation, lane, stop, trace, at: 0 })
     }
 
     /// Takes frames, as the named source would hand them on, through one pipeline and all that it feeds. After a step halted
@@ -77,9 +81,11 @@ impl Trial {
     /// # Errors
     /// [`TrialError::NoPipeline`].
     pub fn run(&mut self, pipeline: &str, source: Option<&str>, frames: Vec<Frame>) -> Result<(), TrialError> {
-        let number = self.graph.pipelines.iter().position(|p| *p.name == *pipeline);
-        let number = number.ok_or_else(|| TrialError::NoPipeline(pipeline.into()))?;
-        let recipient = Recipient { pipeline: number, source: source.unwrap_or(NO_SOURCE).into() };
+        if self.generation.graph.pipeline(pipeline).is_none() {
+            return Err(TrialError::NoPipeline(pipeline.into()));
+        }
+        let whence = Whence::new(NO_SOURCE.into());
+        let recipient = Recipient { pipeline: pipeline.into(), source: source.unwrap_or(NO_SOURCE).into() };
         let (pool, flight) = (Pool::new(1), Flight::new(1));
         for frame in frames {
             if self.stop.is_now() {
@@ -87,14 +93,13 @@ impl Trial {
             }
             self.at += frame.bytes;
             let Some(boarding) = flight.board(frame.count() as u64, 0, self.at, Duration::ZERO) else { break };
-            let boarded = Boarded { source: 0, recipient: Some(recipient.clone()), stream: NO_SOURCE.into(), frame, boarding };
+            let (whence, generation) = (Arc::clone(&whence), Arc::clone(&self.generation));
+            let boarded = Boarded { whence, generation, recipient: Some(recipient.clone()), stream: NO_SOURCE.into(), frame, boarding };
             let (parcels, _) = self.lane.run(boarded, &pool);
             let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
             for (sink, parcel) in parcels {
-                // Beyond the configuration's sinks are the files for dead letters, which the trace holds anyway.
-                let Some(name) = self.graph.sinks.get(sink).filter(|_| sink < self.graph.sinks.len() - self.graph.private.len()) else {
-                    continue;
-                };
+                // Files for dead letters are no sinks of the configuration; the trace holds the letters anyway.
+                let Some(name) = self.generation.graph.sinks.get(sink).filter(|name| !is_private(name)) else { continue };
                 let records = trace.sinks.entry(name.clone()).or_default();
                 records.extend(parcel.data.bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec));
             }

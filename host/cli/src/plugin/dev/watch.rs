@@ -114,7 +114,6 @@ mod tests {
         std::fs::write(folder.path().join("target/x"), "x").expect("a file");
         std::fs::write(folder.path().join("src/a.rs"), "a").expect("a file");
         watch.changed().expect("a change");
-        assert!(watch.events.try_recv().is_err(), "all events of a change are one");
         std::fs::create_dir(folder.path().join("cases")).expect("a folder");
         watch.changed().expect("a new folder");
         std::fs::write(folder.path().join("cases/a.yaml"), "a").expect("a file");
