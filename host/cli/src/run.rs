@@ -28,6 +28,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 const FILES_MIN: usize = 16;
 
 pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
+    let mut watch = Some(Watch::of(&verb.configuration.config)).filter(|_| verb.watch && !verb.once);
     let (planned, findings) = plan::plan(&verb.configuration, true);
     plan::show(arguments, &findings);
     let (planned, degraded) = match planned {
@@ -84,9 +85,9 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     if !verb.once {
         let _ = signalled.set(control.clone());
     }
-    if verb.watch && !verb.once {
+    if let Some(watch) = watch.take() {
         let (control, stop) = (control.clone(), stop.clone());
-        std::thread::Builder::new().name("watch".into()).spawn(move || Watch::default().run(&control, || stop.is_draining()))?;
+        std::thread::Builder::new().name("watch".into()).spawn(move || watch.run(&control, || stop.is_draining()))?;
     }
     if let Some(listener) = listener {
         tracing::info!("admin API on {}", listener.address);

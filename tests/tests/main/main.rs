@@ -32,6 +32,7 @@ mod plugins_policy;
 mod power_loss;
 mod registry;
 mod registry_hostile;
+mod reload;
 mod samples;
 mod signatures;
 mod spool;

@@ -1,7 +1,7 @@
 //! Watching the configuration's files and those of its plugins: a change that has settled is a request to reload.
 
 use super::{Ask, Control, Request};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ type Look = Option<(u64, u64, u64, i64, i64)>;
 /// What was seen when it was looked last.
 #[derive(Debug, Default)]
 pub struct Watch {
+    /// The files and folders that were asked for.
+    asked: BTreeSet<PathBuf>,
     seen: BTreeMap<PathBuf, Look>,
     changed: Option<Instant>,
 }
@@ -41,6 +43,13 @@ fn look_at(path: &Path, seen: &mut BTreeMap<PathBuf, Look>) {
 }
 
 impl Watch {
+    /// What these files and folders are like now, before they are read: a change from here on counts.
+    pub fn of(files: &[PathBuf]) -> Self {
+        let mut watch = Self::default();
+        watch.settled(files, Instant::now());
+        watch
+    }
+
     /// Watches until `ended` says so, on this thread.
     pub fn run(mut self, control: &Control, ended: impl Fn() -> bool) {
         while !ended() {
@@ -56,11 +65,22 @@ impl Watch {
     /// Whether the files changed, and have not since for as long as it takes.
     fn settled(&mut self, files: &[PathBuf], now: Instant) -> bool {
         let mut seen = BTreeMap::new();
-        files.iter().for_each(|file| look_at(file, &mut seen));
-        let first = self.seen.is_empty();
+        for file in files {
+            let before = seen.len();
+            look_at(file, &mut seen);
+            // One that is asked for for the first time, such as a new plugin, is as it is.
+            if self.asked.insert(file.clone()) && seen.len() > before {
+                let mut first = BTreeMap::new();
+                look_at(file, &mut first);
+                self.seen.extend(first);
+            }
+        }
+        self.asked.retain(|file| files.contains(file));
+        // What is no longer asked for is no change either.
+        self.seen.retain(|path, _| seen.contains_key(path) || files.iter().any(|file| path.starts_with(file)));
         if seen != self.seen {
             self.seen = seen;
-            self.changed = (!first).then_some(now);
+            self.changed = Some(now);
             return false;
         }
         self.changed.take_if(|at| now.duration_since(*at) >= SETTLED).is_some()

@@ -310,7 +310,12 @@ impl Sinks {
             let old = self.slots.get(name);
             let (inlet, slot) = match (old, current(name)) {
                 (Some(slot), Some(outlet)) => {
-                    if slot.state().wanted != *spec {
+                    let wanted = slot.state().wanted.clone();
+                    if wanted != *spec {
+                        // It is opened for good when the one before has ended. Whether it can be shows now.
+                        if spec.files().is_some() && spec.files() != wanted.files() {
+                            drop(spec.open(&self.surroundings.written).map_err(|error| StartError::Sink { sink: name.clone(), error })?);
+                        }
                         prepared.changed.push((Arc::clone(slot), spec.clone(), after));
                     }
                     prepared.outlets.push(outlet);
