@@ -1,6 +1,6 @@
 //! What the API answers.
 
-use crate::control::{Ask, Control, Request, Verdict};
+use crate::control::{Ask, Control, Promotion, Request, Trial, TrialKind, Verdict};
 use axum::Router;
 use axum::extract;
 use axum::extract::Query;
@@ -17,6 +17,8 @@ use tokio::sync::oneshot;
 
 /// Longest wait for a reload; it goes on, and the history tells how it ended.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(50);
+/// Longest trial.
+const TRIAL_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Longest reason that may be given, in characters.
 const WHY_CHARS_MAX: usize = 500;
 /// Entries of the history that are told.
@@ -35,7 +37,8 @@ pub struct State {
 
 /// The API's routes.
 pub fn router(state: State) -> Router {
-    let known = ["/livez", "/readyz", "/metrics", "/v1/status", "/v1/plan", "/v1/generations", "POST /v1/reload", "POST /v1/rollback"];
+    let known =
+        ["/livez", "/readyz", "/metrics", "/v1/status", "/v1/plan", "/v1/generations", "POST /v1/reload", "POST /v1/rollback", "/v1/trial"];
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -45,6 +48,7 @@ pub fn router(state: State) -> Router {
         .route("/v1/generations", get(generations))
         .route("/v1/reload", post(reload))
         .route("/v1/rollback", post(rollback))
+        .route("/v1/trial", get(trial).delete(end_trial))
         .fallback(move || async move { (StatusCode::NOT_FOUND, Json(serde_json::json!({"error": "not found", "known": known}))) })
         .layer(middleware::from_fn(own_page))
         .layer(middleware::from_fn(own_host))
@@ -68,6 +72,37 @@ struct Reload {
     #[serde(default)]
     dry_run: bool,
     why: Option<String>,
+    /// Shares: from 0 to 1.
+    shadow: Option<f64>,
+    canary: Option<f64>,
+    /// Seconds.
+    promote_after: Option<f64>,
+    max_diff: Option<f64>,
+    max_errors: Option<u64>,
+}
+
+impl Reload {
+    fn ask(&self) -> Result<Ask, &'static str> {
+        let ppm = |share: f64| (share.is_finite() && (0.0..=1.0).contains(&share)).then_some((share * 1_000_000.0).round() as u32);
+        let promotion = match (self.promote_after, self.max_diff, self.max_errors) {
+            (None, None, None) => None,
+            (None, ..) => return Err("`max_diff` and `max_errors` need `promote_after`"),
+            (Some(after), diff, errors) => {
+                let after = Duration::try_from_secs_f64(after).ok().filter(|after| *after <= TRIAL_MAX);
+                let after = after.ok_or("expected `promote_after` as seconds, at most a week")?;
+                let max_diff_ppm = ppm(diff.unwrap_or(0.0)).ok_or("expected `max_diff` from 0 to 1")?;
+                Some(Promotion { after, max_diff_ppm, max_errors: errors.unwrap_or(0) })
+            }
+        };
+        let (kind, share) = match (self.shadow, self.canary, self.dry_run) {
+            (None, None, dry_run) if promotion.is_none() => return Ok(if dry_run { Ask::DryRun } else { Ask::Reload }),
+            (Some(share), None, false) => (TrialKind::Shadow, share),
+            (None, Some(share), false) => (TrialKind::Canary, share),
+            _ => return Err("expected one of `dry_run`, `shadow` and `canary`, and `promote_after` only with the last two"),
+        };
+        let share_ppm = ppm(share).filter(|share| *share > 0).ok_or("expected a share above 0 and up to 1, such as 0.05")?;
+        Ok(Ask::Try(Trial { kind, share_ppm, promotion }))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,8 +114,14 @@ struct Rollback {
 
 async fn reload(extract::State(state): extract::State<State>, query: Result<Query<Reload>, QueryRejection>) -> Response {
     match query {
-        Ok(Query(query)) => ask(state, if query.dry_run { Ask::DryRun } else { Ask::Reload }, query.why).await,
-        Err(error) => bad_request(&format!("{}; expected nothing, or dry_run=true and why=TEXT", error.body_text())),
+        Ok(Query(query)) => match query.ask() {
+            Ok(what) => ask(state, what, query.why).await,
+            Err(message) => bad_request(message),
+        },
+        Err(error) => bad_request(&format!(
+            "{}; known are dry_run=true, why=TEXT, shadow=SHARE, canary=SHARE, promote_after=SECONDS, max_diff=SHARE, max_errors=N",
+            error.body_text()
+        )),
     }
 }
 
@@ -89,6 +130,17 @@ async fn rollback(extract::State(state): extract::State<State>, query: Result<Qu
         Ok(Query(query)) => ask(state, Ask::Rollback(query.to), query.why).await,
         Err(error) => bad_request(&format!("{}; expected nothing, or to=NUMBER and why=TEXT", error.body_text())),
     }
+}
+
+async fn trial(extract::State(state): extract::State<State>) -> Response {
+    match state.control.trial() {
+        Some(report) => Json(report).into_response(),
+        None => (StatusCode::NOT_FOUND, Json(serde_json::json!({"error": "neither a shadow nor a canary runs"}))).into_response(),
+    }
+}
+
+async fn end_trial(extract::State(state): extract::State<State>) -> Response {
+    ask(state, Ask::EndTrial, None).await
 }
 
 fn bad_request(message: &str) -> Response {
@@ -107,7 +159,8 @@ async fn ask(state: State, ask: Ask, why: Option<String>) -> Response {
     match tokio::time::timeout(RELOAD_TIMEOUT, told).await {
         Ok(Ok(answer)) => {
             let status = match answer.result {
-                Verdict::Applied | Verdict::Unchanged | Verdict::Sound => StatusCode::OK,
+                Verdict::Trying => StatusCode::ACCEPTED,
+                Verdict::GaveUp | Verdict::Applied | Verdict::Unchanged | Verdict::Sound => StatusCode::OK,
                 Verdict::Refused => StatusCode::UNPROCESSABLE_ENTITY,
                 Verdict::Failed | Verdict::Superseded => StatusCode::CONFLICT,
             };

@@ -53,6 +53,8 @@ pub(crate) struct Lane {
     observer: Option<Box<dyn Observer>>,
     /// Time that failed calls took in the frame in hand.
     failing: Duration,
+    /// Records that pipelines took of the frame in hand, and dead letters of it.
+    tally: (u64, u64),
 }
 
 struct LanePipeline {
@@ -134,7 +136,7 @@ impl Lane {
             batch.set_depth_max(depth_max);
             pipelines.push(LanePipeline { batch, runners, faults: Vec::new() });
         }
-        Ok(Self { graph, pipelines, stop, samples, observer: None, failing: Duration::ZERO })
+        Ok(Self { graph, pipelines, stop, samples, observer: None, failing: Duration::ZERO, tally: (0, 0) })
     }
 
     /// Has somebody watch what the lane does, until the lane is gone.
@@ -147,10 +149,16 @@ impl Lane {
         self.failing
     }
 
+    /// Records that pipelines took of the last frame, and its dead letters.
+    pub(crate) fn tally(&self) -> (u64, u64) {
+        self.tally
+    }
+
     /// Takes a frame through everything. Gives what is to be delivered, and the frame's memory for the next.
     pub(crate) fn run(&mut self, boarded: Boarded, pool: &Pool) -> (Vec<Addressed>, Option<Vec<u8>>) {
         let Boarded { whence, recipient, stream, frame, boarding, .. } = boarded;
         self.failing = Duration::ZERO;
+        self.tally = (0, 0);
         let graph = Arc::clone(&self.graph);
         let mut parcels = Vec::new();
         let Frame { records, base, offsets, rejected, .. } = frame;
@@ -242,6 +250,7 @@ impl Lane {
         made.post_letters(pipeline, from);
         let Made { parcels, portion, mut observer, .. } = made;
         from.boarding.ticket.account(&pipeline.ledger, portion);
+        self.tally = (self.tally.0 + portion.taken, self.tally.1 + portion.rejected);
         for Onward { pipeline, records, origins } in next {
             let offset = |row: u32| origins.get(row as usize).map_or(0, |row| (from.offset)(*row));
             let from = From { source: from.source, stream: from.stream, boarding: from.boarding, pool: from.pool, offset: &offset };
@@ -268,7 +277,7 @@ impl Lane {
                     let mut record = Vec::new();
                     // What is dropped in any case need not fit.
                     let _ = batch.encode(row, &mut record);
-                    observer.left(&Departure { pipeline: &pipeline.name, output: &output.name, record: &record, delivered: false });
+                    observer.left(&Departure { pipeline: &pipeline.name, output: &output.name, row, record: &record, delivered: false });
                 }
                 continue;
             };
@@ -286,7 +295,7 @@ impl Lane {
             }
             if let Some(observer) = &mut made.observer {
                 let record = out.data.get(begin..).unwrap_or_default();
-                observer.left(&Departure { pipeline: &pipeline.name, output: &output.name, record, delivered: true });
+                observer.left(&Departure { pipeline: &pipeline.name, output: &output.name, row, record, delivered: true });
             }
             for &stream in others {
                 // Streams are numbered upwards in each output, so the first stands before the others.

@@ -4,6 +4,7 @@ use crate::generation::{Current, Generation};
 use crate::lane::{Boarded, Lane};
 use crate::pool::Pool;
 use crate::sample::Samples;
+use crate::shadow::Feed;
 use crate::stop::{HaltOnPanic, Stop};
 use crate::suspects::Suspicion;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -26,6 +27,8 @@ pub(crate) struct Lanes {
     pub(crate) pool: Arc<Pool>,
     pub(crate) samples: Arc<Samples>,
     pub(crate) depth_max: u32,
+    /// Where copies of frames are left for a shadow.
+    pub(crate) feed: Arc<Feed>,
     /// Sources that have not ended.
     pub(crate) sources_left: Arc<AtomicUsize>,
     /// Lanes that have not ended.
@@ -58,7 +61,7 @@ impl Lanes {
 
 impl Thread {
     fn run(&mut self, frames: &Receiver<Boarded>) {
-        let Lanes { stop, sources_left, pool, .. } = self.shared.clone();
+        let Lanes { stop, sources_left, pool, feed, .. } = self.shared.clone();
         loop {
             let boarded = match frames.recv_timeout(LOOK) {
                 Ok(boarded) => boarded,
@@ -83,8 +86,13 @@ impl Thread {
                 boarded.boarding.ticket.give_up();
                 continue;
             };
+            if boarded.recipient.is_none() {
+                feed.offer(&whence.name, &boarded.frame);
+            }
             let (parcels, memory) = lane.run(boarded, &pool);
             let failing = lane.failing();
+            let (records, errors) = lane.tally();
+            generation.tally.add(records, errors);
             if let Some(memory) = memory {
                 pool.give(memory);
             }

@@ -74,7 +74,7 @@ impl Gate {
                 break boarding;
             }
         };
-        let (Some(generation), Some(roads)) = (self.current.get().filter(taken_by), self.roads.clone()) else {
+        let (Some(generation), Some(roads)) = (self.current.pick().filter(taken_by), self.roads.clone()) else {
             boarding.ticket.give_up();
             return false;
         };

@@ -81,6 +81,8 @@ impl Entry {
             asked: match request.ask {
                 super::Ask::Reload | super::Ask::DryRun => "reload",
                 super::Ask::Rollback(_) => "rollback",
+                super::Ask::Try(trial) => trial.kind.word(),
+                super::Ask::EndTrial => "end of a trial",
             }
             .into(),
             who: request.who.clone(),

@@ -2,9 +2,12 @@
 //! are taken together, and what became of each is written down.
 
 mod history;
+mod trial;
 mod watch;
 
 pub use history::{Entry, GENERATIONS_KEPT, History, HistoryError, LastGood};
+use trial::Trying;
+pub use trial::{Promotion, Trial, TrialKind, TrialReport};
 pub use watch::Watch;
 
 use serde::Serialize;
@@ -16,6 +19,8 @@ use tamis_config::{Config, Diagnostics, FileText, ProcessEnvironment};
 use tamis_plan::{Change, Plan, diff};
 use tamis_runtime::{Engine, StartError, Tools};
 
+/// How often the worker looks at a trial.
+const LOOK: Duration = Duration::from_millis(200);
 /// Requests that may wait; further ones are refused.
 pub const REQUESTS_MAX: usize = 256;
 
@@ -67,6 +72,10 @@ pub enum Ask {
     DryRun,
     /// To go back to an earlier generation: this one, or the one before the running one.
     Rollback(Option<u64>),
+    /// To try the configuration files as they are, beside what runs.
+    Try(Trial),
+    /// To end a trial, whatever it has found.
+    EndTrial,
 }
 
 /// What is asked for, and by whom.
@@ -90,6 +99,10 @@ pub enum Verdict {
     Unchanged,
     /// It would be applied.
     Sound,
+    /// It is being tried beside the running generation.
+    Trying,
+    /// What it did on trial was not good enough, or the trial was ended. The running generation goes on.
+    GaveUp,
     /// The configuration is not sound. The running generation goes on.
     Refused,
     /// It is sound and could not be built, or there is no such generation. The running generation goes on.
@@ -105,6 +118,8 @@ impl Verdict {
             Self::Applied => "applied",
             Self::Unchanged => "unchanged",
             Self::Sound => "sound",
+            Self::Trying => "trying",
+            Self::GaveUp => "gave_up",
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Superseded => "superseded",
@@ -157,6 +172,7 @@ pub struct Control {
 struct Running {
     planned: Arc<Planned>,
     degraded: Option<String>,
+    trying: Option<Trying>,
 }
 
 impl std::fmt::Debug for Control {
@@ -180,7 +196,7 @@ impl Control {
     ) -> std::io::Result<Self> {
         let control = Self {
             mailbox: Arc::new(Mailbox { waiting: Mutex::default(), changed: Condvar::new(), closed: AtomicBool::new(false) }),
-            running: Arc::new(Mutex::new(Running { planned, degraded })),
+            running: Arc::new(Mutex::new(Running { planned, degraded, trying: None })),
             history: Arc::new(Mutex::new(history)),
             engine,
             paths: paths.into(),
@@ -236,6 +252,7 @@ impl Control {
 
     fn work(&self) {
         while let Some(batch) = self.next() {
+            self.look_at_trial();
             let (dry, real): (Vec<Waiting>, Vec<Waiting>) = batch.into_iter().partition(|(request, _)| request.ask == Ask::DryRun);
             for (request, tell) in dry {
                 tell(self.answer(&request));
@@ -259,19 +276,24 @@ impl Control {
 
     fn next(&self) -> Option<Vec<Waiting>> {
         let mut waiting = self.mailbox.waiting();
-        while waiting.is_empty() {
-            if self.mailbox.closed.load(Ordering::SeqCst) {
-                return None;
-            }
-            (waiting, _) = self.mailbox.changed.wait_timeout(waiting, Duration::from_secs(1)).unwrap_or_else(PoisonError::into_inner);
+        if waiting.is_empty() {
+            (waiting, _) = self.mailbox.changed.wait_timeout(waiting, LOOK).unwrap_or_else(PoisonError::into_inner);
+        }
+        if waiting.is_empty() && self.mailbox.closed.load(Ordering::SeqCst) {
+            return None;
         }
         Some(std::mem::take(&mut waiting))
     }
 
     fn answer(&self, request: &Request) -> Answer {
         let started = Instant::now();
+        let ended = if request.ask == Ask::DryRun { None } else { self.end_trial() };
         let mut answer = match request.ask {
-            Ask::Reload | Ask::DryRun => {
+            Ask::EndTrial => match ended {
+                Some(found) => self.say(Verdict::GaveUp, format!("ended: {found}")),
+                None => self.say(Verdict::Unchanged, "no trial runs".into()),
+            },
+            Ask::Reload | Ask::DryRun | Ask::Try(_) => {
                 let mut findings = Diagnostics::new();
                 let files = FileText::read(&self.paths, &mut findings);
                 let (planned, findings) = Planned::of(files, findings, Some(&self.planned().tools), |_| None, true);
@@ -334,6 +356,17 @@ impl Control {
                 Err(error) => Answer { changes, findings: told, ..self.say(Verdict::Failed, error.to_string()) },
             };
         }
+        if let Ask::Try(trial) = request.ask {
+            return match self.begin_trial(trial, request, planned) {
+                Ok(message) => Answer { changes, findings: told, ..self.say(Verdict::Trying, message) },
+                Err(error) => Answer { changes, findings: told, ..self.say(Verdict::Failed, error.to_string()) },
+            };
+        }
+        self.apply(planned, changes, told, back)
+    }
+
+    fn apply(&self, planned: Planned, changes: Vec<Change>, told: serde_json::Value, back: Option<u64>) -> Answer {
+        let number = self.engine.generation();
         match self.engine.reload(&planned.config, &planned.plan, &planned.tools) {
             Ok(taken) => {
                 let mut running = self.running();
