@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     let _lock = hold(&config.settings)?;
     let metrics = Arc::new(Metrics::new());
     let stop = Stop::default();
+    metrics.watch_disk(config.settings.data_dir.as_path());
     let interrupted = Arc::new(AtomicBool::new(false));
     let io = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

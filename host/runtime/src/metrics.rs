@@ -1,5 +1,7 @@
 //! The host's metrics, by the names that the documentation promises.
 
+mod process;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -7,8 +9,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tamis_delivery::spool::SpoolLevel;
 use tamis_delivery::{Flight, Ledger};
 use tamis_sandbox::Plugin;
@@ -58,6 +61,14 @@ pub(crate) struct EventLabels {
     pub(crate) event: String,
 }
 
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ReloadLabels {
+    pub(crate) result: String,
+}
+
+/// How a reload may end. All are there from the start: what first appears with a 1 is no increase to whoever asks for the rate.
+const RELOAD_RESULTS: [&str; 6] = ["applied", "unchanged", "sound", "refused", "failed", "superseded"];
+
 /// All metrics of a host.
 pub struct Metrics {
     registry: Mutex<Registry>,
@@ -78,7 +89,12 @@ pub struct Metrics {
     pub(crate) sink_retries: Family<SinkLabels, Counter>,
     pub(crate) sink_queue: Family<SinkLabels, Gauge>,
     pub(crate) dead_letters: Family<DeadLabels, Counter>,
+    generation: Gauge,
+    pub(crate) reloads: Family<ReloadLabels, Counter>,
     live: Arc<Mutex<Live>>,
+    degraded: Gauge,
+    /// The folder on whose disk the host keeps what must survive.
+    disk: Arc<OnceLock<PathBuf>>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -151,9 +167,10 @@ impl Collector for LiveCollector {
 impl Live {
     fn encode_spools(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         type Gauge = (&'static str, &'static str, fn(&SpoolLevel) -> u64);
-        let gauges: [Gauge; 2] = [
+        let gauges: [Gauge; 3] = [
             ("tamis_spool_batches", "Batches that wait in the sink's spool", SpoolLevel::pending),
             ("tamis_spool_bytes", "Bytes that the sink's spool takes", SpoolLevel::bytes),
+            ("tamis_spool_limit_bytes", "Bytes that the sink's spool may take", SpoolLevel::bytes_max),
         ];
         for (name, help, read) in gauges {
             let mut gauge = ConstGauge::new(0i64);
@@ -213,7 +230,9 @@ impl Default for Metrics {
 impl Metrics {
     /// All metrics, at zero.
     pub fn new() -> Self {
+        let (degraded, disk) = (Gauge::default(), Arc::default());
         let mut registry = Registry::default();
+        registry.register_collector(Box::new(process::Process::new(Arc::clone(&disk))));
         // Half the batches take under 2 ms; the deadline is 100 ms by default.
         let seconds = || Histogram::new([0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]);
         let metrics = Self {
@@ -234,9 +253,17 @@ impl Metrics {
             sink_retries: Family::default(),
             sink_queue: Family::default(),
             dead_letters: Family::default(),
+            generation: Gauge::default(),
+            reloads: Family::default(),
             live: Arc::default(),
             registry: Mutex::default(),
+            degraded,
+            disk,
         };
+        for result in RELOAD_RESULTS {
+            drop(metrics.reloads.get_or_create(&ReloadLabels { result: result.into() }));
+        }
+        registry.register("tamis_degraded", "1 while something else runs than the configuration asks for", metrics.degraded.clone());
         registry.register("tamis_source_records", "Records read", metrics.source_records.clone());
         registry.register("tamis_source_bytes", "Bytes read", metrics.source_bytes.clone());
         registry.register(
@@ -266,9 +293,9 @@ impl Metrics {
         registry.register("tamis_sink_retries", "Writes tried again", metrics.sink_retries.clone());
         registry.register("tamis_sink_queue_records", "Records waiting for the sink", metrics.sink_queue.clone());
         registry.register("tamis_dead_letters", "Records among the dead letters", metrics.dead_letters.clone());
-        let generation: Gauge = Gauge::default();
-        generation.set(1);
-        registry.register("tamis_generation", "Number of the running generation", generation);
+        metrics.generation.set(1);
+        registry.register("tamis_generation", "Number of the running generation", metrics.generation.clone());
+        registry.register("tamis_reload", "Reloads by how they ended", metrics.reloads.clone());
         registry.register_collector(Box::new(LiveCollector(Arc::clone(&metrics.live))));
         *metrics.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
         metrics
@@ -288,6 +315,16 @@ impl Metrics {
 
     pub(crate) fn watch_spool(&self, sink: &str, level: SpoolLevel) {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).spools.push((sink.into(), level));
+    }
+
+    /// The folder whose disk is measured: `settings.data_dir`. The first one stays.
+    pub fn watch_disk(&self, folder: &Path) {
+        let _ = self.disk.set(folder.to_owned());
+    }
+
+    /// Says whether something else runs than the configuration asks for.
+    pub fn set_degraded(&self, degraded: bool) {
+        self.degraded.set(i64::from(degraded));
     }
 
     /// Everything in the text format of OpenMetrics 1.0, which Prometheus reads.
