@@ -304,10 +304,11 @@ fn a_real_prometheus_evaluates_every_rule_and_panel() {
     }
     assert!(empty.is_empty(), "nothing to show: {empty:#?}\n{}", prometheus.log());
     for (title, expression, legend) in &queries {
-        for series in prometheus.query(expression) {
-            let missing: Vec<_> = legend_labels(legend).filter(|label| series["metric"].get(*label).is_none()).collect();
-            assert!(missing.is_empty(), "{title}: its legend names {missing:?}, its series has {}", series["metric"]);
-        }
+        // A label that is empty, such as the plugin of a native step, is none to Prometheus: one series that has it will do.
+        let series = prometheus.query(expression);
+        let has = |label: &str| series.iter().any(|one| one["metric"].get(label).is_some());
+        let missing: Vec<_> = legend_labels(legend).filter(|label| !series.is_empty() && !has(label)).collect();
+        assert!(missing.is_empty(), "{title}: its legend names {missing:?}, its series have {:?}", series.first());
     }
     let state_of = |alert: &str| {
         let groups = prometheus.api("/api/v1/rules");
