@@ -336,3 +336,26 @@ impl Metrics {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_not_happened_yet_is_there_at_zero() {
+        let metrics = Metrics::new();
+        let text = metrics.encode();
+        for result in RELOAD_RESULTS {
+            assert!(text.contains(&format!("tamis_reload_total{{result=\"{result}\"}} 0\n")), "{text}");
+        }
+        assert!(text.contains("tamis_degraded 0\n") && !text.contains("tamis_data_dir"), "{text}");
+        metrics.set_degraded(true);
+        metrics.watch_disk(&std::env::temp_dir());
+        metrics.watch_disk(Path::new("another"));
+        let text = metrics.encode();
+        assert!(text.contains("tamis_degraded 1\n"), "{text}");
+        assert!(text.contains("\ntamis_data_dir_size_bytes ") && text.contains("\ntamis_data_dir_available_bytes "), "{text}");
+        metrics.set_degraded(false);
+        assert!(metrics.encode().contains("tamis_degraded 0\n"));
+    }
+}
