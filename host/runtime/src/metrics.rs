@@ -9,9 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tamis_delivery::spool::SpoolLevel;
 use tamis_delivery::{Flight, Ledger};
 use tamis_sandbox::Plugin;
@@ -66,9 +65,6 @@ pub(crate) struct ReloadLabels {
     pub(crate) result: String,
 }
 
-/// How a reload may end. All are there from the start: what first appears with a 1 is no increase to whoever asks for the rate.
-const RELOAD_RESULTS: [&str; 6] = ["applied", "unchanged", "sound", "refused", "failed", "superseded"];
-
 /// All metrics of a host.
 pub struct Metrics {
     registry: Mutex<Registry>,
@@ -94,7 +90,7 @@ pub struct Metrics {
     live: Arc<Mutex<Live>>,
     degraded: Gauge,
     /// The folder on whose disk the host keeps what must survive.
-    disk: Arc<OnceLock<PathBuf>>,
+    disk: Arc<process::Folder>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -221,6 +217,9 @@ impl Live {
     }
 }
 
+/// How a reload may end. All are there from the start: what first appears with a 1 is no increase to whoever asks for the rate.
+const RELOAD_RESULTS: [&str; 6] = ["applied", "unchanged", "sound", "refused", "failed", "superseded"];
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -318,7 +317,7 @@ impl Metrics {
     }
 
     /// The folder whose disk is measured: `settings.data_dir`. The first one stays.
-    pub fn watch_disk(&self, folder: &Path) {
+    pub fn watch_disk(&self, folder: &std::path::Path) {
         let _ = self.disk.set(folder.to_owned());
     }
 
@@ -351,7 +350,7 @@ mod tests {
         assert!(text.contains("tamis_degraded 0\n") && !text.contains("tamis_data_dir"), "{text}");
         metrics.set_degraded(true);
         metrics.watch_disk(&std::env::temp_dir());
-        metrics.watch_disk(Path::new("another"));
+        metrics.watch_disk("another".as_ref());
         let text = metrics.encode();
         assert!(text.contains("tamis_degraded 1\n"), "{text}");
         assert!(text.contains("\ntamis_data_dir_size_bytes ") && text.contains("\ntamis_data_dir_available_bytes "), "{text}");

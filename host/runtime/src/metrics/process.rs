@@ -11,16 +11,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// The folder whose disk is measured, once it is known.
+pub(super) type Folder = OnceLock<PathBuf>;
+
 /// The process and its disk.
 #[derive(Debug)]
 pub(super) struct Process {
     started_seconds: f64,
-    disk: Arc<OnceLock<PathBuf>>,
+    disk: Arc<Folder>,
 }
 
 impl Process {
     /// To be made when the process starts. `disk` is filled in once the folder is known.
-    pub(super) fn new(disk: Arc<OnceLock<PathBuf>>) -> Self {
+    pub(super) fn new(disk: Arc<Folder>) -> Self {
         let started_seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
         Self { started_seconds, disk }
     }
