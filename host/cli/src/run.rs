@@ -46,6 +46,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     let mut history = (!verb.once).then(|| History::open(config.settings.data_dir.as_path()));
     let metrics = Arc::new(Metrics::new());
     let stop = Stop::default();
+    metrics.watch_disk(config.settings.data_dir.as_path());
     let interrupted = Arc::new(AtomicBool::new(false));
     let signalled = Arc::new(OnceLock::new());
     let io = tokio::runtime::Builder::new_multi_thread()

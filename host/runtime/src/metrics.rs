@@ -1,5 +1,7 @@
 //! The host's metrics, by the names that the documentation promises.
 
+mod process;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -87,6 +89,9 @@ pub struct Metrics {
     generation: Gauge,
     pub(crate) reloads: Family<ReloadLabels, Counter>,
     live: Arc<Mutex<Live>>,
+    degraded: Gauge,
+    /// The folder on whose disk the host keeps what must survive.
+    disk: Arc<process::Folder>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -189,9 +194,10 @@ impl Live {
 
     fn encode_spools(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         type Gauge = (&'static str, &'static str, fn(&SpoolLevel) -> u64);
-        let gauges: [Gauge; 2] = [
+        let gauges: [Gauge; 3] = [
             ("tamis_spool_batches", "Batches that wait in the sink's spool", SpoolLevel::pending),
             ("tamis_spool_bytes", "Bytes that the sink's spool takes", SpoolLevel::bytes),
+            ("tamis_spool_limit_bytes", "Bytes that the sink's spool may take", SpoolLevel::bytes_max),
         ];
         for (name, help, read) in gauges {
             let mut gauge = ConstGauge::new(0i64);
@@ -242,6 +248,9 @@ impl Live {
     }
 }
 
+/// How a reload may end. All are there from the start: what first appears with a 1 is no increase to whoever asks for the rate.
+const RELOAD_RESULTS: [&str; 6] = ["applied", "unchanged", "sound", "refused", "failed", "superseded"];
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -251,7 +260,9 @@ impl Default for Metrics {
 impl Metrics {
     /// All metrics, at zero.
     pub fn new() -> Self {
+        let (degraded, disk) = (Gauge::default(), Arc::default());
         let mut registry = Registry::default();
+        registry.register_collector(Box::new(process::Process::new(Arc::clone(&disk))));
         // Half the batches take under 2 ms; the deadline is 100 ms by default.
         let seconds = || Histogram::new([0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]);
         let metrics = Self {
@@ -276,7 +287,13 @@ impl Metrics {
             reloads: Family::default(),
             live: Arc::default(),
             registry: Mutex::default(),
+            degraded,
+            disk,
         };
+        for result in RELOAD_RESULTS {
+            drop(metrics.reloads.get_or_create(&ReloadLabels { result: result.into() }));
+        }
+        registry.register("tamis_degraded", "1 while something else runs than the configuration asks for", metrics.degraded.clone());
         registry.register("tamis_source_records", "Records read", metrics.source_records.clone());
         registry.register("tamis_source_bytes", "Bytes read", metrics.source_bytes.clone());
         registry.register(
@@ -359,6 +376,16 @@ impl Metrics {
         self.reloads.get_or_create(&ReloadLabels { result: result.into() }).inc();
     }
 
+    /// The folder whose disk is measured: `settings.data_dir`. The first one stays.
+    pub fn watch_disk(&self, folder: &std::path::Path) {
+        let _ = self.disk.set(folder.to_owned());
+    }
+
+    /// Says whether something else runs than the configuration asks for.
+    pub fn set_degraded(&self, degraded: bool) {
+        self.degraded.set(i64::from(degraded));
+    }
+
     /// Everything in the text format of OpenMetrics 1.0, which Prometheus reads.
     pub fn encode(&self) -> String {
         let mut text = String::new();
@@ -366,5 +393,28 @@ impl Metrics {
         // Writing to a string cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_not_happened_yet_is_there_at_zero() {
+        let metrics = Metrics::new();
+        let text = metrics.encode();
+        for result in RELOAD_RESULTS {
+            assert!(text.contains(&format!("tamis_reload_total{{result=\"{result}\"}} 0\n")), "{text}");
+        }
+        assert!(text.contains("tamis_degraded 0\n") && !text.contains("tamis_data_dir"), "{text}");
+        metrics.set_degraded(true);
+        metrics.watch_disk(&std::env::temp_dir());
+        metrics.watch_disk("another".as_ref());
+        let text = metrics.encode();
+        assert!(text.contains("tamis_degraded 1\n"), "{text}");
+        assert!(text.contains("\ntamis_data_dir_size_bytes ") && text.contains("\ntamis_data_dir_available_bytes "), "{text}");
+        metrics.set_degraded(false);
+        assert!(metrics.encode().contains("tamis_degraded 0\n"));
     }
 }

@@ -23,6 +23,7 @@ mod inputs;
 mod json;
 mod languages;
 mod memory;
+mod monitoring;
 mod order;
 mod owners;
 mod pipeline_tests;
