@@ -249,7 +249,7 @@ impl Live {
 }
 
 /// How a reload may end. All are there from the start: what first appears with a 1 is no increase to whoever asks for the rate.
-const RELOAD_RESULTS: [&str; 6] = ["applied", "unchanged", "sound", "refused", "failed", "superseded"];
+const RELOAD_RESULTS: [&str; 8] = ["applied", "unchanged", "sound", "trying", "gave_up", "refused", "failed", "superseded"];
 
 impl Default for Metrics {
     fn default() -> Self {

@@ -38,3 +38,4 @@ mod samples;
 mod signatures;
 mod spool;
 mod stop;
+mod trial;

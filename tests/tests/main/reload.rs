@@ -9,19 +9,28 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tamis_tests::harness::{Address, Live, Said, Server, Site, eventually, request};
 
-fn post(address: &Address, path: &str) -> (u16, Value) {
+pub(crate) fn post(address: &Address, path: &str) -> (u16, Value) {
+    ask(address, "POST", path)
+}
+
+pub(crate) fn delete(address: &Address, path: &str) -> (u16, Value) {
+    ask(address, "DELETE", path)
+}
+
+fn ask(address: &Address, method: &str, path: &str) -> (u16, Value) {
     let answer =
-        request(address, &format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")).unwrap();
+        request(address, &format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+            .unwrap();
     let json = serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body));
     (answer.status, json)
 }
 
-fn get(address: &Address, path: &str) -> Value {
+pub(crate) fn get(address: &Address, path: &str) -> Value {
     serde_json::from_str(&address.get(path).unwrap().body).unwrap()
 }
 
 /// A pipeline from a file that is followed, through a step that stamps `g`, to a file.
-fn config(stamp: &str) -> String {
+pub(crate) fn config(stamp: &str) -> String {
     format!(
         "
 sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
@@ -33,7 +42,7 @@ settings: {{ admin: 'unix:admin.sock', lanes: 2, batch: {{ records: 64 }}, check
     )
 }
 
-fn started(config: &str) -> (Site, Live, Address) {
+pub(crate) fn started(config: &str) -> (Site, Live, Address) {
     let site = Site::with(config, "");
     let live = site.start(["run", "--log-format", "json"]);
     let address = Address::Unix(site.path("admin.sock"));
@@ -41,24 +50,30 @@ fn started(config: &str) -> (Site, Live, Address) {
     (site, live, address)
 }
 
-fn append(site: &Site, lines: impl AsRef<[u8]>) {
+pub(crate) fn append(site: &Site, lines: impl AsRef<[u8]>) {
     OpenOptions::new().append(true).open(site.path("input.ndjson")).unwrap().write_all(lines.as_ref()).unwrap();
 }
 
-fn out(site: &Site) -> Vec<Value> {
+pub(crate) fn out(site: &Site) -> Vec<Value> {
     let text = std::fs::read_to_string(site.path("out.ndjson")).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
+/// Waits until so many records are out.
+pub(crate) fn eventually_out(site: &Site, count: u64) {
+    let lines = || std::fs::read(site.path("out.ndjson")).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() as u64;
+    eventually("everything is out", || lines() >= count);
+}
+
 /// The stamps of all records in their order; each record once, none missing.
-fn stamps(site: &Site, count: u64) -> Vec<String> {
+pub(crate) fn stamps(site: &Site, count: u64) -> Vec<String> {
     let records = out(site);
     let numbers: Vec<u64> = records.iter().map(|record| record["n"].as_u64().unwrap()).collect();
     assert!(numbers.iter().copied().eq(0..count), "{} records of {count}, not each once in order", numbers.len());
     records.iter().map(|record| record["g"].as_str().unwrap().to_owned()).collect()
 }
 
-fn ended(live: Live) {
+pub(crate) fn ended(live: Live) {
     live.signal("TERM");
     let run = live.wait();
     assert_eq!(run.code, Some(0), "{run}");
@@ -159,9 +174,7 @@ fn a_thousand_reloads_under_load_lose_nothing_and_repeat_nothing() {
     stop.store(true, Ordering::Relaxed);
     writer.join().unwrap();
     let count = written.load(Ordering::Relaxed);
-    eventually("everything is out", || {
-        std::fs::read(site.path("out.ndjson")).unwrap().iter().filter(|byte| **byte == b'\n').count() as u64 >= count
-    });
+    eventually_out(&site, count);
     ended(live);
     // Generations follow each other; a record belongs to one.
     let stamps = stamps(&site, count);

@@ -201,6 +201,7 @@ impl Control {
             engine,
             paths: paths.into(),
         };
+        control.engine.metrics().set_degraded(control.degraded().is_some());
         let worker = control.clone();
         std::thread::Builder::new().name("reload".into()).spawn(move || worker.work())?;
         Ok(control)
@@ -347,6 +348,7 @@ impl Control {
         if changes.is_empty() {
             if request.ask != Ask::DryRun {
                 self.running().degraded = None;
+                self.engine.metrics().set_degraded(false);
             }
             return Answer { findings: told, ..self.say(Verdict::Unchanged, format!("nothing changes: generation {number} goes on")) };
         }
@@ -371,6 +373,7 @@ impl Control {
             Ok(taken) => {
                 let mut running = self.running();
                 (running.planned, running.degraded) = (Arc::new(planned), None);
+                self.engine.metrics().set_degraded(false);
                 let message = match back {
                     Some(back) => format!("generation {} runs: generation {back} again", taken.generation),
                     None => format!("generation {} runs", taken.generation),

@@ -218,6 +218,7 @@ impl Control {
         let Some(generation) = self.engine.promote_canary() else { return self.say(Verdict::Failed, "the canary is gone".into()) };
         let mut running = self.running();
         (running.planned, running.degraded) = (Arc::new(planned), None);
+        self.engine.metrics().set_degraded(false);
         drop(running);
         Answer { changes, ..self.say(Verdict::Applied, format!("generation {generation} runs")) }
     }
