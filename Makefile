@@ -4,7 +4,7 @@ CARGO ?= cargo
 TAMIS := target/release/tamis
 # Components that `make plugins` builds: the reference plugins, and the guests of the tests.
 PLUGINS := $(addprefix plugins/,drop tenant calls-internet pattern redact route outcome resource channel share sample ecs otel project)
-GUESTS := tests/guests/hostile tests/guests/hostile-js tests/guests/identity
+GUESTS := tests/guests/hostile tests/guests/hostile-js tests/guests/identity tests/guests/bad
 # The plugins in JavaScript, with tests of their own.
 PLUGINS += plugins/tenant-js
 # Components in Python: 10 s each to build, left out where nothing changed.
@@ -87,6 +87,12 @@ test-power: build strace ## Power loss at 300 moments of recorded runs, 4,000 wi
 	POWER_STATES=$(if $(filter long,$(FAULTS)),4000,300) SIM_SEEDS=$(if $(filter long,$(FAULTS)),50000,5000) \
 	    $(CARGO) test --release --locked -p tamis-tests -p tamis-delivery --test main --test simulation -- --nocapture --test-threads 1 power_loss what_is_told
 
+.PHONY: plugin-docs
+plugin-docs: plugins python ## The pages of the reference plugins, from their components: docs/reference/plugins
+	@mkdir -p docs/reference/plugins
+	@for name in $(notdir $(PLUGINS) $(filter plugins/%,$(PYTHON_PLUGINS))); do \
+	    $(TAMIS) plugin inspect --docs target/plugins/$$name.wasm > docs/reference/plugins/$$name.md || exit 1; done
+
 .PHONY: test-way
 test-way: build ## A plugin's whole way in each of LANGS="rust js python": new, build, check, test, sign, push, pull, verify, run
 	@sh plugins/toolchain.sh && sh tests/registry.sh
@@ -110,4 +116,4 @@ fmt: ## Format everything
 	cd plugins && $(CARGO) fmt --all
 
 clean: ## Remove everything that was built
-	rm -rf target plugins/target tests/guests/*/target
+	rm -rf target plugins/target tests/guests/*/target tests/compat/*/source/target

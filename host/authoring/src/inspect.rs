@@ -46,7 +46,7 @@ impl Inspection {
         })
     }
 
-    /// The plugin's reference page. `signature` is what it answers to `config` (JSON text), or why it does not.
+    /// The plugin's reference page: the same whichever compiler built it, so without size and digest. `signature` is what it answers to `config` (JSON text), or why it does not.
     pub fn page(&self, name: &str, config: &str, signature: Result<&Signature, &str>) -> String {
         let mut page = String::new();
         // Writing into a string cannot fail.
@@ -72,8 +72,6 @@ impl Inspection {
             ("Language", about.map(|about| about.language.clone())),
             ("SDK", sdk),
             ("Contract", self.contract.clone()),
-            ("Size", Some(format!("{} bytes", self.bytes))),
-            ("Digest", Some(self.digest.clone())),
         ] {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 writeln!(page, "| {label} | {} |", prose(&value))?;
@@ -131,7 +129,10 @@ fn prose(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {
-            c if c.is_control() => out.push(' '),
+            // Neither a line of its own nor a change of direction.
+            c if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                out.push(' ')
+            }
             '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' => out.extend(['\\', c]),
             c => out.push(c),
         }

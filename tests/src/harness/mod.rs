@@ -10,6 +10,7 @@ pub mod promql;
 mod raw_server;
 mod registry;
 mod report;
+mod sections;
 mod server;
 mod tmpfs;
 
@@ -20,6 +21,7 @@ pub use prometheus::{Prometheus, find as find_prometheus};
 pub use raw_server::{RawServer, answer};
 pub use registry::{Registry, USER, is_installed};
 pub use report::{Flow, Letter, Report};
+pub use sections::{section, with_section};
 pub use server::{Answer as Said, Request, Server};
 pub use tmpfs::Tmpfs;
 

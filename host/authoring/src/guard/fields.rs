@@ -98,9 +98,11 @@ fn matters(setting: &Setting<'_>, field: &Field, run: &Run) -> bool {
     let changed = |edit: &dyn Fn(&[u8]) -> Vec<u8>| {
         let records: Vec<Vec<u8>> = setting.records.iter().map(|record| edit(record)).collect();
         let Ok(mut configured) = setting.configured() else { return true };
+        // A plugin that writes the whole record made every member of it, also those that it left as they were.
+        let whole = configured.signature().writes.iter().any(|field| field.path.is_root());
         let after = configured.run(&records, Split::Rows(BATCH_ROWS));
         let pairs = setting.records.iter().zip(&run.fates).zip(records.iter().zip(&after.fates));
-        pairs.into_iter().any(|((before, one), (record, other))| did(before, one) != did(record, other))
+        pairs.into_iter().any(|((before, one), (record, other))| did(before, one, whole) != did(record, other, whole))
     };
     changed(&|record| records::without(record, &field.path)) || changed(&|record| records::with(record, &field.path, other))
 }
@@ -113,7 +115,8 @@ enum Did {
     Kept(Option<String>, Vec<(String, Option<Value>)>),
 }
 
-fn did(before: &[u8], fate: &Fate) -> Did {
+fn did(before: &[u8], fate: &Fate, whole: bool) -> Did {
+    let before = if whole { b"{}" } else { before };
     match &fate.went {
         Went::Dropped => Did::Dropped,
         Went::Failed { reason, .. } => Did::Failed(reason.clone()),

@@ -10,6 +10,8 @@ use crate::desk::{Run, Split};
 const HUGE_BYTES: usize = 1 << 20;
 /// How deep a hostile value is nested: what the host lets through by default.
 const DEPTH: usize = 100;
+/// How often what was short of time is tried again.
+const TRIES_MORE: usize = 3;
 /// Fields that are tried one by one; of a plugin with more, the first.
 const FIELDS_MAX: usize = 64;
 
@@ -66,11 +68,23 @@ fn tell(setting: &Setting<'_>, rule: &'static super::Rule, labels: &[String], re
     }
 }
 
-/// One record a batch; once more where time was short, since another program may have taken it.
+/// One record a batch. What was short of time is tried again: another program may have taken it.
 fn run(setting: &Setting<'_>, records: &[Vec<u8>]) -> Option<Run> {
-    let run = || Some(setting.configured().ok()?.run(records, Split::Rows(1)));
-    let first = run()?;
-    if first.fates.iter().any(is_late) { run() } else { Some(first) }
+    let mut run = setting.configured().ok()?.run(records, Split::Rows(1));
+    for _ in 0..TRIES_MORE {
+        let late: Vec<usize> = run.fates.iter().enumerate().filter(|(_, fate)| is_late(fate)).map(|(row, _)| row).collect();
+        if late.is_empty() {
+            break;
+        }
+        let again: Vec<&Vec<u8>> = late.iter().filter_map(|row| records.get(*row)).collect();
+        let fates = setting.configured().ok()?.run(&again, Split::Rows(1)).fates;
+        for (row, fate) in late.into_iter().zip(fates) {
+            if let Some(place) = run.fates.get_mut(row) {
+                *place = fate;
+            }
+        }
+    }
+    Some(run)
 }
 
 /// Values of every kind that have broken a program before, as JSON text. A field that is of another kind counts as absent.

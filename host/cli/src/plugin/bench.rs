@@ -13,6 +13,7 @@ use std::time::Duration;
 use tamis_authoring::cases::{self, Case, Trial};
 use tamis_authoring::desk::{BATCH_ROWS, Candidate, Configured, Desk, Split, Timing};
 use tamis_record::Records;
+use tamis_sandbox::Limits;
 
 /// Rounds that count, after one that warms up.
 const ROUNDS: usize = 9;
@@ -74,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Bench) -> anyhow::Result<Exit> {
         screen::tell(&component::no_cases(&verb.folder));
         return Ok(Exit::Failure);
     }
-    let desk = component::desk()?;
+    let desk = component::desk(Limits::default())?;
     let opened = component::path(&verb.folder, verb.component.as_ref(), &verb.out).and_then(|path| {
         let against = verb.against.clone().or_else(|| Some(tamis_authoring::build::previous(&path)).filter(|previous| previous.is_file()));
         let other = against.map(|path| component::open(&desk, &path).map(|candidate| (path, candidate))).transpose()?;

@@ -1,6 +1,7 @@
 //! `tamis plugin check`.
 
-use super::subject::{self, Subject, printable};
+use super::component::{self, Component};
+use super::options;
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
 use crate::screen;
@@ -8,8 +9,8 @@ use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
 use tamis_authoring::cases::{self, Trial};
-use tamis_authoring::desk::Desk;
 use tamis_authoring::guard::{self, Fixture, Report, Severity};
+use tamis_config::escaped;
 use tamis_sandbox::Limits;
 
 #[derive(Debug, Args)]
@@ -24,7 +25,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "FILE|JSON")]
     config: Option<String>,
     /// Limits it has to keep, such as `memory=16MiB,deadline=100ms`; those not named are the host's defaults.
-    #[arg(long, value_name = "LIMITS", value_parser = subject::limits, default_value = "")]
+    #[arg(long, value_name = "LIMITS", value_parser = options::limits, default_value = "")]
     limits: Limits,
     /// Fail on warnings too.
     #[arg(long)]
@@ -32,33 +33,33 @@ pub(crate) struct Check {
 }
 
 pub(crate) fn run(arguments: &Arguments, verb: &Check) -> anyhow::Result<Exit> {
-    let (subject, fixtures) = match prepare(verb) {
+    let (found, fixtures) = match prepare(verb) {
         Ok(prepared) => prepared,
         Err(error) => {
-            screen::tell(&format!("tamis: {error:#}"));
+            screen::tell(&format!("tamis: {error}"));
             return Ok(Exit::BadConfiguration);
         }
     };
-    let desk = Desk::new(verb.limits.clone(), subject::cache())?;
-    let report = guard::check(&desk, &guard::Subject { name: &subject.name, component: &subject.bytes, fixtures });
+    let desk = component::desk(verb.limits.clone())?;
+    let report = guard::check(&desk, &guard::Subject { name: &found.name, component: &found.bytes, fixtures });
     let mut out = std::io::stdout();
     if arguments.output == Output::Json {
-        writeln!(out, "{}", json(&subject, &report))?;
+        writeln!(out, "{}", json(&found, &report))?;
     } else {
-        out.write_all(text(&subject, &report).as_bytes())?;
+        out.write_all(text(&found, &report).as_bytes())?;
     }
     let bad = if verb.strict { report.findings.len() } else { report.errors() };
     Ok(if bad == 0 { Exit::Success } else { Exit::Failure })
 }
 
-fn prepare(verb: &Check) -> anyhow::Result<(Subject, Vec<Fixture>)> {
-    let config = verb.config.as_deref().map(subject::config).transpose()?;
+fn prepare(verb: &Check) -> Result<(Component, Vec<Fixture>), String> {
+    let config = verb.config.as_deref().map(options::config).transpose().map_err(|error| escaped(&error))?;
     let folder = verb.cases.clone().or_else(|| verb.plugin.is_dir().then(|| verb.plugin.clone()));
     let mut fixtures = Vec::new();
     if let Some(folder) = folder {
         let (cases, findings) = cases::load(&folder);
         if findings.has_errors() {
-            anyhow::bail!("the cases cannot be read:\n{}", findings.render(false));
+            return Err(format!("the cases cannot be read:\n{}", findings.render(screen::colour_on_stderr())));
         }
         let cases = cases.into_iter().filter(|case| matches!(case.trial, Trial::Records { .. }));
         fixtures = cases.map(|case| Fixture { records: case.input().to_vec(), name: case.name, config: case.config }).collect();
@@ -69,10 +70,10 @@ fn prepare(verb: &Check) -> anyhow::Result<(Subject, Vec<Fixture>)> {
         }
         fixtures.iter_mut().for_each(|fixture| fixture.config.clone_from(&config));
     }
-    Ok((Subject::find(&verb.plugin)?, fixtures))
+    Ok((Component::find(&verb.plugin).map_err(|error| escaped(&error))?, fixtures))
 }
 
-fn text(subject: &Subject, report: &Report) -> String {
+fn text(found: &Component, report: &Report) -> String {
     let colour = screen::colour_on_stdout();
     let mut out = String::new();
     for finding in &report.findings {
@@ -82,7 +83,7 @@ fn text(subject: &Subject, report: &Report) -> String {
         };
         let (on, off) = if colour { (paint, "\u{1b}[0m") } else { ("", "") };
         out.push_str(&format!("{on}{word}[{}]{off}: expected {}\n", finding.rule.code, finding.rule.title));
-        out.push_str(&format!("  found: {}\n  help:  {}\n", printable(&finding.reason), finding.rule.cure));
+        out.push_str(&format!("  found: {}\n  help:  {}\n", finding.reason, finding.rule.cure));
     }
     let warnings = report.findings.len() - report.errors();
     let tried = if report.ran {
@@ -90,11 +91,11 @@ fn text(subject: &Subject, report: &Report) -> String {
     } else {
         "it was not run".to_owned()
     };
-    out.push_str(&format!("{}: {} errors, {warnings} warnings ({tried})\n", subject.path.display(), report.errors()));
+    out.push_str(&format!("{}: {} errors, {warnings} warnings ({tried})\n", escaped(&found.path.display().to_string()), report.errors()));
     out
 }
 
-fn json(subject: &Subject, report: &Report) -> serde_json::Value {
+fn json(found: &Component, report: &Report) -> serde_json::Value {
     let finding = |finding: &guard::Finding| {
         serde_json::json!({
             "code": finding.rule.code,
@@ -105,8 +106,8 @@ fn json(subject: &Subject, report: &Report) -> serde_json::Value {
         })
     };
     serde_json::json!({
-        "plugin": subject.name,
-        "path": subject.path,
+        "plugin": found.name,
+        "path": found.path,
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
         "errors": report.errors(),
         "warnings": report.findings.len() - report.errors(),

@@ -1,22 +1,32 @@
-//! From a plugin's folder to its component at the desk: what `test`, `bench` and `dev` begin with.
+//! From what a user names, a component or a plugin's folder, to the component at the desk.
 
+use super::files;
 use crate::screen;
 use std::path::{Path, PathBuf};
 use tamis_authoring::desk::{Candidate, Desk, DeskError};
 use tamis_sandbox::Limits;
 
-/// A desk with the host's default limits, which keeps compiled code in the user's cache folder.
-pub(super) fn desk() -> Result<Desk, DeskError> {
-    Desk::new(Limits::default(), cache())
+/// Where the components of folders are built to.
+const OUT: &str = "target/plugins";
+/// Longest component read, in bytes. The limit that plugins are held to is lower, and a guard-rail that says so.
+const COMPONENT_BYTES_MAX: u64 = 1 << 30;
+
+/// A component with its bytes.
+pub(super) struct Component {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+    pub(super) bytes: Vec<u8>,
 }
 
-/// `$XDG_CACHE_HOME/tamis/compiled`, or `~/.cache/tamis/compiled`.
-fn cache() -> Option<PathBuf> {
-    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
-    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
-    let folder = base.or_else(|| std::env::home_dir().and_then(absolute).map(|home| home.join(".cache")))?.join("tamis");
-    // Without a place to write to, everything works and compiles each time.
-    std::fs::create_dir_all(&folder).ok().map(|()| folder.join("compiled"))
+impl Component {
+    /// The component in a file, or of the plugin in a folder, which is built first.
+    pub(super) fn find(given: &Path) -> Result<Self, String> {
+        let path = if given.is_dir() { path(given, None, Path::new(OUT))? } else { given.to_owned() };
+        let bytes = files::at_most(&path, COMPONENT_BYTES_MAX)
+            .map_err(|error| format!("{error}; expected a component (*.wasm) or the folder of a plugin"))?;
+        let name = path.file_stem().map_or_else(|| "plugin".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        Ok(Self { name, path, bytes })
+    }
 }
 
 /// The component of the plugin in `folder`: the one given, or built into `out`.
@@ -27,6 +37,20 @@ pub(super) fn path(folder: &Path, component: Option<&PathBuf>, out: &Path) -> Re
     let built = tamis_authoring::build(&[folder.to_path_buf()], out, &mut |message: &str| screen::tell(message))
         .map_err(|error| error.to_string())?;
     built.into_iter().next().map(|built| built.path).ok_or_else(|| format!("{}: nothing was built", folder.display()))
+}
+
+/// A desk with these limits, which keeps compiled code in the user's cache folder.
+pub(super) fn desk(limits: Limits) -> Result<Desk, DeskError> {
+    Desk::new(limits, cache())
+}
+
+/// `$XDG_CACHE_HOME/tamis/compiled`, or `~/.cache/tamis/compiled`.
+fn cache() -> Option<PathBuf> {
+    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
+    let folder = base.or_else(|| std::env::home_dir().and_then(absolute).map(|home| home.join(".cache")))?.join("tamis");
+    // Without a place to write to, everything works and compiles each time.
+    std::fs::create_dir_all(&folder).ok().map(|()| folder.join("compiled"))
 }
 
 /// The component in a file, on the desk.

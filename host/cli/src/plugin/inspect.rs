@@ -1,15 +1,16 @@
 //! `tamis plugin inspect`.
 
-use super::subject::{self, Subject, printable};
+use super::component::{self, Component};
+use super::options;
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
 use crate::screen;
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
-use tamis_authoring::desk::Desk;
 use tamis_authoring::inspect::Inspection;
 use tamis_authoring::metadata::schema;
+use tamis_config::escaped;
 use tamis_sandbox::{Limits, Signature};
 
 #[derive(Debug, Args)]
@@ -29,64 +30,70 @@ pub(crate) struct Inspect {
 }
 
 pub(crate) fn run(arguments: &Arguments, verb: &Inspect) -> anyhow::Result<Exit> {
-    let found = verb.config.as_deref().map(subject::config).transpose().and_then(|config| Ok((Subject::find(&verb.plugin)?, config)));
-    let (subject, config) = match found {
-        Ok(found) => found,
+    let given = verb.config.as_deref().map(options::config).transpose().and_then(|config| Ok((Component::find(&verb.plugin)?, config)));
+    let (found, config) = match given {
+        Ok(given) => given,
         Err(error) => {
-            screen::tell(&format!("tamis: {}", printable(&format!("{error:#}"))));
+            screen::tell(&format!("tamis: {}", escaped(&error)));
             return Ok(Exit::BadConfiguration);
         }
     };
-    let inspection = match Inspection::of(&subject.path, &subject.bytes) {
+    let inspection = match Inspection::of(&found.path, &found.bytes) {
         Ok(inspection) => inspection,
         Err(error) => {
-            screen::tell(&format!("tamis: {}", printable(&error.to_string())));
+            screen::tell(&format!("tamis: {}", escaped(&error.to_string())));
             return Ok(Exit::Failure);
         }
     };
     let mut out = std::io::stdout();
     if verb.sbom {
         let Some(document) = &inspection.metadata.sbom else {
-            screen::tell(&format!("tamis: {} does not say what it is made of; build it with `tamis plugin build`", subject.path.display()));
+            screen::tell(&format!("tamis: {} does not say what it is made of; build it with `tamis plugin build`", found.path.display()));
             return Ok(Exit::Failure);
         };
         // Parsed and written anew: what is not JSON is not printed.
-        let document: serde_json::Value = serde_json::from_str(document)?;
+        let document: serde_json::Value = match serde_json::from_str(document) {
+            Ok(document) => document,
+            Err(error) => {
+                screen::tell(&format!("tamis: {}: its parts list is no JSON: {error}", found.path.display()));
+                return Ok(Exit::Failure);
+            }
+        };
         writeln!(out, "{document:#}")?;
         return Ok(Exit::Success);
     }
     let about = inspection.metadata.about.as_ref();
     let config = config.or_else(|| Some(about?.example.config.to_string())).unwrap_or_else(|| "{}".to_owned());
-    let signature = ask(&subject, &config)?;
+    let signature = ask(&found, &config)?;
     let shown = signature.as_ref().map_err(String::as_str);
     if verb.docs {
-        let name = Some(&inspection.metadata.name).filter(|name| !name.is_empty()).unwrap_or(&subject.name);
+        let name = Some(&inspection.metadata.name).filter(|name| !name.is_empty()).unwrap_or(&found.name);
         out.write_all(inspection.page(name, &config, shown).as_bytes())?;
     } else if arguments.output == Output::Json {
-        writeln!(out, "{}", json(&subject, &inspection, &config, shown))?;
+        writeln!(out, "{}", json(&found, &inspection, &config, shown))?;
     } else {
-        out.write_all(text(&subject, &inspection, &config, shown).as_bytes())?;
+        out.write_all(text(&found, &inspection, &config, shown).as_bytes())?;
     }
     if let Err(reason) = &signature {
-        screen::tell(&format!("tamis: {}", printable(reason)));
+        screen::tell(&format!("tamis: {}", escaped(reason)));
         return Ok(Exit::Failure);
     }
     Ok(Exit::Success)
 }
 
 /// What the plugin answers to a configuration, or why it does not.
-fn ask(subject: &Subject, config: &str) -> anyhow::Result<Result<Signature, String>> {
-    let desk = Desk::new(Limits::default(), subject::cache())?;
-    Ok(desk.load(&subject.name, &subject.bytes).map_err(|error| error.to_string()).and_then(|candidate| {
+fn ask(found: &Component, config: &str) -> anyhow::Result<Result<Signature, String>> {
+    let desk = component::desk(Limits::default())?;
+    Ok(desk.load(&found.name, &found.bytes).map_err(|error| error.to_string()).and_then(|candidate| {
         candidate.plugin().signature(config).map_err(|failure| format!("it refuses the configuration {config}: {failure}"))
     }))
 }
 
-fn text(subject: &Subject, inspection: &Inspection, config: &str, signature: Result<&Signature, &str>) -> String {
+fn text(found: &Component, inspection: &Inspection, config: &str, signature: Result<&Signature, &str>) -> String {
     let metadata = &inspection.metadata;
     let about = metadata.about.as_ref();
     let mut lines: Vec<(&str, String)> = vec![
-        ("file", subject.path.display().to_string()),
+        ("file", found.path.display().to_string()),
         ("name", metadata.name.clone()),
         ("version", metadata.version.clone()),
         ("description", metadata.description.clone()),
@@ -122,10 +129,10 @@ fn text(subject: &Subject, inspection: &Inspection, config: &str, signature: Res
     }
     lines.retain(|(_, value)| !value.is_empty());
     let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
-    lines.iter().map(|(label, value)| format!("{label:width$}  {}\n", printable(value))).collect()
+    lines.iter().map(|(label, value)| format!("{label:width$}  {}\n", escaped(value))).collect()
 }
 
-fn json(subject: &Subject, inspection: &Inspection, config: &str, signature: Result<&Signature, &str>) -> serde_json::Value {
+fn json(found: &Component, inspection: &Inspection, config: &str, signature: Result<&Signature, &str>) -> serde_json::Value {
     let metadata = &inspection.metadata;
     let producers: Vec<_> = metadata
         .producers
@@ -133,7 +140,7 @@ fn json(subject: &Subject, inspection: &Inspection, config: &str, signature: Res
         .map(|(field, name, version)| serde_json::json!({ "field": field, "name": name, "version": version }))
         .collect();
     serde_json::json!({
-        "path": subject.path,
+        "path": found.path,
         "bytes": inspection.bytes,
         "digest": inspection.digest,
         "contract": inspection.contract,

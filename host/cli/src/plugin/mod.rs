@@ -10,12 +10,12 @@ mod inspect;
 mod list;
 mod lock;
 mod new;
+mod options;
 mod pull;
 mod push;
 mod registry;
 mod sdk;
 mod sign;
-mod subject;
 mod test;
 
 use crate::arguments::Arguments;

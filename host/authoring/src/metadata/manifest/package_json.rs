@@ -10,14 +10,20 @@ use crate::sbom::{Ecosystem, Part, base64_to_hex};
 
 /// The package of the SDK.
 const SDK: &str = "@tamis/plugin";
+/// The tool that puts its own JavaScript engine into the component: needed to build only, and shipped all the same.
+const ENGINE: &str = "componentize-qjs";
+/// Folders above the plugin's that are searched for packages.
+const LEVELS_MAX: usize = 32;
 
 pub(super) fn read(manifest: &Path) -> Result<(Manifest, Vec<Part>), Error> {
     let json = |path: &Path| -> Result<Value, Error> { serde_json::from_str(&text(path)?).map_err(|error| wrong(path, error)) };
+    let path = manifest;
     let package = json(manifest)?;
     let lock = manifest.with_file_name("package-lock.json");
     let lock = if lock.is_file() { json(&lock)? } else { Value::Null };
     let manifest = of_package(&package);
-    let parts = parts(&manifest, &package, &lock);
+    let mut parts = parts(&manifest, &package, &lock);
+    add_unlocked(path, &package, &mut parts);
     let sdk = parts.iter().find(|part| part.name == SDK).map(|part| (part.name.clone(), part.version.clone()));
     Ok((Manifest { sdk, ..manifest }, parts))
 }
@@ -95,11 +101,49 @@ fn parts(manifest: &Manifest, package: &Value, lock: &Value) -> Vec<Part> {
         description: String::new(),
         root: false,
         published: !linked,
-        shipped: !entry["dev"].as_bool().unwrap_or(false),
+        shipped: name == ENGINE || !entry["dev"].as_bool().unwrap_or(false),
         hash: string(entry, "/integrity").strip_prefix("sha512-").and_then(base64_to_hex).map(|sum| ("SHA-512".to_owned(), sum)),
         dependencies: needs(place, entry),
     };
     std::iter::once(root).chain(installed.iter().map(part)).collect()
+}
+
+/// Adds the packages that the manifest names and no lock file has, as they are installed: those of a workspace, or of a plugin that keeps
+/// no lock file.
+fn add_unlocked(manifest: &Path, package: &Value, parts: &mut Vec<Part>) {
+    let named = package["dependencies"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    let engine = package.pointer("/devDependencies").is_some_and(|tools| tools.get(ENGINE).is_some()).then_some(ENGINE);
+    for name in named.chain(engine) {
+        if parts.iter().any(|part| part.name == name) {
+            continue;
+        }
+        let Some((installed, linked)) = installed(manifest, name) else { continue };
+        let version = string(&installed, "/version");
+        if let Some(root) = parts.iter_mut().find(|part| part.root) {
+            root.dependencies.push((name.to_owned(), version.clone()));
+        }
+        parts.push(Part {
+            ecosystem: Ecosystem::Npm,
+            name: name.to_owned(),
+            version,
+            licenses: string(&installed, "/license"),
+            description: string(&installed, "/description"),
+            root: false,
+            published: !linked,
+            shipped: true,
+            hash: None,
+            dependencies: Vec::new(),
+        });
+    }
+}
+
+/// The manifest of an installed package, in the nearest `node_modules` up the tree as Node looks for it, and whether it is a link to a folder.
+fn installed(manifest: &Path, name: &str) -> Option<(Value, bool)> {
+    let folder = std::fs::canonicalize(manifest.parent()?).ok()?;
+    let found = folder.ancestors().take(LEVELS_MAX).map(|above| above.join("node_modules").join(name)).find(|place| place.is_dir())?;
+    let linked = found.symlink_metadata().is_ok_and(|data| data.is_symlink())
+        && found.canonicalize().is_ok_and(|real| !real.components().any(|part| part.as_os_str() == "node_modules"));
+    Some((serde_json::from_str(&text(&found.join("package.json")).ok()?).ok()?, linked))
 }
 
 #[cfg(test)]
@@ -137,6 +181,14 @@ mod tests {
         assert_eq!(of("a", "1.0.0").dependencies, [("b".to_owned(), "2.0.0".to_owned())], "the nearest one counts");
         assert!(!of("b", "1.0.0").shipped && of("b", "2.0.0").shipped);
         assert!(!of("@tamis/plugin", "0.1.0").published);
+
+        std::fs::remove_file(folder.path().join("package-lock.json")).expect("removed");
+        let installed = folder.path().join("node_modules/@tamis/plugin");
+        std::fs::create_dir_all(&installed).expect("a folder");
+        std::fs::write(installed.join("package.json"), r#"{ "version": "0.2.0", "license": "MIT" }"#).expect("written");
+        let (manifest, parts) = read(&path).expect("a manifest");
+        assert_eq!(manifest.sdk, Some(("@tamis/plugin".to_owned(), "0.2.0".to_owned())), "as it is installed, without a lock file");
+        assert_eq!(parts.len(), 2, "what is not installed is not known");
 
         std::fs::write(&path, "{").expect("written");
         assert!(read(&path).expect_err("cut short").to_string().contains("package.json"));

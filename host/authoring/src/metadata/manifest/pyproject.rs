@@ -6,12 +6,17 @@ use serde_json::Value;
 
 use super::{Manifest, person, string, text, wrong};
 use crate::Error;
+use crate::build::python;
 use crate::sbom::{Ecosystem, Part};
 
 /// The distribution of the SDK.
 const SDK: &str = "tamis-plugin";
+/// The tool, whose CPython and standard library are in every component.
+const RUNTIME: &str = "componentize-py";
+/// The manifest of the SDK that this host builds into plugins which have none installed.
+const SDK_MANIFEST: &str = include_str!("../../../../../plugins/sdk/python/pyproject.toml");
 /// What the tools and pip itself bring along: installed, never part of a plugin.
-const TOOLS: [&str; 5] = ["pip", "setuptools", "wheel", "componentize-py", "pytest"];
+const TOOLS: [&str; 4] = ["pip", "setuptools", "wheel", "pytest"];
 
 pub(super) fn read(manifest: &Path) -> Result<(Manifest, Vec<Part>), Error> {
     let document: Value = toml::from_str(&text(manifest)?).map_err(|error| wrong(manifest, error))?;
@@ -36,6 +41,12 @@ pub(super) fn read(manifest: &Path) -> Result<(Manifest, Vec<Part>), Error> {
             parts.push(part);
         }
     }
+    if !parts.iter().any(|part| part.name == SDK) {
+        parts.push(own_sdk());
+    }
+    if !parts.iter().any(|part| part.name == RUNTIME) {
+        parts.push(runtime());
+    }
     let needed: Vec<String> = document
         .pointer("/project/dependencies")
         .and_then(Value::as_array)
@@ -44,13 +55,51 @@ pub(super) fn read(manifest: &Path) -> Result<(Manifest, Vec<Part>), Error> {
         .filter_map(Value::as_str)
         .map(requirement)
         .collect();
-    let known: Vec<(String, String)> =
-        parts.iter().skip(1).filter(|part| needed.contains(&part.name)).map(|part| (part.name.clone(), part.version.clone())).collect();
+    let known: Vec<(String, String)> = parts
+        .iter()
+        .skip(1)
+        .filter(|part| needed.contains(&part.name) || part.name == SDK || part.name == RUNTIME)
+        .map(|part| (part.name.clone(), part.version.clone()))
+        .collect();
     if let Some(root) = parts.first_mut() {
         root.dependencies = known;
     }
     let sdk = parts.iter().find(|part| part.name == SDK).map(|part| (part.name.clone(), part.version.clone()));
     Ok((Manifest { sdk, ..project }, parts))
+}
+
+/// The SDK that this host carries.
+fn own_sdk() -> Part {
+    let document: Value = toml::from_str(SDK_MANIFEST).unwrap_or_default();
+    let project = of_project(&document);
+    Part {
+        ecosystem: Ecosystem::PyPi,
+        name: SDK.to_owned(),
+        version: project.version,
+        licenses: project.licenses,
+        description: project.description,
+        root: false,
+        published: false,
+        shipped: true,
+        hash: None,
+        dependencies: Vec::new(),
+    }
+}
+
+/// The tool in the version that this host is made for; it may lie anywhere in PATH.
+fn runtime() -> Part {
+    Part {
+        ecosystem: Ecosystem::PyPi,
+        name: RUNTIME.to_owned(),
+        version: python::VERSION.to_owned(),
+        licenses: String::new(),
+        description: "CPython and its standard library, as the tool puts them into the component".to_owned(),
+        root: false,
+        published: true,
+        shipped: true,
+        hash: None,
+        dependencies: Vec::new(),
+    }
 }
 
 fn of_project(document: &Value) -> Manifest {
@@ -150,8 +199,13 @@ mod tests {
         assert_eq!(manifest.authors, ["Mail team <mail@example.org>", "Someone"]);
         assert_eq!(manifest.source, "https://example.org/tenant");
         assert_eq!(manifest.sdk, Some(("tamis-plugin".to_owned(), "0.1.0".to_owned())));
-        assert_eq!(parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>(), ["tenant", "regex", "tamis-plugin"]);
-        assert_eq!(parts[0].dependencies.len(), 2);
+        assert_eq!(parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>(), ["tenant", "regex", "tamis-plugin", "componentize-py"]);
+        assert_eq!(parts[0].dependencies.len(), 3);
+
+        std::fs::remove_dir_all(folder.path().join(".venv")).expect("removed");
+        let (manifest, parts) = read(&path).expect("a manifest");
+        assert!(manifest.sdk.is_some_and(|(name, version)| name == "tamis-plugin" && !version.is_empty()), "the one that is built in");
+        assert_eq!(parts.len(), 3);
 
         std::fs::write(&path, "[project\n").expect("written");
         let error = read(&path).expect_err("cut short").to_string();

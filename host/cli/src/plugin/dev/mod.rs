@@ -13,6 +13,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use tamis_authoring::cases::{self, Case, Report};
 use tamis_authoring::desk::Desk;
+use tamis_sandbox::Limits;
 use watch::Watch;
 
 #[derive(Debug, Args)]
@@ -33,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Dev) -> anyhow::Result<Exit> {
         screen::tell(&format!("tamis: {}: expected the folder of a plugin", verb.folder.display()));
         return Ok(Exit::BadConfiguration);
     }
-    let desk = component::desk()?;
+    let desk = component::desk(Limits::default())?;
     if verb.once {
         return Ok(if round(arguments, verb, &desk)? { Exit::Success } else { Exit::Failure });
     }

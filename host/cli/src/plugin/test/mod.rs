@@ -1,18 +1,19 @@
 //! `tamis plugin test`.
 
 mod json;
-mod junit;
 mod text;
 
 use super::component;
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
+use crate::junit;
 use crate::screen;
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
 use tamis_authoring::cases::{self, Case, Report};
 use tamis_config::Diagnostics;
+use tamis_sandbox::Limits;
 
 pub(super) use json::difference;
 pub(super) use text::{differences, mismatches};
@@ -67,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Test) -> anyhow::Result<Exit> {
     if findings.has_errors() {
         return Ok(Exit::BadConfiguration);
     }
-    let desk = component::desk()?;
+    let desk = component::desk(Limits::default())?;
     let mut all = Vec::new();
     let mut sound = !missing;
     for Subject { folder, cases } in subjects {
@@ -90,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Test) -> anyhow::Result<Exit> {
     let mut out = std::io::stdout();
     match arguments.output {
         Output::Json => writeln!(out, "{}", json::all(&all))?,
-        Output::Junit => out.write_all(junit::all(&all).as_bytes())?,
+        Output::Junit => out.write_all(junit::xml(&all.iter().map(suite).collect::<Vec<_>>()).as_bytes())?,
         _ => out.write_all(text::all(&all, screen::colour_on_stdout()).as_bytes())?,
     }
     sound &= all.iter().all(|tested| tested.failed() == 0);
@@ -121,4 +122,21 @@ fn subjects(verb: &Test) -> (Vec<Subject>, Diagnostics, bool) {
         }
     }
     (subjects, findings, missing)
+}
+
+/// A plugin's cases as the build server reads them.
+fn suite(tested: &Tested) -> junit::Suite {
+    let cases = tested.cases.iter().map(|(case, report)| junit::Case {
+        name: case.name.clone(),
+        class: tested.plugin.clone(),
+        file: Some(case.file.display().to_string()),
+        time: report.took,
+        failure: report.mismatches.first().map(|first| {
+            let mut details = String::new();
+            // Writing to a text does not fail.
+            let _ = mismatches(&mut details, case, report, false);
+            (format!("expected {}, found {}", first.expected, first.found), details)
+        }),
+    });
+    junit::Suite { name: tested.plugin.clone(), cases: cases.collect() }
 }
