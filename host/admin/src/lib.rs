@@ -1,7 +1,9 @@
-//! The operator's HTTP API: health, metrics, status and plan. Read-only; on loopback or a Unix socket.
+//! The operator's HTTP API on loopback or a Unix socket: health, metrics, status, plan, and letting one configuration take over from
+//! another.
 //!
 //! Limits: headers within [`HEADER_TIMEOUT`], [`CONNECTIONS_MAX`] connections, no request body is read.
 
+pub mod control;
 mod listen;
 mod routes;
 

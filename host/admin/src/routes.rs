@@ -1,44 +1,184 @@
 //! What the API answers.
 
+use crate::control::{Ask, Control, Promotion, Request, Trial, TrialKind, Verdict};
 use axum::Router;
 use axum::extract;
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use serde::Deserialize;
 use std::sync::Arc;
-use tamis_plan::Plan;
-use tamis_runtime::{Metrics, Stop, Summary};
+use std::time::Duration;
+use tamis_runtime::{Engine, Stop};
+use tokio::sync::oneshot;
+
+/// Longest wait for a reload; it goes on, and the history tells how it ended.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(50);
+/// Longest trial.
+const TRIAL_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Longest reason that may be given, in characters.
+const WHY_CHARS_MAX: usize = 500;
+/// Entries of the history that are told.
+const HISTORY_MAX: usize = 1_000;
 
 /// What the answers are made of.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct State {
-    /// The running plan.
-    pub plan: Arc<Plan>,
-    /// The metrics.
-    pub metrics: Arc<Metrics>,
+    /// What runs.
+    pub engine: Arc<Engine>,
+    /// The way to change it.
+    pub control: Control,
     /// Tells whether the host is stopping.
     pub stop: Stop,
-    /// Gives what has happened so far; `None` once the host has ended.
-    pub summary: Arc<dyn Fn() -> Option<Summary> + Send + Sync>,
 }
 
 /// The API's routes.
 pub fn router(state: State) -> Router {
+    let known =
+        ["/livez", "/readyz", "/metrics", "/v1/status", "/v1/plan", "/v1/generations", "POST /v1/reload", "POST /v1/rollback", "/v1/trial"];
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .route("/v1/status", get(status))
-        .route("/v1/plan", get(|extract::State(state): extract::State<State>| async move { Json(state.plan.as_ref().clone()) }))
-        .fallback(|| async {
-            (
-                StatusCode::NOT_FOUND,
-                Json(serde_json::json!({"error": "not found", "known": ["/livez", "/readyz", "/metrics", "/v1/status", "/v1/plan"]})),
-            )
-        })
+        .route("/v1/status", get(|extract::State(state): extract::State<State>| async move { Json(state.engine.summary()) }))
+        .route("/v1/plan", get(|extract::State(state): extract::State<State>| async move { Json(state.control.planned().plan.clone()) }))
+        .route("/v1/generations", get(generations))
+        .route("/v1/reload", post(reload))
+        .route("/v1/rollback", post(rollback))
+        .route("/v1/trial", get(trial).delete(end_trial))
+        .fallback(move || async move { (StatusCode::NOT_FOUND, Json(serde_json::json!({"error": "not found", "known": known}))) })
+        .layer(middleware::from_fn(own_page))
         .layer(middleware::from_fn(own_host))
         .with_state(state)
+}
+
+/// Refuses writes that a page of another site makes a browser send: they carry its origin.
+async fn own_page(headers: HeaderMap, request: extract::Request, next: Next) -> Response {
+    let site = headers.get("sec-fetch-site").map(|site| site.to_str().unwrap_or("?"));
+    let foreign = headers.contains_key(header::ORIGIN) && site != Some("same-origin");
+    if request.method().is_safe() || !(foreign || matches!(site, Some(site) if site != "same-origin" && site != "none")) {
+        next.run(request).await
+    } else {
+        (StatusCode::FORBIDDEN, Json(serde_json::json!({"error": "writes are not taken from pages of other sites"}))).into_response()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reload {
+    #[serde(default)]
+    dry_run: bool,
+    why: Option<String>,
+    /// Shares: from 0 to 1.
+    shadow: Option<f64>,
+    canary: Option<f64>,
+    /// Seconds.
+    promote_after: Option<f64>,
+    max_diff: Option<f64>,
+    max_errors: Option<u64>,
+}
+
+impl Reload {
+    fn ask(&self) -> Result<Ask, &'static str> {
+        let ppm = |share: f64| (share.is_finite() && (0.0..=1.0).contains(&share)).then_some((share * 1_000_000.0).round() as u32);
+        let promotion = match (self.promote_after, self.max_diff, self.max_errors) {
+            (None, None, None) => None,
+            (None, ..) => return Err("`max_diff` and `max_errors` need `promote_after`"),
+            (Some(after), diff, errors) => {
+                let after = Duration::try_from_secs_f64(after).ok().filter(|after| *after <= TRIAL_MAX);
+                let after = after.ok_or("expected `promote_after` as seconds, at most a week")?;
+                let max_diff_ppm = ppm(diff.unwrap_or(0.0)).ok_or("expected `max_diff` from 0 to 1")?;
+                Some(Promotion { after, max_diff_ppm, max_errors: errors.unwrap_or(0) })
+            }
+        };
+        let (kind, share) = match (self.shadow, self.canary, self.dry_run) {
+            (None, None, dry_run) if promotion.is_none() => return Ok(if dry_run { Ask::DryRun } else { Ask::Reload }),
+            (Some(share), None, false) => (TrialKind::Shadow, share),
+            (None, Some(share), false) => (TrialKind::Canary, share),
+            _ => return Err("expected one of `dry_run`, `shadow` and `canary`, and `promote_after` only with the last two"),
+        };
+        let share_ppm = ppm(share).filter(|share| *share > 0).ok_or("expected a share above 0 and up to 1, such as 0.05")?;
+        Ok(Ask::Try(Trial { kind, share_ppm, promotion }))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rollback {
+    to: Option<u64>,
+    why: Option<String>,
+}
+
+async fn reload(extract::State(state): extract::State<State>, query: Result<Query<Reload>, QueryRejection>) -> Response {
+    match query {
+        Ok(Query(query)) => match query.ask() {
+            Ok(what) => ask(state, what, query.why).await,
+            Err(message) => bad_request(message),
+        },
+        Err(error) => bad_request(&format!(
+            "{}; known are dry_run=true, why=TEXT, shadow=SHARE, canary=SHARE, promote_after=SECONDS, max_diff=SHARE, max_errors=N",
+            error.body_text()
+        )),
+    }
+}
+
+async fn rollback(extract::State(state): extract::State<State>, query: Result<Query<Rollback>, QueryRejection>) -> Response {
+    match query {
+        Ok(Query(query)) => ask(state, Ask::Rollback(query.to), query.why).await,
+        Err(error) => bad_request(&format!("{}; expected nothing, or to=NUMBER and why=TEXT", error.body_text())),
+    }
+}
+
+async fn trial(extract::State(state): extract::State<State>) -> Response {
+    match state.control.trial() {
+        Some(report) => Json(report).into_response(),
+        None => (StatusCode::NOT_FOUND, Json(serde_json::json!({"error": "neither a shadow nor a canary runs"}))).into_response(),
+    }
+}
+
+async fn end_trial(extract::State(state): extract::State<State>) -> Response {
+    ask(state, Ask::EndTrial, None).await
+}
+
+fn bad_request(message: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "error": message }))).into_response()
+}
+
+async fn ask(state: State, ask: Ask, why: Option<String>) -> Response {
+    if why.as_ref().is_some_and(|why| why.chars().count() > WHY_CHARS_MAX) {
+        return bad_request(&format!("`why` has more than {WHY_CHARS_MAX} characters"));
+    }
+    let (tell, told) = oneshot::channel();
+    let request = Request { ask, who: "admin API".into(), why };
+    if state.control.ask(request, move |answer| drop(tell.send(answer))).is_err() {
+        return (StatusCode::TOO_MANY_REQUESTS, Json(serde_json::json!({"error": "too many requests wait; try again"}))).into_response();
+    }
+    match tokio::time::timeout(RELOAD_TIMEOUT, told).await {
+        Ok(Ok(answer)) => {
+            let status = match answer.result {
+                Verdict::Trying => StatusCode::ACCEPTED,
+                Verdict::GaveUp | Verdict::Applied | Verdict::Unchanged | Verdict::Sound => StatusCode::OK,
+                Verdict::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+                Verdict::Failed | Verdict::Superseded => StatusCode::CONFLICT,
+            };
+            (status, Json(answer)).into_response()
+        }
+        Ok(Err(_)) => (StatusCode::SERVICE_UNAVAILABLE, Json(serde_json::json!({"error": "the host is stopping"}))).into_response(),
+        Err(_) => {
+            let message = format!("not done after {} s; it goes on, and /v1/generations tells how it ended", RELOAD_TIMEOUT.as_secs());
+            (StatusCode::GATEWAY_TIMEOUT, Json(serde_json::json!({ "error": message }))).into_response()
+        }
+    }
+}
+
+async fn generations(extract::State(state): extract::State<State>) -> Response {
+    match state.control.history(HISTORY_MAX) {
+        Ok(entries) => Json(serde_json::json!({ "running": state.engine.generation(), "history": entries })).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(serde_json::json!({ "error": error.to_string() }))).into_response(),
+    }
 }
 
 /// Refuses requests that name another host: a page in a browser that was led to the loopback address does so.
@@ -62,16 +202,16 @@ async fn own_host(headers: HeaderMap, request: extract::Request, next: Next) -> 
 }
 
 async fn ready(extract::State(state): extract::State<State>) -> Response {
-    if state.stop.is_draining() { (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response() } else { "ready\n".into_response() }
+    if state.stop.is_draining() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
+    match state.control.degraded() {
+        Some(why) => format!("degraded: {why}\n").into_response(),
+        None => "ready\n".into_response(),
+    }
 }
 
 async fn metrics(extract::State(state): extract::State<State>) -> Response {
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], state.metrics.encode()).into_response()
-}
-
-async fn status(extract::State(state): extract::State<State>) -> Response {
-    match (state.summary)() {
-        Some(summary) => Json(summary).into_response(),
-        None => (StatusCode::SERVICE_UNAVAILABLE, Json(serde_json::json!({"error": "the host has ended"}))).into_response(),
-    }
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], state.engine.metrics().encode())
+        .into_response()
 }

@@ -93,6 +93,9 @@ pub(crate) struct Run {
     /// Read files from their beginning, whatever was delivered before.
     #[arg(long)]
     pub(crate) again: bool,
+    /// Reload when a file of the configuration, or a plugin's, changes.
+    #[arg(long, conflicts_with = "once")]
+    pub(crate) watch: bool,
     /// Print at the end what became of every record, and this many records before and after.
     #[arg(long, value_name = "SAMPLES", num_args = 0..=1, default_missing_value = "3")]
     pub(crate) report: Option<usize>,

@@ -2,29 +2,14 @@
 
 use crate::arguments::{Arguments, Configuration, Output};
 use crate::screen;
-use tamis_config::{Config, Diagnostics, ProcessEnvironment};
-use tamis_plan::Plan;
-use tamis_runtime::Tools;
-
-/// A sound configuration, and what was loaded for it.
-pub(crate) struct Planned {
-    pub(crate) config: Config,
-    pub(crate) plan: Plan,
-    pub(crate) tools: Tools,
-}
+pub(crate) use tamis_admin::control::Planned;
+use tamis_config::{Diagnostics, FileText};
 
 /// Loads and plans. `run`: compiled plugins are kept for the next start (otherwise an existing cache is used and none is made).
 pub(crate) fn plan(configuration: &Configuration, run: bool) -> (Option<Planned>, Diagnostics) {
-    let (config, mut findings) = Config::load(&configuration.config, &ProcessEnvironment);
-    let Some(config) = config else {
-        findings.sort();
-        return (None, findings);
-    };
-    let cache = run || config.settings.data_dir.join("cache").is_dir();
-    let mut tools = Tools::new(&config, cache, run);
-    let plan = tamis_plan::plan(&config, &mut tools, &mut findings);
-    findings.sort();
-    (plan.map(|plan| Planned { config, plan, tools }), findings)
+    let mut findings = Diagnostics::new();
+    let files = FileText::read(&configuration.config, &mut findings);
+    Planned::of(files, findings, None, |_| None, run)
 }
 
 /// Shows the findings: on standard error as text, or as JSON for machines.

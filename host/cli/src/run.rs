@@ -8,10 +8,11 @@ use crate::{report, screen, signals};
 use anyhow::Context as _;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tamis_admin::control::{Control, Entry, History, LastGood, Watch};
 use tamis_admin::{AdminError, Listener};
-use tamis_config::{Admin, Settings};
+use tamis_config::{Admin, Diagnostics, FileText, Settings};
 use tamis_delivery::{FolderLock, LockError};
 use tamis_runtime::{Ended, Engine, Metrics, StartOptions, Stop};
 
@@ -27,16 +28,27 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 const FILES_MIN: usize = 16;
 
 pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
+    let mut watch = Some(Watch::of(&verb.configuration.config)).filter(|_| verb.watch && !verb.once);
     let (planned, findings) = plan::plan(&verb.configuration, true);
     plan::show(arguments, &findings);
-    let Some(planned) = planned else { return Ok(Exit::BadConfiguration) };
-    let Planned { config, plan, tools } = planned;
+    let (planned, degraded) = match planned {
+        Some(planned) => (planned, None),
+        None => match last_good(verb, &findings) {
+            Some((planned, why)) => (planned, Some(why)),
+            None => return Ok(Exit::BadConfiguration),
+        },
+    };
+    let planned = Arc::new(planned);
+    let config = &planned.config;
     enough_files()?;
     // Before anything in it is opened, and until everything has ended.
     let _lock = hold(&config.settings)?;
+    let mut history = (!verb.once).then(|| History::open(config.settings.data_dir.as_path()));
     let metrics = Arc::new(Metrics::new());
     let stop = Stop::default();
+    metrics.watch_disk(config.settings.data_dir.as_path());
     let interrupted = Arc::new(AtomicBool::new(false));
+    let signalled = Arc::new(OnceLock::new());
     let io = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -45,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
         .context("cannot start the admin thread")?;
     {
         let _entered = io.enter();
-        io.spawn(signals::watch(stop.clone(), Arc::clone(&interrupted)));
+        io.spawn(signals::watch(stop.clone(), Arc::clone(&interrupted), Arc::clone(&signalled)));
     }
     // Bound before anything is read, so that a second host on the same address does not get to work.
     let listener = match io.block_on(listen(&config.settings)) {
@@ -56,23 +68,40 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
         }
         Err(error) => return Err(error.into()),
     };
-    let options = StartOptions { once: verb.once, again: verb.again, samples: verb.report.unwrap_or(0) };
-    let engine = Engine::start(&config, &plan, &tools, Arc::clone(&metrics), stop.clone(), &options)?;
+    let generation = history.as_ref().map_or(0, History::last);
+    let options = StartOptions { once: verb.once, again: verb.again, samples: verb.report.unwrap_or(0), generation };
+    let engine = Arc::new(Engine::start(config, &planned.plan, &planned.tools, metrics, stop.clone(), &options)?);
     let progress = engine.progress();
-    let engine = Arc::new(Mutex::new(Some(engine)));
+    if let Some(history) = &mut history {
+        let message = degraded.as_ref().map_or_else(|| format!("generation {} runs", generation + 1), Clone::clone);
+        // One that only stands in for files that do not plan is kept already.
+        if let Err(error) = history.add(&Entry::started(generation + 1, message), degraded.is_none().then_some(&planned)) {
+            tracing::error!("{error}");
+        }
+    }
+    // What nobody keeps need not stay in memory.
+    drop(planned.tools.take_components());
+    let history = history.unwrap_or_else(History::none);
+    let control = Control::start(Arc::clone(&engine), Arc::clone(&planned), &verb.configuration.config, history, degraded)?;
+    if !verb.once {
+        let _ = signalled.set(control.clone());
+    }
+    if let Some(watch) = watch.take() {
+        let (control, stop) = (control.clone(), stop.clone());
+        std::thread::Builder::new().name("watch".into()).spawn(move || watch.run(&control, || stop.is_draining()))?;
+    }
     if let Some(listener) = listener {
         tracing::info!("admin API on {}", listener.address);
-        let engine = Arc::clone(&engine);
-        let summary = Arc::new(move || engine.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Engine::summary));
-        io.spawn(tamis_admin::serve(listener, tamis_admin::State { plan: Arc::new(plan), metrics, stop: stop.clone(), summary }));
+        let state = tamis_admin::State { engine: Arc::clone(&engine), control: control.clone(), stop: stop.clone() };
+        io.spawn(tamis_admin::serve(listener, state));
     }
     let bar = Bar::new(progress, verb.once);
     let abandon = await_end(&engine, &stop, config.settings.shutdown_timeout, bar.as_ref());
     if let Some(bar) = bar {
         bar.finish();
     }
-    let engine = engine.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let ended = engine.context("the host ended twice; this is a bug")?.wait(abandon);
+    control.close();
+    let ended = engine.wait(abandon);
     // Gives the admin API the time to take its socket away.
     io.shutdown_timeout(Duration::from_millis(500));
     if stop.is_reader_gone() {
@@ -84,6 +113,22 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
         return Ok(if exit == Exit::Success { Exit::Undelivered } else { exit });
     }
     finish(arguments, verb, &ended, interrupted.load(Ordering::SeqCst))
+}
+
+/// What ran last, when the files do not plan: better than nothing, and told.
+fn last_good(verb: &Run, findings: &Diagnostics) -> Option<(Planned, String)> {
+    if verb.once {
+        return None;
+    }
+    let paths = &verb.configuration.config;
+    let data_dir = Settings::data_dir_in(&FileText::read(paths, &mut Diagnostics::new()));
+    if !data_dir.join("generations").is_dir() {
+        return None;
+    }
+    let LastGood { generation, planned } = History::open(&data_dir).last_good(paths)?;
+    let why = format!("the configuration is not sound ({}): generation {generation}, the last good one, runs instead", findings.summary());
+    tracing::error!("{why}");
+    Some((planned, why))
 }
 
 /// Holds the data folder for this host alone. One that cannot be written is nobody's: whatever needs it says so.
@@ -107,11 +152,11 @@ async fn listen(settings: &Settings) -> Result<Option<Listener>, AdminError> {
 }
 
 /// Waits until everything has ended; ends it when draining takes longer than it may. Gives whether something did not end even then.
-fn await_end(engine: &Mutex<Option<Engine>>, stop: &Stop, shutdown_timeout: Duration, bar: Option<&Bar>) -> bool {
+fn await_end(engine: &Engine, stop: &Stop, shutdown_timeout: Duration, bar: Option<&Bar>) -> bool {
     let mut draining: Option<Instant> = None;
     let mut ending: Option<Instant> = None;
     loop {
-        if engine.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(Engine::is_finished) {
+        if engine.is_finished() {
             return false;
         }
         std::thread::sleep(LOOK);

@@ -1,12 +1,13 @@
-//! SIGTERM and SIGINT: the first drains, the second ends at once. SIGHUP changes nothing yet, and above all it does not end the host.
+//! SIGTERM and SIGINT: the first drains, the second ends at once. SIGHUP reloads, where there is something to reload.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use tamis_admin::control::{Ask, Control, Request};
 use tamis_runtime::Stop;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Watches for signals as long as the future is polled. Sets `interrupted` on SIGINT.
-pub(crate) async fn watch(stop: Stop, interrupted: Arc<AtomicBool>) -> std::io::Result<()> {
+/// Watches for signals as long as the future is polled. Sets `interrupted` on SIGINT; asks `control` on SIGHUP, once it is there.
+pub(crate) async fn watch(stop: Stop, interrupted: Arc<AtomicBool>, control: Arc<OnceLock<Control>>) -> std::io::Result<()> {
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
     let mut hup = signal(SignalKind::hangup())?;
@@ -15,7 +16,14 @@ pub(crate) async fn watch(stop: Stop, interrupted: Arc<AtomicBool>) -> std::io::
     loop {
         let name = tokio::select! {
             _ = hup.recv() => {
-                tracing::warn!("SIGHUP: this host does not reload while it runs; restart it to take up a changed configuration");
+                match control.get() {
+                    Some(control) => {
+                        let request = Request { ask: Ask::Reload, who: "SIGHUP".into(), why: None };
+                        // One that is refused because many wait is covered by them.
+                        let _ = control.ask(request, drop);
+                    }
+                    None => tracing::warn!("SIGHUP: a run with `--once`, or one that only starts, does not reload"),
+                }
                 continue;
             }
             _ = term.recv() => "SIGTERM",

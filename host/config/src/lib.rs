@@ -18,7 +18,7 @@ pub use case_file::load_tests;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity, codes, escaped, nearest};
 pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX, Key, NODES_MAX, Node, TEXT_BYTES_MAX, Value};
 pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
-pub use load::ProcessEnvironment;
+pub use load::{FileText, ProcessEnvironment};
 pub use model::{
     AccessCodec, AccessFormat, Admin, AutoCodec, BatchSettings, Buffer, Bytes, Codec, Config, CsvCodec, DemoSource, Digest, Expect,
     Expected, ExpectedLetter, ExpectedPassage, ExpectedRecord, FORMAT_VERSION, FileSink, FileSource, Form, Grant, GrokCodec, GrokPattern,

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::codes::{
     BAD_NAME, BAD_VERSION, DEFINED_TWICE, EMPTY_FOLDER, FILE_TOO_LARGE, NOT_UTF8, UNKNOWN_KEY, UNREADABLE_FILE, WRONG_TYPE,
@@ -36,6 +37,29 @@ impl Environment for ProcessEnvironment {
     }
 }
 
+/// A configuration file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileText {
+    /// What it is called in messages.
+    pub name: String,
+    /// Where the paths in it begin.
+    pub folder: PathBuf,
+    /// What it holds; secrets stand in it as `${…}`.
+    pub text: String,
+}
+
+impl FileText {
+    /// Reads configuration files, or the `*.yaml` and `*.yml` of folders in the order of their names.
+    pub fn read(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<Self> {
+        let paths = files(paths, diagnostics);
+        let text = |path: PathBuf| {
+            let (name, folder) = (path.to_string_lossy().into_owned(), path.parent().unwrap_or(Path::new("")).to_path_buf());
+            text_of(&path, diagnostics).map(|text| Self { name, folder, text })
+        };
+        paths.into_iter().filter_map(text).collect()
+    }
+}
+
 impl Config {
     /// Reads configuration files, or the `*.yaml` and `*.yml` of folders in the order of their names, as one configuration.
     ///
@@ -43,17 +67,17 @@ impl Config {
     /// either case, so that later stages can add to them.
     pub fn load(paths: &[PathBuf], environment: &dyn Environment) -> (Option<Config>, Diagnostics) {
         let mut diagnostics = Diagnostics::new();
-        let mut documents = Vec::new();
-        for path in files(paths, &mut diagnostics) {
-            let name = path.to_string_lossy();
-            let folder = path.parent().unwrap_or(Path::new(""));
-            if let Some(text) = text_of(&path, &mut diagnostics) {
-                documents.extend(Document::parse(&name, &text, folder, &mut diagnostics));
-            }
-        }
-        let config = build(documents, environment, &mut diagnostics);
+        let files = FileText::read(paths, &mut diagnostics);
+        let config = Self::of(&files, environment, &mut diagnostics);
         diagnostics.sort();
         (config, diagnostics)
+    }
+
+    /// The same of texts that were read before.
+    pub fn of(files: &[FileText], environment: &dyn Environment, diagnostics: &mut Diagnostics) -> Option<Config> {
+        let parse = |file: &FileText| Document::parse(&file.name, &file.text, &file.folder, diagnostics);
+        let documents = files.iter().filter_map(parse).collect();
+        build(documents, environment, diagnostics)
     }
 
     /// Reads a text as if it were the file `file` in `folder`.
@@ -63,6 +87,23 @@ impl Config {
         let config = build(document.into_iter().collect(), environment, &mut diagnostics);
         diagnostics.sort();
         (config, diagnostics)
+    }
+}
+
+impl Settings {
+    /// The data folder that files name, as far as they can be read; the default one otherwise. `${…}` is not resolved.
+    pub fn data_dir_in(files: &[FileText]) -> PathBuf {
+        let named = |file: &FileText| {
+            let document = Document::parse(&file.name, &file.text, &file.folder, &mut Diagnostics::new());
+            let text = document.as_ref().and_then(|document| match &document.root.get("settings")?.get("data_dir")?.value {
+                Value::Text(text) => Some(text.to_string()),
+                _ => None,
+            });
+            // A file that is no YAML may still have the line.
+            let line = || file.text.lines().find_map(|line| line.trim().strip_prefix("data_dir:").map(|rest| rest.trim().to_string()));
+            text.or_else(line).filter(|path| !path.is_empty() && !path.contains("${"))
+        };
+        files.iter().find_map(named).map_or_else(|| Settings::default().data_dir.as_path().to_path_buf(), PathBuf::from)
     }
 }
 

@@ -5,6 +5,7 @@
 //! declares is asked of a [`Toolbox`].
 
 pub mod codes;
+mod diff;
 mod ends;
 mod grants;
 mod graph;
@@ -15,6 +16,7 @@ mod resolve;
 mod trials;
 mod types;
 
+pub use diff::{Change, Kind, diff};
 pub use graph::{to_dot, to_mermaid};
 pub use lineage::{Access, Lineage, lineage};
 pub use model::{Mode, Origin, OutputPlan, PipelinePlan, Plan, PluginPlan, SourcePlan, StepPlan, Target, Way};

@@ -19,6 +19,8 @@ use crate::{Error, Lock, Store, digest_of};
 pub struct Admitted {
     /// Its bytes: these, and no file that may have changed since, are to be compiled.
     pub wasm: Vec<u8>,
+    /// Its signature's text, where the policy asks for one.
+    pub signature: Option<String>,
     /// Id of the key that signed it, where the policy asks for one.
     pub signed_by: Option<String>,
     /// What the operator should know all the same.
@@ -123,18 +125,20 @@ impl Admission {
             Err(reason) => return Err(Refusal::new(RefusalKind::NotSigned, reason, "no plugin is loaded until the policy can be read")),
         }
         let mut notes = Vec::new();
-        let (wasm, signature) = match &plugin.reference {
-            Some(reference) => {
+        let (wasm, signature) = match (&plugin.kept, &plugin.reference) {
+            (Some(kept), _) => self.from_file(plugin, kept)?,
+            (None, Some(reference)) => {
                 let found = self.from_registry(reference, plugin.limits.component.0, &mut notes);
                 found.map_err(|refusal| Refusal {
                     message: notes.iter().map(|note| format!("{note}; ")).chain([refusal.message]).collect(),
                     ..refusal
                 })?
             }
-            None => self.from_file(plugin)?,
+            (None, None) => self.from_file(plugin, &plugin.component_path)?,
         };
         let signed_by = self.verify(plugin, &wasm, signature.as_deref())?;
-        Ok(Admitted { wasm, signed_by, notes })
+        let signature = signature.filter(|_| signed_by.is_some());
+        Ok(Admitted { wasm, signature, signed_by, notes })
     }
 
     fn verify(&self, plugin: &Plugin, wasm: &[u8], signature: Option<&str>) -> Result<Option<String>, Refusal> {
@@ -158,8 +162,8 @@ impl Admission {
         }
     }
 
-    fn from_file(&self, plugin: &Plugin) -> Result<(Vec<u8>, Option<String>), Refusal> {
-        let (path, bytes_max) = (&plugin.component_path, plugin.limits.component.0);
+    fn from_file(&self, plugin: &Plugin, path: &Path) -> Result<(Vec<u8>, Option<String>), Refusal> {
+        let bytes_max = plugin.limits.component.0;
         let unavailable = |message, help| Refusal::new(RefusalKind::Unavailable, message, help);
         let unreadable = |error: &std::io::Error, help| {
             unavailable(format!("cannot read the component `{}`: {error}", plugin.component.value.shown()), help)

@@ -14,6 +14,8 @@ use tamis_sandbox::Plugin;
 /// A run in numbers.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
+    /// Number of the running generation.
+    pub generation: u64,
     /// Time since the start, in seconds.
     pub seconds: f64,
     /// Sources.
@@ -104,8 +106,9 @@ pub struct SinkSummary {
 
 impl Summary {
     pub(crate) fn collect(
+        generation: u64,
         graph: &Graph,
-        flights: &[Arc<Flight>],
+        flights: &[(Arc<str>, Arc<Flight>)],
         sinks: &[Arc<SinkCounts>],
         plugins: &[(String, Plugin)],
         samples: Vec<Sample>,
@@ -127,12 +130,19 @@ impl Summary {
             encode_seconds: seconds(&p.counts.encode_ns),
         });
         Self {
+            generation,
             seconds: since.as_secs_f64(),
             sources: graph
                 .sources
                 .iter()
-                .zip(flights)
-                .map(|(name, f)| SourceSummary { name: name.to_string(), settled: f.settled(), held: f.under_way() + f.undelivered() })
+                .map(|name| {
+                    let mut source = SourceSummary { name: name.to_string(), settled: 0, held: 0 };
+                    for (_, flight) in flights.iter().filter(|(of, _)| of == name) {
+                        source.settled += flight.settled();
+                        source.held += flight.under_way() + flight.undelivered();
+                    }
+                    source
+                })
                 .collect(),
             pipelines: pipelines.collect(),
             sinks: graph

@@ -1,34 +1,28 @@
-//! The engine: starts sources, lanes and sinks, and brings them to an end in that order.
+//! The engine: starts sources, lanes and sinks, lets one generation take over from another, and brings everything to an end in
+//! that order.
 
 use crate::counts::Summary;
+use crate::generation::{Current, Generation, Tally};
 use crate::graph::Graph;
-use crate::lane::{Addressed, Boarded, Lane};
+use crate::lane::Lane;
+use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::sample::Samples;
-use crate::sequence::Sequence;
-use crate::sinks::{BatchSink, Letters, Outlet, SinkCounts, SpooledSink, StreamSink, queue};
-use crate::sources::{Gate, REPLAY, Replay, counters};
-use crate::stop::{HaltOnPanic, Stop};
-use crate::suspects::Suspects;
+use crate::shadow::{Shadow, ShadowReport};
+use crate::sinks::{Prepared, Sinks, Spec, Surroundings as SinkSurroundings, Ways, WeakLetters};
+use crate::sources::{Flights, REPLAY, Replay, Roads, Sources, Surroundings};
+use crate::stop::Stop;
 use crate::tools::Tools;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-use tamis_config::{Buffer, Config, Lanes, PathTemplate, Retry, Sink, Source, WhenFull};
-use tamis_delivery::disk::RealDisk;
-use tamis_delivery::spool::{Spool, SpoolOptions, SpoolReader, SpoolWriter};
-use tamis_delivery::{Backoff, Flight};
-use tamis_nodes::sinks::{FileSink, Opened, WrittenFiles};
-use tamis_nodes::sources::{RunOptions, SourceError};
+use std::time::Instant;
+use tamis_config::{Config, Lanes as LaneCount, Settings, Source};
+use tamis_nodes::sinks::WrittenFiles;
 use tamis_plan::Plan;
-
-/// How often an idle lane looks whether the host stops.
-const LOOK: Duration = Duration::from_millis(20);
-/// Stack of a lane's thread: WebAssembly takes up to 512 KiB of it, VRL's interpreter recurses.
-const LANE_STACK_BYTES: usize = 4 * 1024 * 1024;
 
 /// How to run.
 #[derive(Debug, Clone, Default)]
@@ -39,9 +33,11 @@ pub struct StartOptions {
     pub again: bool,
     /// How many records before and after to keep for showing.
     pub samples: usize,
+    /// Number of the first generation, less one: that of the last one of earlier runs.
+    pub generation: u64,
 }
 
-/// Why a host does not start.
+/// Why a host does not start, or a generation cannot take over.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A sink cannot be opened.
@@ -69,6 +65,15 @@ pub enum StartError {
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
+    /// Something changed that cannot while the host runs.
+    #[error("{what} cannot change while the host runs; restart it to take that up")]
+    NeedsRestart {
+        /// What changed.
+        what: String,
+    },
+    /// The host ends.
+    #[error("the host is stopping")]
+    Stopping,
 }
 
 /// How far reading has got.
@@ -98,51 +103,108 @@ pub struct Ended {
     pub halted: Option<String>,
 }
 
+/// What a generation that took over brought with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Its number.
+    pub generation: u64,
+    /// Sources that begin, change or end.
+    pub sources: Vec<String>,
+    /// Sinks that begin or change.
+    pub sinks: Vec<String>,
+}
+
 /// A running host.
 pub struct Engine {
-    graph: Arc<Graph>,
     metrics: Arc<Metrics>,
     stop: Stop,
+    lanes: Lanes,
+    lane_count: usize,
+    current: Arc<Current>,
+    latest: Mutex<Latest>,
+    letters: Mutex<WeakLetters>,
+    sinks: Mutex<Sinks>,
+    sources: Mutex<Sources>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// As long as there are sources.
+    roads: Weak<Roads>,
+    alive: Weak<()>,
+    flights: Flights,
     progress: Arc<Progress>,
-    samples: Arc<Samples>,
-    flights: Vec<Arc<Flight>>,
-    sink_counts: Vec<Arc<SinkCounts>>,
-    plugins: Vec<(String, tamis_sandbox::Plugin)>,
-    sources_left: Arc<AtomicUsize>,
     source_errors: Arc<Mutex<Vec<String>>>,
-    lanes: Vec<JoinHandle<()>>,
-    sinks: Vec<JoinHandle<()>>,
-    written: WrittenFiles,
-    /// Those that are waited for: they write their last positions when everything is delivered.
-    sources: Vec<JoinHandle<()>>,
+    settings: Settings,
+    once: bool,
     started: Instant,
+    shadow: Mutex<Option<Shadow>>,
+    canary: Mutex<Option<Canary>>,
+}
+
+/// A generation that gets a share of the frames, and what it takes to let it have all of them.
+struct Canary {
+    built: Built,
+    share: f64,
+    started: Instant,
+    /// What the active generation had taken through when it began.
+    before: (u64, u64),
+}
+
+/// What a canary has done so far, beside the generation that runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct CanaryReport {
+    /// The share of frames that it gets, from 0 to 1.
+    pub share: f64,
+    /// How long it has run, in seconds.
+    pub seconds: f64,
+    /// Records that the canary's pipelines took.
+    pub records: u64,
+    /// Dead letters among them.
+    pub errors: u64,
+    /// Records that the active generation's pipelines took meanwhile.
+    pub records_active: u64,
+    /// Dead letters among those.
+    pub errors_active: u64,
+}
+
+/// A generation with its ways to the sinks, and what begins with it.
+struct Built {
+    generation: Arc<Generation>,
+    ways: Ways,
+    plugins: Vec<(String, tamis_sandbox::Plugin)>,
+}
+
+/// The generation that began last.
+struct Latest {
+    number: u64,
+    graph: Arc<Graph>,
+    plugins: Vec<(String, tamis_sandbox::Plugin)>,
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("lanes", &self.lanes.len()).finish_non_exhaustive()
+        f.debug_struct("Engine").field("lanes", &self.lane_count).finish_non_exhaustive()
     }
 }
 
 /// Lanes that a configuration asks for.
 pub(crate) fn lanes(config: &Config) -> usize {
     match config.settings.lanes {
-        Lanes::Auto => std::thread::available_parallelism().map_or(1, usize::from).min(64),
-        Lanes::Count(count) => count as usize,
+        LaneCount::Auto => std::thread::available_parallelism().map_or(1, usize::from).min(64),
+        LaneCount::Count(count) => count as usize,
     }
 }
 
-/// Whether a sink may refuse records: then it is no place for those that another one refused.
-fn refuses(config: &Config, sink: &str) -> bool {
-    config.sinks.get(sink).is_some_and(|sink| {
-        let by_kind = match &sink.value {
-            Sink::Http(_) => true,
-            // What its records hold may lead to no file.
-            Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
-            Sink::Stdout(_) | Sink::Null(_) => false,
-        };
-        by_kind || sink.value.retry().give_up_after.is_some()
-    })
+/// A generation that could take over: everything that may fail has been done.
+struct Candidate {
+    graph: Arc<Graph>,
+    ready: Vec<Lane>,
+    sinks: Prepared,
+    sources: BTreeMap<String, Source>,
+    plugins: Vec<(String, tamis_sandbox::Plugin)>,
+    only: bool,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Engine {
@@ -155,357 +217,304 @@ impl Engine {
         stop: Stop,
         options: &StartOptions,
     ) -> Result<Self, StartError> {
-        let graph =
-            Arc::new(Graph::build(plan, tools, &metrics, &|sink| refuses(config, sink)).map_err(|e| StartError::Build(e.to_string()))?);
         let lane_count = lanes(config);
-        let samples = Arc::new(Samples::new(options.samples));
-        let mut ready = Vec::new();
-        for _ in 0..lane_count {
-            ready.push(Lane::new(Arc::clone(&graph), stop.clone(), Arc::clone(&samples), config.settings.json_depth)?);
-        }
-        let mut engine = Self {
+        let (pool, written, current) = (Arc::new(Pool::new(4 * lane_count + 4)), WrittenFiles::default(), Arc::<Current>::default());
+        let (progress, flights, left) = (Arc::<Progress>::default(), Flights::default(), Arc::new(AtomicUsize::new(0)));
+        let source_errors = Arc::<Mutex<Vec<String>>>::default();
+        let lanes = Lanes {
+            current: Arc::clone(&current),
+            stop: stop.clone(),
+            pool: Arc::clone(&pool),
+            samples: Arc::new(Samples::new(options.samples)),
+            depth_max: config.settings.json_depth,
+            feed: Arc::default(),
+            sources_left: Arc::clone(&left),
+            left: Arc::default(),
+        };
+        let sinks = Sinks::new(SinkSurroundings {
             metrics: Arc::clone(&metrics),
             stop: stop.clone(),
-            progress: Arc::default(),
-            samples,
-            flights: Vec::new(),
-            sink_counts: Vec::new(),
-            plugins: tools.plugins.iter().map(|(name, loaded)| (name.clone(), loaded.plugin.clone())).collect(),
-            sources_left: Arc::new(AtomicUsize::new(0)),
-            source_errors: Arc::default(),
-            lanes: Vec::new(),
-            sinks: Vec::new(),
-            written: WrittenFiles::default(),
-            sources: Vec::new(),
-            started: Instant::now(),
-            graph,
+            pool: Arc::clone(&pool),
+            written: written.clone(),
+            data_dir: config.settings.data_dir.as_path().to_path_buf(),
+            once: options.once,
+        });
+        let surroundings = Surroundings {
+            metrics: Arc::clone(&metrics),
+            stop: stop.clone(),
+            pool,
+            progress: Arc::clone(&progress),
+            current: Arc::clone(&current),
+            written,
+            settings: config.settings.clone(),
+            options: options.clone(),
+            lane_count,
+            left: Arc::clone(&left),
+            errors: Arc::clone(&source_errors),
+            flights: Arc::clone(&flights),
         };
-        metrics.watch_plugins(engine.plugins.iter().map(|(_, p)| p.clone()));
-        let pool = Arc::new(Pool::new(4 * lane_count + 4));
-        let outlets = engine.start_sinks(config, &pool, options.once)?;
-        let frames = crossbeam_channel::bounded(lane_count);
-        let aside = crossbeam_channel::bounded(1);
-        let suspects = Arc::new(Suspects::new(engine.graph.sources.len() + 1));
-        // One for each source, and one for dead letters that are run again.
-        let sequences = (0..=engine.graph.sources.len()).map(|_| Sequence::default()).collect();
-        let exit = Arc::new(Exit { sequences, outlets, stop: stop.clone() });
-        for (number, lane) in ready.into_iter().enumerate() {
-            engine.start_lane(format!("lane {number}"), Ready::Now(lane), &frames.1, &exit, &suspects, &pool)?;
+        let (frames, aside) = (crossbeam_channel::bounded(lane_count), crossbeam_channel::bounded(1));
+        let (roads, alive) = (Arc::new(Roads { frames: frames.0, aside: aside.0 }), Arc::new(()));
+        let mut engine = Self {
+            metrics,
+            stop: stop.clone(),
+            lanes,
+            lane_count,
+            current,
+            latest: Mutex::new(Latest { number: options.generation, graph: Arc::default(), plugins: Vec::new() }),
+            letters: Mutex::default(),
+            sinks: Mutex::new(sinks),
+            sources: Mutex::new(Sources::new(surroundings.clone())),
+            threads: Mutex::default(),
+            roads: Arc::downgrade(&roads),
+            alive: Arc::downgrade(&alive),
+            flights,
+            progress,
+            source_errors,
+            settings: config.settings.clone(),
+            once: options.once,
+            started: Instant::now(),
+            shadow: Mutex::default(),
+            canary: Mutex::default(),
+        };
+        let candidate = engine.prepare(config, plan, tools)?;
+        let sources = engine.commit(candidate)?;
+        for number in 0..lane_count {
+            let thread = engine.lanes.start(format!("lane {number}"), false, frames.1.clone())?;
+            locked(&engine.threads).push(thread);
         }
-        // Its instances are made when they are needed, which they hardly ever are.
-        engine.start_lane(
-            "lane aside".into(),
-            Ready::Aside { depth_max: config.settings.json_depth },
-            &aside.1,
-            &exit,
-            &suspects,
-            &pool,
-        )?;
-        drop(exit);
-        engine.start_sources(config, lane_count, (&frames.0, &aside.0), &suspects, &pool, options)?;
+        let thread = engine.lanes.start("lane aside".into(), true, aside.1)?;
+        locked(&engine.threads).push(thread);
+        locked(&engine.sources).set(&sources, &roads, &alive)?;
+        let gate = surroundings.gate(REPLAY.into(), lane_count + 1, stop, &roads);
+        let replay = Replay::new(&config.settings, gate, engine.alive.clone(), options.once);
+        engine.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(replay.spawn(left)?);
         Ok(engine)
     }
 
-    /// Starts the sinks and gives the ways to them, in the order of the graph's.
-    fn start_sinks(&mut self, config: &Config, pool: &Arc<Pool>, once: bool) -> Result<Vec<Outlet>, StartError> {
-        let (mut opened, mut outlets) = (Vec::new(), Vec::new());
-        for (number, name) in self.graph.sinks.iter().enumerate() {
-            let (sink, buffer, retry) = match config.sinks.get(name) {
-                Some(sink) => {
-                    let opened = tamis_nodes::sinks::open(&sink.value, &self.written)
-                        .map_err(|error| StartError::Sink { sink: name.clone(), error })?;
-                    (opened, sink.value.buffer(), sink.value.retry())
-                }
-                None => (self.private_sink(config, number), Buffer::default(), Retry::default()),
-            };
-            let bytes_max = usize::try_from(buffer.memory.0).unwrap_or(usize::MAX);
-            // With a spool, it is the spool that is full.
-            let when_full = if buffer.disk.is_some() { WhenFull::Block } else { buffer.when_full };
-            let (inlet, intake) = queue(bytes_max, when_full);
-            let outlet = Outlet { inlet, counts: SinkCounts::new(name, &self.metrics) };
-            self.sink_counts.push(Arc::clone(&outlet.counts));
-            outlets.push(outlet.clone());
-            let spool = match buffer.disk {
-                Some(bytes) => Some((self.open_spool(config, name, bytes.0)?, buffer.when_full, bytes_max)),
-                None => None,
-            };
-            opened.push((name.clone(), sink, retry, spool, outlet.counts, intake));
+    /// Lets another plan take over: what did not change goes on, the rest is built beside it, and frames that leave their sources
+    /// from now on belong to it. What the generation before still has under way, it delivers.
+    ///
+    /// One at a time. Nothing has changed when this fails.
+    ///
+    /// # Errors
+    /// What cannot be built, or what cannot change while the host runs.
+    pub fn reload(&self, config: &Config, plan: &Plan, tools: &Tools) -> Result<TakenOver, StartError> {
+        let (Some(roads), Some(alive)) = (self.roads.upgrade(), self.alive.upgrade()) else { return Err(StartError::Stopping) };
+        if self.stop.is_draining() || self.once {
+            return Err(StartError::Stopping);
         }
-        let letters = self.letters(&outlets);
-        let only = config.sinks.len() == 1;
-        for (name, sink, retry, spool, counts, mut intake) in opened {
-            let backoff = Backoff::new(retry.initial, retry.max, retry.give_up_after);
-            let (stop, pool, spooled) = (self.stop.clone(), Arc::clone(pool), spool.is_some());
-            if let Some(((writer, reader), when_full, bytes_max)) = spool {
-                let (inlet, behind) = queue(bytes_max, WhenFull::Block);
-                let sink = Outlet { inlet, counts: Arc::clone(&counts) };
-                let (name, stop, letters) = (name.clone(), stop.clone(), letters.clone());
-                let spooled = SpooledSink { name, writer, reader, when_full, sink, letters, stop, once };
-                self.sinks.extend(spooled.spawn(std::mem::replace(&mut intake, behind))?);
-            }
-            match sink {
-                Opened::Stream(sink) => {
-                    // One that takes all and never gives up needs no way for dead letters, and must hold none: others wait for its end.
-                    let letters = if refuses(config, &name) { letters.clone() } else { Letters::default() };
-                    let sink = StreamSink { name, sink, counts, stop, pool, backoff, letters, only };
-                    self.sinks.extend(sink.spawn(intake)?);
-                }
-                Opened::Batches(sink, concurrency) => {
-                    let sink = BatchSink { name, sink: sink.into(), counts, stop, pool, backoff, letters: letters.clone(), spooled };
-                    self.sinks.extend(sink.spawn(&intake, concurrency)?);
-                }
-            }
+        self.reloadable(config)?;
+        let candidate = self.prepare(config, plan, tools)?;
+        if let Some(source) = locked(&self.sources).stuck(&candidate.sources) {
+            return Err(StartError::NeedsRestart { what: format!("source `{source}`, which reads standard input,") });
         }
-        Ok(outlets)
+        let sinks = candidate.sinks.touched().map(str::to_string).collect();
+        let touched = locked(&self.sources).touched(&candidate.sources);
+        let sources = self.commit(candidate)?;
+        if let Err(error) = locked(&self.sources).set(&sources, &roads, &alive) {
+            self.stop.halt(format!("cannot start a source's thread: {error}"));
+        }
+        Ok(TakenOver { generation: self.generation(), sources: touched, sinks })
     }
 
-    /// Opens the spool of a sink and tells what was found in it.
-    fn open_spool(&self, config: &Config, sink: &str, bytes: u64) -> Result<(SpoolWriter, SpoolReader), StartError> {
-        let folder = config.settings.data_dir.join("spool").join(sink);
-        let (writer, reader, found) = Spool::open(Arc::new(RealDisk), &folder, SpoolOptions::new(bytes))
-            .map_err(|error| StartError::Spool { sink: sink.into(), error })?;
-        self.metrics.watch_spool(sink, writer.level());
-        if found.pending > 0 {
-            tracing::info!(sink, "{} batches of an earlier run wait in the spool", found.pending);
-        }
-        if found.torn_bytes > 0 {
-            tracing::info!(sink, "{} bytes that an earlier run had not finished are passed over", found.torn_bytes);
-        }
-        if let Some(kept) = &found.acknowledged_damaged {
-            tracing::error!(sink, "how far the spool was delivered is damaged: all of it comes again (kept as `{}`)", kept.display());
-        }
-        for region in &found.damaged {
-            let kept = region.kept.as_ref().map_or_else(String::new, |kept| format!(", kept as `{}`", kept.display()));
-            tracing::error!(sink, "{} bytes at {} of `{}` are damaged{kept}", region.bytes, region.offset, region.segment.display());
-        }
-        if found.lost_entries > 0 {
-            tracing::error!(sink, "{} batches of the spool are lost: {:?}", found.lost_entries, found.lost);
-        }
-        for stranger in &found.strangers {
-            tracing::warn!(sink, "`{}` is none of the spool's files: it is left alone", stranger.display());
-        }
-        Ok((writer, reader))
-    }
-
-    /// Where a pipeline keeps its dead letters when no sink is named for them.
-    fn private_sink(&self, config: &Config, number: usize) -> Opened {
-        let folder = config.settings.data_dir.as_path();
-        if let Err(error) = std::fs::create_dir_all(folder) {
-            tracing::warn!(
-                "dead letters cannot be kept in `{}` ({error}): name a sink under `dead_letters`, or a `settings.data_dir` that can be written; until then the first one holds its pipeline up",
-                folder.display()
-            );
-        }
-        let pipeline = self.graph.private.get(number.saturating_sub(config.sinks.len())).map_or("unknown", String::as_str);
-        Opened::Stream(Box::new(FileSink::private(&config.settings.data_dir.join("dead_letters").join(format!("{pipeline}.ndjson")))))
-    }
-
-    /// Where the records go that sinks refuse.
-    fn letters(&self, outlets: &[Outlet]) -> Letters {
-        let ways = self.graph.pipelines.iter().map(|pipeline| {
-            let outlets = pipeline.refused.iter().filter_map(|sink| outlets.get(*sink).cloned()).collect();
-            (Arc::clone(&pipeline.name), (outlets, pipeline.dead("sink")))
-        });
-        Letters { ways: ways.collect() }
-    }
-
-    fn start_lane(
-        &mut self,
-        name: String,
-        ready: Ready,
-        frames: &Receiver<Boarded>,
-        exit: &Arc<Exit>,
-        suspects: &Arc<Suspects>,
-        pool: &Arc<Pool>,
+    /// Compares a candidate with what runs, on copies of a share (from 0 to 1) of the frames and without effect, until another
+    /// comparison or [`Engine::end_shadow`].
+    ///
+    /// # Errors
+    /// What cannot be built.
+    pub fn start_shadow(
+        &self,
+        active: (&Config, &Plan, &Tools),
+        candidate: (&Config, &Plan, &Tools),
+        share: f64,
     ) -> Result<(), StartError> {
-        let (frames, exit, pool, suspects) = (frames.clone(), Arc::clone(exit), Arc::clone(pool), Arc::clone(suspects));
-        let (stop, left, graph, samples) =
-            (self.stop.clone(), Arc::clone(&self.sources_left), Arc::clone(&self.graph), Arc::clone(&self.samples));
-        let thread = std::thread::Builder::new().name(name).stack_size(LANE_STACK_BYTES).spawn(move || {
-            let _guard = HaltOnPanic(stop.clone());
-            let (mut lane, aside) = match ready {
-                Ready::Now(lane) => (Some(lane), None),
-                Ready::Aside { depth_max } => (None, Some(depth_max)),
-            };
-            loop {
-                let boarded = match frames.recv_timeout(LOOK) {
-                    Ok(boarded) => boarded,
-                    Err(RecvTimeoutError::Disconnected) => break,
-                    // A source may be stuck in a read that does not end, such as one of standard input.
-                    Err(RecvTimeoutError::Timeout) if stop.is_now() || (stop.is_draining() && left.load(Ordering::SeqCst) == 0) => break,
-                    Err(RecvTimeoutError::Timeout) => continue,
-                };
-                if stop.is_now() {
-                    boarded.boarding.ticket.give_up();
-                    continue;
-                }
-                if lane.is_none()
-                    && let Some(depth_max) = aside
-                {
-                    match Lane::new(Arc::clone(&graph), stop.clone(), Arc::clone(&samples), depth_max) {
-                        Ok(made) => lane = Some(made),
-                        Err(failure) => stop.halt(format!("a plugin does not start: {failure}")),
-                    }
-                }
-                let Some(lane) = &mut lane else {
-                    boarded.boarding.ticket.give_up();
-                    continue;
-                };
-                let (source, number) = (boarded.source, boarded.boarding.ticket.number());
-                let (parcels, memory) = lane.run(boarded, &pool);
-                if let Some(memory) = memory {
-                    pool.give(memory);
-                }
-                exit.take(source, number, parcels);
-                if suspects.note(source, lane.failing())
-                    && let Some(source) = graph.sources.get(source)
-                {
-                    tracing::warn!(
-                        source = &**source,
-                        "its records make a plugin run into its limits: they are taken to a lane of their own"
-                    );
-                }
-                if aside.is_some() {
-                    stop.pause(Suspects::rest(lane.failing()));
-                }
-            }
-        })?;
-        self.lanes.push(thread);
+        // One at a time: there is one feed.
+        *locked(&self.shadow) = None;
+        let shadow = Shadow::start(&self.lanes.feed, active, candidate, share)?;
+        *locked(&self.shadow) = Some(shadow);
         Ok(())
     }
 
-    fn start_sources(
-        &mut self,
-        config: &Config,
-        lane_count: usize,
-        (frames, aside): (&Sender<Boarded>, &Sender<Boarded>),
-        suspects: &Arc<Suspects>,
-        pool: &Arc<Pool>,
-        options: &StartOptions,
-    ) -> Result<(), StartError> {
-        let once = options.once;
-        // Each source's thread holds it; the one for dead letters ends when all of them have.
-        let alive = Arc::new(());
-        for (number, name) in self.graph.sources.clone().into_iter().enumerate() {
-            let Some(source) = config.sources.get(&*name).map(|s| s.value.clone()) else { continue };
-            // Enough that no lane waits while another frame is written, and little enough for a sidecar's memory.
-            let flight = Flight::new(2 * lane_count + 2);
-            self.metrics.watch_flight(&name, &flight);
-            self.flights.push(Arc::clone(&flight));
-            let (records, bytes) = counters(&name, &self.metrics);
-            let run = RunOptions { again: options.again, written: self.written.clone(), ..RunOptions::new(&name, once, &config.settings) };
-            let mut gate = Gate {
-                source: number,
-                flight,
-                lanes: Some((frames.clone(), aside.clone())),
-                suspects: Arc::clone(suspects),
-                stop: self.stop.clone(),
-                pool: Arc::clone(pool),
-                progress: Arc::clone(&self.progress),
-                records,
-                bytes,
-                name: Arc::clone(&name),
-                events: self.metrics.source_events.clone(),
-            };
-            // Nothing waits for standard input: a read of it cannot be interrupted.
-            let waited_for = !matches!(source, Source::Stdin(_));
-            let (left, errors, stop) = (Arc::clone(&self.sources_left), Arc::clone(&self.source_errors), self.stop.clone());
-            left.fetch_add(usize::from(waited_for), Ordering::SeqCst);
-            let alive = Arc::clone(&alive);
-            let thread = std::thread::Builder::new().name(format!("source {name}")).spawn(move || {
-                let _guard = HaltOnPanic(stop.clone());
-                if let Err(error) = tamis_nodes::sources::run(&source, &run, &mut gate) {
-                    if !matches!(error, SourceError::NoFile { .. }) || once {
-                        tracing::error!(source = &*name, "{error}");
-                    }
-                    errors.lock().unwrap_or_else(PoisonError::into_inner).push(format!("source `{name}`: {error}"));
-                    if once {
-                        stop.drain();
-                    }
-                }
-                left.fetch_sub(usize::from(waited_for), Ordering::SeqCst);
-                drop(alive);
-            })?;
-            if waited_for {
-                self.sources.push(thread);
-            }
+    /// What the shadow found so far, if there is one.
+    pub fn shadow(&self) -> Option<ShadowReport> {
+        locked(&self.shadow).as_ref().map(Shadow::report)
+    }
+
+    /// Ends the shadow and gives what it found.
+    pub fn end_shadow(&self) -> Option<ShadowReport> {
+        locked(&self.shadow).take().map(|shadow| shadow.report())
+    }
+
+    /// Whether the settings are those that the host runs with.
+    ///
+    /// # Errors
+    /// [`StartError::NeedsRestart`] names the first that is not.
+    pub fn reloadable(&self, config: &Config) -> Result<(), StartError> {
+        let (old, new) = (&self.settings, &config.settings);
+        let changed = [
+            ("data_dir", old.data_dir != new.data_dir),
+            ("lanes", old.lanes != new.lanes),
+            ("admin", old.admin != new.admin),
+            ("shutdown_timeout", old.shutdown_timeout != new.shutdown_timeout),
+            ("checkpoint_interval", old.checkpoint_interval != new.checkpoint_interval),
+            ("batch", old.batch != new.batch),
+            ("json_depth", old.json_depth != new.json_depth),
+        ];
+        match changed.iter().find(|(_, changed)| *changed) {
+            Some((key, _)) => Err(StartError::NeedsRestart { what: format!("`settings.{key}`") }),
+            None => Ok(()),
         }
-        let flight = Flight::new(lane_count + 1);
-        self.flights.push(Arc::clone(&flight));
-        let (records, bytes) = counters(REPLAY, &self.metrics);
-        let gate = Gate {
-            source: self.graph.sources.len(),
-            flight,
-            lanes: Some((frames.clone(), aside.clone())),
-            suspects: Arc::clone(suspects),
-            stop: self.stop.clone(),
-            pool: Arc::clone(pool),
-            progress: Arc::clone(&self.progress),
+    }
+
+    /// Builds a generation beside the one that runs.
+    fn prepare(&self, config: &Config, plan: &Plan, tools: &Tools) -> Result<Candidate, StartError> {
+        let before = Arc::clone(&locked(&self.latest).graph);
+        let refuses = |sink: &str| Spec::of(config, sink).refuses();
+        let graph = Graph::build(plan, tools, &self.metrics, &refuses, Some(&before)).map_err(|e| StartError::Build(e.to_string()))?;
+        let graph = Arc::new(graph);
+        let mut ready = Vec::new();
+        for _ in 0..self.lane_count {
+            let Lanes { stop, samples, depth_max, .. } = &self.lanes;
+            ready.push(Lane::new(Arc::clone(&graph), stop.clone(), Arc::clone(samples), *depth_max)?);
+        }
+        let wanted: Vec<_> = graph.sinks.iter().map(|name| (name.clone(), Spec::of(config, name))).collect();
+        let current = self.current.get();
+        let sinks = locked(&self.sinks).prepare(&wanted, |name| current.as_ref().and_then(|generation| generation.outlet(name)))?;
+        let read = graph.sources.iter().filter_map(|name| Some((name.to_string(), config.sources.get(&**name)?.value.clone())));
+        let sources = read.collect();
+        let plugins = tools.plugins.iter().map(|(name, loaded)| (name.clone(), loaded.plugin.clone())).collect();
+        Ok(Candidate { graph, ready, sinks, sources, plugins, only: config.sinks.len() == 1 })
+    }
+
+    /// Lets a candidate take over from the generation that runs. Gives the sources that it reads.
+    fn commit(&self, candidate: Candidate) -> Result<BTreeMap<String, Source>, StartError> {
+        let built = self.build(candidate)?;
+        let sources = built.generation.sources.clone();
+        self.enter(built);
+        Ok(sources)
+    }
+
+    /// Gives a candidate its sinks.
+    fn build(&self, candidate: Candidate) -> Result<Built, StartError> {
+        let Candidate { graph, ready, sinks, sources, plugins, only } = candidate;
+        let outlets = locked(&self.sinks).commit(sinks, &locked(&self.letters).get(), only)?;
+        let refused =
+            |pipeline: &crate::graph::PipelineGraph| pipeline.refused.iter().filter_map(|sink| outlets.get(*sink).cloned()).collect();
+        let ways = graph.pipelines.iter().map(|p| (Arc::clone(&p.name), (refused(p), p.dead("sink")))).collect();
+        let generation = Generation { graph, outlets, sources, ready: Mutex::new(ready), tally: Tally::default() };
+        Ok(Built { generation: Arc::new(generation), ways, plugins })
+    }
+
+    /// Lets a generation have the frames from now on.
+    fn enter(&self, built: Built) {
+        let Built { generation, ways, plugins } = built;
+        *locked(&self.canary) = None;
+        locked(&self.letters).get().update(ways);
+        let mut latest = locked(&self.latest);
+        let number = latest.number + 1;
+        self.metrics.watch_plugins(plugins.iter().map(|(_, plugin)| plugin.clone()));
+        self.metrics.generation(number);
+        *latest = Latest { number, graph: Arc::clone(&generation.graph), plugins };
+        drop(latest);
+        self.current.set(Some(generation));
+    }
+
+    /// Builds a candidate and gives it a share (from 0 to 1) of the frames, until [`Engine::promote_canary`],
+    /// [`Engine::end_canary`] or a reload. Each frame, and what it is delivered as, is the work of one of the two.
+    ///
+    /// # Errors
+    /// What cannot be built. Sources and sinks have to be the same.
+    pub fn start_canary(&self, config: &Config, plan: &Plan, tools: &Tools, share: f64) -> Result<(), StartError> {
+        self.reloadable(config)?;
+        let Some(current) = self.current.get().filter(|_| !self.stop.is_draining()) else { return Err(StartError::Stopping) };
+        let candidate = self.prepare(config, plan, tools)?;
+        let same_sinks = candidate.sinks.touched().next().is_none() && candidate.graph.sinks == current.graph.sinks;
+        if !same_sinks || candidate.sources != current.sources {
+            let what = "sources, sinks or pipelines without `dead_letters` begin, change or end: a canary shares them all";
+            return Err(StartError::Build(what.into()));
+        }
+        let built = self.build(candidate)?;
+        let before = current.tally.get();
+        self.current.set_canary(Some((Arc::clone(&built.generation), share)));
+        *locked(&self.canary) = Some(Canary { built, share, started: Instant::now(), before });
+        Ok(())
+    }
+
+    /// What the canary has done so far, if there is one.
+    pub fn canary(&self) -> Option<CanaryReport> {
+        let canary = locked(&self.canary);
+        let Canary { built, share, started, before } = canary.as_ref()?;
+        let (records, errors) = built.generation.tally.get();
+        let (taken, failed) = self.current.get().map(|generation| generation.tally.get()).unwrap_or_default();
+        Some(CanaryReport {
+            share: *share,
+            seconds: started.elapsed().as_secs_f64(),
             records,
-            bytes,
-            name: REPLAY.into(),
-            events: self.metrics.source_events.clone(),
-        };
-        let replay = Replay::new(config, &self.graph, gate, Arc::downgrade(&alive), once);
-        self.sources.push(replay.spawn(Arc::clone(&self.sources_left))?);
-        Ok(())
+            errors,
+            records_active: taken.saturating_sub(before.0),
+            errors_active: failed.saturating_sub(before.1),
+        })
+    }
+
+    /// Gives the canary all frames. `None`: there is none. Otherwise the number of the generation.
+    pub fn promote_canary(&self) -> Option<u64> {
+        let Canary { built, .. } = locked(&self.canary).take()?;
+        self.enter(built);
+        Some(self.generation())
+    }
+
+    /// Gives the canary no more frames; what it has under way, it delivers. Gives what it did.
+    pub fn end_canary(&self) -> Option<CanaryReport> {
+        let report = self.canary();
+        self.current.set_canary(None);
+        *locked(&self.canary) = None;
+        report
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Number of the generation that began last.
+    pub fn generation(&self) -> u64 {
+        locked(&self.latest).number
     }
 
     /// Whether everything has ended: lanes do when all sources have, sinks when all lanes have.
     pub fn is_finished(&self) -> bool {
-        self.lanes.iter().chain(&self.sinks).chain(&self.sources).all(JoinHandle::is_finished)
+        locked(&self.threads).iter().all(JoinHandle::is_finished)
+            && locked(&self.sinks).is_finished()
+            && locked(&self.sources).is_finished()
     }
 
     /// Waits for the end; or, with `abandon`, takes the counts as they are and leaves threads that do not end (a write into
     /// a pipe that nobody reads) to the end of the process.
-    pub fn wait(self, abandon: bool) -> Ended {
-        let Self { graph, stop, samples, flights, sink_counts, plugins, source_errors, lanes, sinks, sources, started, .. } = self;
+    pub fn wait(&self, abandon: bool) -> Ended {
+        let lanes = std::mem::take(&mut *locked(&self.threads));
+        let (sinks, sources) = (locked(&self.sinks).take_threads(), locked(&self.sources).take_threads());
         for thread in lanes.into_iter().chain(sinks).chain(sources).filter(|t| !abandon || t.is_finished()) {
             if thread.join().is_err() {
-                stop.halt("a thread of the host panicked; this is a bug".into());
+                self.stop.halt("a thread of the host panicked; this is a bug".into());
             }
         }
-        let undelivered = flights.iter().map(|f| f.undelivered() + f.under_way()).sum();
-        let summary = Summary::collect(&graph, &flights, &sink_counts, &plugins, samples.take(), started.elapsed());
-        let source_errors = source_errors.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ended { summary, undelivered, source_errors, halted: stop.reason() }
+        let undelivered = locked(&self.flights).iter().map(|(_, f)| f.undelivered() + f.under_way()).sum();
+        let summary = Summary { samples: self.lanes.samples.take(), ..self.summary() };
+        Ended { summary, undelivered, source_errors: locked(&self.source_errors).clone(), halted: self.stop.reason() }
     }
 
     /// What has happened so far.
     pub fn summary(&self) -> Summary {
-        Summary::collect(&self.graph, &self.flights, &self.sink_counts, &self.plugins, Vec::new(), self.started.elapsed())
+        let Latest { number, graph, plugins } = &*locked(&self.latest);
+        let sinks = locked(&self.sinks);
+        let counts: Vec<_> = graph.sinks.iter().filter_map(|name| sinks.counts(name)).collect();
+        drop(sinks);
+        Summary::collect(*number, graph, &locked(&self.flights), &counts, plugins, Vec::new(), self.started.elapsed())
     }
 
     /// How far reading has got.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
-    }
-}
-
-/// Which lane a thread runs.
-enum Ready {
-    /// One of all sources, with its instances made.
-    Now(Lane),
-    /// The one of suspects.
-    Aside { depth_max: u32 },
-}
-
-/// The lanes' way to the sinks.
-struct Exit {
-    sequences: Vec<Sequence<Vec<Addressed>>>,
-    outlets: Vec<Outlet>,
-    stop: Stop,
-}
-
-impl Exit {
-    fn take(&self, source: usize, number: u64, parcels: Vec<Addressed>) {
-        let Some(sequence) = self.sequences.get(source) else { return };
-        sequence.submit(number, parcels, |parcels| {
-            for (sink, parcel) in parcels {
-                if let Some(outlet) = self.outlets.get(sink) {
-                    outlet.send(parcel, &self.stop);
-                }
-            }
-        });
     }
 }

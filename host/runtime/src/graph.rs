@@ -5,6 +5,7 @@ use crate::tools::{Loaded, Tools};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tamis_config::OnFailure;
@@ -19,15 +20,22 @@ use tamis_sandbox::Cause;
 #[error("the plan does not fit together: {0}")]
 pub(crate) struct BuildError(pub(crate) String);
 
+/// What the names of files for a pipeline's dead letters begin with; a sink of the configuration has no `/` in its name.
+const PRIVATE: &str = "dead_letters/";
+
+/// Whether this is a pipeline's file for dead letters, not a sink of the configuration.
+pub(crate) fn is_private(sink: &str) -> bool {
+    sink.starts_with(PRIVATE)
+}
+
+#[derive(Default)]
 pub(crate) struct Graph {
     pub(crate) pipelines: Vec<PipelineGraph>,
     pub(crate) sources: Vec<Arc<str>>,
     /// For each source, the pipelines that read it.
-    pub(crate) readers: Vec<Vec<usize>>,
+    pub(crate) readers: BTreeMap<Arc<str>, Vec<usize>>,
     /// Sinks of the configuration, then one for each pipeline that keeps its dead letters in the data directory.
     pub(crate) sinks: Vec<String>,
-    /// For each entry of `sinks` beyond the configuration's: the pipeline's name.
-    pub(crate) private: Vec<String>,
 }
 
 pub(crate) struct PipelineGraph {
@@ -46,8 +54,8 @@ pub(crate) struct PipelineGraph {
 /// What became of a pipeline's records, and the time outside its steps.
 pub(crate) struct PipelineCounts {
     pub(crate) dead: Vec<(&'static str, Counter)>,
-    pub(crate) scan_ns: AtomicU64,
-    pub(crate) encode_ns: AtomicU64,
+    pub(crate) scan_ns: Arc<AtomicU64>,
+    pub(crate) encode_ns: Arc<AtomicU64>,
 }
 
 /// Causes of dead letters, as the dead letter words them.
@@ -56,7 +64,7 @@ pub(crate) const CAUSES: [&str; 7] = ["reject", "trap", "deadline", "memory", "d
 pub(crate) struct OutputGraph {
     pub(crate) name: String,
     pub(crate) lead: Lead,
-    pub(crate) records: AtomicU64,
+    pub(crate) records: Arc<AtomicU64>,
 }
 
 pub(crate) enum Lead {
@@ -106,7 +114,13 @@ pub(crate) struct StepCounts {
 }
 
 impl Graph {
-    pub(crate) fn build(plan: &Plan, tools: &Tools, metrics: &Metrics, refuses: &dyn Fn(&str) -> bool) -> Result<Self, BuildError> {
+    pub(crate) fn build(
+        plan: &Plan,
+        tools: &Tools,
+        metrics: &Metrics,
+        refuses: &dyn Fn(&str) -> bool,
+        before: Option<&Self>,
+    ) -> Result<Self, BuildError> {
         let sources: Vec<Arc<str>> = plan
             .sources
             .keys()
@@ -114,10 +128,16 @@ impl Graph {
             .map(|name| name.as_str().into())
             .collect();
         let mut sinks: Vec<String> = plan.sinks.keys().cloned().collect();
-        let mut private = Vec::new();
         let mut pipelines = Vec::new();
         for pipeline in &plan.pipelines {
-            let mut built = PipelineGraph::build(plan, pipeline, tools, metrics, &sinks)?;
+            let mut built = PipelineGraph::build(
+                plan,
+                pipeline,
+                tools,
+                metrics,
+                &sinks,
+                before.and_then(|graph| graph.pipeline_named(&pipeline.name)),
+            )?;
             let takes_all = |sink: &usize| sinks.get(*sink).is_some_and(|name| !refuses(name));
             built.refused = built.dead_letters.iter().copied().filter(takes_all).collect();
             let may_refuse = built.streams.iter().flat_map(|s| &s.sinks).chain(&built.dead_letters).any(|sink| !takes_all(sink));
@@ -127,23 +147,40 @@ impl Graph {
                     built.dead_letters.push(own);
                 }
                 built.refused = vec![own];
-                sinks.push(format!("dead_letters/{}", pipeline.name));
-                private.push(pipeline.name.clone());
+                sinks.push(format!("{PRIVATE}{}", pipeline.name));
             }
             pipelines.push(built);
         }
         let readers = sources
             .iter()
             .map(|s| {
-                plan.pipelines.iter().enumerate().filter(|(_, p)| p.from.contains(&Origin::Source(s.to_string()))).map(|(i, _)| i).collect()
+                let origin = Origin::Source(s.to_string());
+                let readers = plan.pipelines.iter().enumerate().filter(|(_, p)| p.from.contains(&origin)).map(|(i, _)| i);
+                (Arc::clone(s), readers.collect())
             })
             .collect();
-        Ok(Self { pipelines, sources, readers, sinks, private })
+        Ok(Self { pipelines, sources, readers, sinks })
+    }
+
+    fn pipeline_named(&self, name: &str) -> Option<&PipelineGraph> {
+        self.pipelines.iter().find(|pipeline| *pipeline.name == *name)
+    }
+
+    /// The number of a pipeline.
+    pub(crate) fn pipeline(&self, name: &str) -> Option<usize> {
+        self.pipelines.iter().position(|pipeline| *pipeline.name == *name)
     }
 }
 
 impl PipelineGraph {
-    fn build(plan: &Plan, pipeline: &PipelinePlan, tools: &Tools, metrics: &Metrics, sinks: &[String]) -> Result<Self, BuildError> {
+    fn build(
+        plan: &Plan,
+        pipeline: &PipelinePlan,
+        tools: &Tools,
+        metrics: &Metrics,
+        sinks: &[String],
+        before: Option<&Self>,
+    ) -> Result<Self, BuildError> {
         let mut fields = Fields::new();
         let mut steps = Vec::new();
         for (number, step) in pipeline.steps.iter().enumerate() {
@@ -158,15 +195,19 @@ impl PipelineGraph {
                 Way::Default => Lead::Default,
                 Way::To(_) => Lead::To(streams.iter().enumerate().filter(|(_, s)| s.outputs.contains(&number)).map(|(i, _)| i).collect()),
             };
-            outputs.push(OutputGraph { name: output.name.clone(), lead, records: AtomicU64::new(0) });
+            let counted = before.and_then(|b| b.outputs.iter().find(|o| o.name == output.name)).map(|o| Arc::clone(&o.records));
+            outputs.push(OutputGraph { name: output.name.clone(), lead, records: counted.unwrap_or_default() });
         }
         let dead_letters = pipeline.dead_letters.iter().map(sink).collect::<Result<_, _>>()?;
         let dead = |cause: &&'static str| {
             (*cause, metrics.dead_letters.get_or_create(&DeadLabels { pipeline: pipeline.name.clone(), reason: (*cause).into() }).clone())
         };
-        let counts = PipelineCounts { dead: CAUSES.iter().map(dead).collect(), scan_ns: AtomicU64::new(0), encode_ns: AtomicU64::new(0) };
-        let ledger = Arc::default();
-        metrics.watch_ledger(&pipeline.name, &ledger);
+        let counts = PipelineCounts {
+            dead: CAUSES.iter().map(dead).collect(),
+            scan_ns: before.map(|b| Arc::clone(&b.counts.scan_ns)).unwrap_or_default(),
+            encode_ns: before.map(|b| Arc::clone(&b.counts.encode_ns)).unwrap_or_default(),
+        };
+        let ledger = metrics.ledger(&pipeline.name);
         Ok(Self {
             name: pipeline.name.as_str().into(),
             ledger,

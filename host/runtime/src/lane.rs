@@ -2,6 +2,7 @@
 
 mod failing;
 
+use crate::generation::{Generation, Whence};
 use crate::graph::{Graph, Lead, PipelineGraph, StepGraph, StreamGraph, Work};
 use crate::observer::{Departure, Observer, Watching};
 use crate::parcel::{Encoded, Parcel, Trace};
@@ -21,7 +22,9 @@ use tamis_sandbox::{Failure, Step};
 
 /// A frame under way.
 pub(crate) struct Boarded {
-    pub(crate) source: usize,
+    pub(crate) whence: Arc<Whence>,
+    /// The one that takes it through.
+    pub(crate) generation: Arc<Generation>,
     /// Who gets it, when not all pipelines that read the source.
     pub(crate) recipient: Option<Recipient>,
     pub(crate) stream: Arc<str>,
@@ -32,7 +35,7 @@ pub(crate) struct Boarded {
 /// The one pipeline that a frame is meant for.
 #[derive(Debug, Clone)]
 pub(crate) struct Recipient {
-    pub(crate) pipeline: usize,
+    pub(crate) pipeline: Arc<str>,
     /// The source whose records they are.
     pub(crate) source: Arc<str>,
 }
@@ -50,6 +53,8 @@ pub(crate) struct Lane {
     observer: Option<Box<dyn Observer>>,
     /// Time that failed calls took in the frame in hand.
     failing: Duration,
+    /// Records that pipelines took of the frame in hand, and dead letters of it.
+    tally: (u64, u64),
 }
 
 struct LanePipeline {
@@ -131,7 +136,7 @@ impl Lane {
             batch.set_depth_max(depth_max);
             pipelines.push(LanePipeline { batch, runners, faults: Vec::new() });
         }
-        Ok(Self { graph, pipelines, stop, samples, observer: None, failing: Duration::ZERO })
+        Ok(Self { graph, pipelines, stop, samples, observer: None, failing: Duration::ZERO, tally: (0, 0) })
     }
 
     /// Has somebody watch what the lane does, until the lane is gone.
@@ -144,10 +149,16 @@ impl Lane {
         self.failing
     }
 
+    /// Records that pipelines took of the last frame, and its dead letters.
+    pub(crate) fn tally(&self) -> (u64, u64) {
+        self.tally
+    }
+
     /// Takes a frame through everything. Gives what is to be delivered, and the frame's memory for the next.
     pub(crate) fn run(&mut self, boarded: Boarded, pool: &Pool) -> (Vec<Addressed>, Option<Vec<u8>>) {
-        let Boarded { source, recipient, stream, frame, boarding } = boarded;
+        let Boarded { whence, recipient, stream, frame, boarding, .. } = boarded;
         self.failing = Duration::ZERO;
+        self.tally = (0, 0);
         let graph = Arc::clone(&self.graph);
         let mut parcels = Vec::new();
         let Frame { records, base, offsets, rejected, .. } = frame;
@@ -156,11 +167,11 @@ impl Lane {
             Some(offsets) => offsets.get(row as usize).copied().unwrap_or(base),
             None => base + records.rows.get(row as usize).map_or(0, |(from, _)| u64::from(*from)),
         };
-        let (name, readers) = match &recipient {
-            Some(recipient) => (Some(&recipient.source), std::slice::from_ref(&recipient.pipeline)),
-            None => (graph.sources.get(source), graph.readers.get(source).map(Vec::as_slice).unwrap_or_default()),
+        let only = recipient.as_ref().map(|r| graph.pipeline(&r.pipeline));
+        let (name, readers) = match (&recipient, &only) {
+            (Some(recipient), Some(only)) => (&recipient.source, only.as_slice()),
+            _ => (&whence.name, graph.readers.get(&whence.name).map(Vec::as_slice).unwrap_or_default()),
         };
-        let Some(name) = name else { return (parcels, None) };
         let mut observer = self.observer.take();
         let from = From { source: name, stream: &stream, boarding: &boarding, pool, offset: &offset };
         for &number in readers {
@@ -239,6 +250,7 @@ impl Lane {
         made.post_letters(pipeline, from);
         let Made { parcels, portion, mut observer, .. } = made;
         from.boarding.ticket.account(&pipeline.ledger, portion);
+        self.tally = (self.tally.0 + portion.taken, self.tally.1 + portion.rejected);
         for Onward { pipeline, records, origins } in next {
             let offset = |row: u32| origins.get(row as usize).map_or(0, |row| (from.offset)(*row));
             let from = From { source: from.source, stream: from.stream, boarding: from.boarding, pool: from.pool, offset: &offset };
@@ -265,7 +277,7 @@ impl Lane {
                     let mut record = Vec::new();
                     // What is dropped in any case need not fit.
                     let _ = batch.encode(row, &mut record);
-                    observer.left(&Departure { pipeline: &pipeline.name, output: &output.name, record: &record, delivered: false });
+                    observer.left(&Departure { pipeline: &pipeline.name, output: &output.name, row, record: &record, delivered: false });
                 }
                 continue;
             };
@@ -283,7 +295,7 @@ impl Lane {
             }
             if let Some(observer) = &mut made.observer {
                 let record = out.data.get(begin..).unwrap_or_default();
-                observer.left(&Departure { pipeline: &pipeline.name, output: &output.name, record, delivered: true });
+                observer.left(&Departure { pipeline: &pipeline.name, output: &output.name, row, record, delivered: true });
             }
             for &stream in others {
                 // Streams are numbered upwards in each output, so the first stands before the others.

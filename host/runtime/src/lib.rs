@@ -2,14 +2,18 @@
 
 mod counts;
 mod engine;
+mod generation;
 mod graph;
 mod lane;
+mod lanes;
 mod metrics;
 mod observer;
+mod offline;
 mod parcel;
 mod pool;
 mod sample;
 mod sequence;
+mod shadow;
 mod sinks;
 mod sources;
 mod stop;
@@ -18,8 +22,9 @@ mod tools;
 pub mod trial;
 
 pub use counts::{PipelineSummary, SinkSummary, SourceSummary, StepSummary, Summary};
-pub use engine::{Ended, Engine, Progress, StartError, StartOptions};
+pub use engine::{CanaryReport, Ended, Engine, Progress, StartError, StartOptions, TakenOver};
 pub use metrics::Metrics;
 pub use sample::Sample;
+pub use shadow::{PipelineDifference, ShadowReport};
 pub use stop::Stop;
-pub use tools::Tools;
+pub use tools::{Component, Tools};

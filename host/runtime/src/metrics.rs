@@ -1,5 +1,7 @@
 //! The host's metrics, by the names that the documentation promises.
 
+mod process;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -7,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use tamis_delivery::spool::SpoolLevel;
@@ -58,6 +61,11 @@ pub(crate) struct EventLabels {
     pub(crate) event: String,
 }
 
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ReloadLabels {
+    pub(crate) result: String,
+}
+
 /// All metrics of a host.
 pub struct Metrics {
     registry: Mutex<Registry>,
@@ -78,7 +86,12 @@ pub struct Metrics {
     pub(crate) sink_retries: Family<SinkLabels, Counter>,
     pub(crate) sink_queue: Family<SinkLabels, Gauge>,
     pub(crate) dead_letters: Family<DeadLabels, Counter>,
+    generation: Gauge,
+    pub(crate) reloads: Family<ReloadLabels, Counter>,
     live: Arc<Mutex<Live>>,
+    degraded: Gauge,
+    /// The folder on whose disk the host keeps what must survive.
+    disk: Arc<process::Folder>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -91,9 +104,25 @@ impl std::fmt::Debug for Metrics {
 #[derive(Debug, Default)]
 struct Live {
     plugins: Vec<Plugin>,
+    /// What plugins of earlier generations counted, by name.
+    before: BTreeMap<String, Before>,
     flights: Vec<(String, Arc<Flight>)>,
     ledgers: Vec<(String, Arc<Ledger>)>,
     spools: Vec<(String, SpoolLevel)>,
+}
+
+#[derive(Debug, Default)]
+struct Before {
+    counters: BTreeMap<String, u64>,
+    log_lines_dropped: u64,
+}
+
+/// Puts a value in the place of the one of that name.
+fn put<T>(list: &mut Vec<(String, T)>, name: &str, value: T) {
+    match list.iter_mut().find(|(known, _)| known == name) {
+        Some((_, old)) => *old = value,
+        None => list.push((name.into(), value)),
+    }
 }
 
 #[derive(Debug)]
@@ -104,10 +133,10 @@ impl Collector for LiveCollector {
         let live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut counters = ConstCounter::new(0u64);
         let mut family = encoder.encode_descriptor("tamis_plugin_counter", "Counters of plugins", None, counters.metric_type())?;
-        for plugin in &live.plugins {
-            for (name, value) in plugin.counters() {
+        for (plugin, counted) in live.counted() {
+            for (name, value) in counted.counters {
                 counters = ConstCounter::new(value);
-                counters.encode(family.encode_family(&[("plugin", plugin.name()), ("name", name.as_str())])?)?;
+                counters.encode(family.encode_family(&[("plugin", plugin.as_str()), ("name", name.as_str())])?)?;
             }
         }
         let mut dropped = ConstCounter::new(0u64);
@@ -117,9 +146,9 @@ impl Collector for LiveCollector {
             None,
             dropped.metric_type(),
         )?;
-        for plugin in &live.plugins {
-            dropped = ConstCounter::new(plugin.log_lines_dropped());
-            dropped.encode(family.encode_family(&[("plugin", plugin.name())])?)?;
+        for (plugin, counted) in live.counted() {
+            dropped = ConstCounter::new(counted.log_lines_dropped);
+            dropped.encode(family.encode_family(&[("plugin", plugin.as_str())])?)?;
         }
         let mut lag = ConstGauge::new(0.0f64);
         let mut family = encoder.encode_descriptor(
@@ -149,11 +178,26 @@ impl Collector for LiveCollector {
 }
 
 impl Live {
+    /// What each plugin counted, in all generations together.
+    fn counted(&self) -> BTreeMap<String, Before> {
+        let mut all: BTreeMap<String, Before> =
+            self.before.iter().map(|(name, b)| (name.clone(), Before { counters: b.counters.clone(), ..*b })).collect();
+        for plugin in &self.plugins {
+            let counted = all.entry(plugin.name().to_string()).or_default();
+            for (name, value) in plugin.counters() {
+                *counted.counters.entry(name).or_default() += value;
+            }
+            counted.log_lines_dropped += plugin.log_lines_dropped();
+        }
+        all
+    }
+
     fn encode_spools(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         type Gauge = (&'static str, &'static str, fn(&SpoolLevel) -> u64);
-        let gauges: [Gauge; 2] = [
+        let gauges: [Gauge; 3] = [
             ("tamis_spool_batches", "Batches that wait in the sink's spool", SpoolLevel::pending),
             ("tamis_spool_bytes", "Bytes that the sink's spool takes", SpoolLevel::bytes),
+            ("tamis_spool_limit_bytes", "Bytes that the sink's spool may take", SpoolLevel::bytes_max),
         ];
         for (name, help, read) in gauges {
             let mut gauge = ConstGauge::new(0i64);
@@ -204,6 +248,9 @@ impl Live {
     }
 }
 
+/// How a reload may end. All are there from the start: what first appears with a 1 is no increase to whoever asks for the rate.
+const RELOAD_RESULTS: [&str; 8] = ["applied", "unchanged", "sound", "trying", "gave_up", "refused", "failed", "superseded"];
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -213,7 +260,9 @@ impl Default for Metrics {
 impl Metrics {
     /// All metrics, at zero.
     pub fn new() -> Self {
+        let (degraded, disk) = (Gauge::default(), Arc::default());
         let mut registry = Registry::default();
+        registry.register_collector(Box::new(process::Process::new(Arc::clone(&disk))));
         // Half the batches take under 2 ms; the deadline is 100 ms by default.
         let seconds = || Histogram::new([0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]);
         let metrics = Self {
@@ -234,9 +283,17 @@ impl Metrics {
             sink_retries: Family::default(),
             sink_queue: Family::default(),
             dead_letters: Family::default(),
+            generation: Gauge::default(),
+            reloads: Family::default(),
             live: Arc::default(),
             registry: Mutex::default(),
+            degraded,
+            disk,
         };
+        for result in RELOAD_RESULTS {
+            drop(metrics.reloads.get_or_create(&ReloadLabels { result: result.into() }));
+        }
+        registry.register("tamis_degraded", "1 while something else runs than the configuration asks for", metrics.degraded.clone());
         registry.register("tamis_source_records", "Records read", metrics.source_records.clone());
         registry.register("tamis_source_bytes", "Bytes read", metrics.source_bytes.clone());
         registry.register(
@@ -266,28 +323,67 @@ impl Metrics {
         registry.register("tamis_sink_retries", "Writes tried again", metrics.sink_retries.clone());
         registry.register("tamis_sink_queue_records", "Records waiting for the sink", metrics.sink_queue.clone());
         registry.register("tamis_dead_letters", "Records among the dead letters", metrics.dead_letters.clone());
-        let generation: Gauge = Gauge::default();
-        generation.set(1);
-        registry.register("tamis_generation", "Number of the running generation", generation);
+        metrics.generation.set(1);
+        registry.register("tamis_generation", "Number of the running generation", metrics.generation.clone());
+        registry.register("tamis_reload", "Reloads by how they ended", metrics.reloads.clone());
         registry.register_collector(Box::new(LiveCollector(Arc::clone(&metrics.live))));
         *metrics.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
         metrics
     }
 
+    fn live(&self) -> std::sync::MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The plugins of the generation that begins. What those of the same name counted before goes on.
     pub(crate) fn watch_plugins(&self, plugins: impl IntoIterator<Item = Plugin>) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).plugins.extend(plugins);
+        let mut live = self.live();
+        for old in std::mem::take(&mut live.plugins) {
+            let before = live.before.entry(old.name().to_string()).or_default();
+            for (name, value) in old.counters() {
+                *before.counters.entry(name).or_default() += value;
+            }
+            before.log_lines_dropped += old.log_lines_dropped();
+        }
+        live.plugins.extend(plugins);
     }
 
     pub(crate) fn watch_flight(&self, source: &str, flight: &Arc<Flight>) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).flights.push((source.into(), Arc::clone(flight)));
+        put(&mut self.live().flights, source, Arc::clone(flight));
     }
 
-    pub(crate) fn watch_ledger(&self, pipeline: &str, ledger: &Arc<Ledger>) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).ledgers.push((pipeline.into(), Arc::clone(ledger)));
+    /// The ledger of a pipeline: the same through all generations.
+    pub(crate) fn ledger(&self, pipeline: &str) -> Arc<Ledger> {
+        let mut live = self.live();
+        if let Some((_, ledger)) = live.ledgers.iter().find(|(name, _)| name == pipeline) {
+            return Arc::clone(ledger);
+        }
+        let ledger = Arc::default();
+        live.ledgers.push((pipeline.into(), Arc::clone(&ledger)));
+        ledger
     }
 
     pub(crate) fn watch_spool(&self, sink: &str, level: SpoolLevel) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).spools.push((sink.into(), level));
+        put(&mut self.live().spools, sink, level);
+    }
+
+    pub(crate) fn generation(&self, number: u64) {
+        self.generation.set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a reload that ended so: `applied`, `unchanged`, `refused`, `failed` and the like.
+    pub fn reloaded(&self, result: &str) {
+        self.reloads.get_or_create(&ReloadLabels { result: result.into() }).inc();
+    }
+
+    /// The folder whose disk is measured: `settings.data_dir`. The first one stays.
+    pub fn watch_disk(&self, folder: &std::path::Path) {
+        let _ = self.disk.set(folder.to_owned());
+    }
+
+    /// Says whether something else runs than the configuration asks for.
+    pub fn set_degraded(&self, degraded: bool) {
+        self.degraded.set(i64::from(degraded));
     }
 
     /// Everything in the text format of OpenMetrics 1.0, which Prometheus reads.
@@ -297,5 +393,28 @@ impl Metrics {
         // Writing to a string cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_not_happened_yet_is_there_at_zero() {
+        let metrics = Metrics::new();
+        let text = metrics.encode();
+        for result in RELOAD_RESULTS {
+            assert!(text.contains(&format!("tamis_reload_total{{result=\"{result}\"}} 0\n")), "{text}");
+        }
+        assert!(text.contains("tamis_degraded 0\n") && !text.contains("tamis_data_dir"), "{text}");
+        metrics.set_degraded(true);
+        metrics.watch_disk(&std::env::temp_dir());
+        metrics.watch_disk("another".as_ref());
+        let text = metrics.encode();
+        assert!(text.contains("tamis_degraded 1\n"), "{text}");
+        assert!(text.contains("\ntamis_data_dir_size_bytes ") && text.contains("\ntamis_data_dir_available_bytes "), "{text}");
+        metrics.set_degraded(false);
+        assert!(metrics.encode().contains("tamis_degraded 0\n"));
     }
 }

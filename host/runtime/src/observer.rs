@@ -12,10 +12,14 @@ use tamis_record::Batch;
 pub(crate) trait Observer: Send {
     /// A step has answered, and nothing of its answer is applied yet: `batch` holds the records as they came to it.
     /// `verdicts` and `failing` number the live rows.
-    fn decided(&mut self, pipeline: &str, step: &StepGraph, batch: &mut Batch, verdicts: Option<&[u8]>, failing: &[Failing]);
+    fn decided(&mut self, pipeline: &str, step: &StepGraph, batch: &mut Batch, verdicts: Option<&[u8]>, failing: &[Failing]) {
+        let _ = (pipeline, step, batch, verdicts, failing);
+    }
 
     /// The answer of the step last shown is applied: `batch` holds the records as they leave it.
-    fn applied(&mut self, batch: &mut Batch);
+    fn applied(&mut self, batch: &mut Batch) {
+        let _ = batch;
+    }
 
     /// A record has become a dead letter; `row` is none when it could not be decoded.
     fn letter(&mut self, letter: &DeadLetter<'_>, row: Option<u32>, record: &[u8]);
@@ -31,6 +35,8 @@ pub(crate) type Watching<'a> = Option<&'a mut (dyn Observer + 'static)>;
 pub(crate) struct Departure<'a> {
     pub(crate) pipeline: &'a str,
     pub(crate) output: &'a str,
+    /// Its row in the pipeline's batch.
+    pub(crate) row: u32,
     /// As it leaves.
     pub(crate) record: &'a [u8],
     /// Whether the output leads anywhere; else the record is dropped on purpose.

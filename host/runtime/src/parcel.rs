@@ -29,3 +29,14 @@ pub(crate) struct Parcel {
     /// Held while the records are in memory that the source's bound counts.
     pub(crate) seat: Option<Arc<Seat>>,
 }
+
+impl Parcel {
+    /// What is left of it from byte `begin` on, where record number `first` begins.
+    pub(crate) fn from(&self, begin: usize, first: usize) -> Self {
+        let Encoded { bytes, records, trace } = &*self.data;
+        let trace = Trace { offsets: trace.offsets.get(first..).unwrap_or_default().to_vec(), ..trace.clone() };
+        let bytes = bytes.get(begin..).unwrap_or_default().to_vec();
+        let data = Arc::new(Encoded { bytes, records: records.saturating_sub(first as u64), trace });
+        Self { data, ticket: Arc::clone(&self.ticket), seat: self.seat.clone() }
+    }
+}

@@ -1,15 +1,17 @@
 //! Source threads: each hands frames to the lanes, within the bound of its flight.
 
 mod replay;
+mod running;
 
 pub(crate) use replay::{REPLAY, Replay};
+pub(crate) use running::{Flights, Sources, Surroundings};
 
 use crate::engine::Progress;
+use crate::generation::{Current, Generation, Whence};
 use crate::lane::{Boarded, Recipient};
 use crate::metrics::{EventLabels, Metrics, SourceLabels};
 use crate::pool::Pool;
 use crate::stop::Stop;
-use crate::suspects::Suspects;
 use crossbeam_channel::{SendTimeoutError, Sender};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -26,19 +28,26 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a source waits for frames to be given up when everything ends at once.
 const GIVING_UP: Duration = Duration::from_millis(500);
 
+/// The ways to the lanes. Lanes end when nobody is left that could bring frames.
+pub(crate) struct Roads {
+    /// To all lanes but the one of suspects.
+    pub(crate) frames: Sender<Boarded>,
+    /// To the lane of suspects.
+    pub(crate) aside: Sender<Boarded>,
+}
+
 /// The way from a source to the lanes.
 pub(crate) struct Gate {
-    pub(crate) source: usize,
+    pub(crate) whence: Arc<Whence>,
     pub(crate) flight: Arc<Flight>,
-    /// All lanes, and that of suspects; none when no more frames will come.
-    pub(crate) lanes: Option<(Sender<Boarded>, Sender<Boarded>)>,
-    pub(crate) suspects: Arc<Suspects>,
+    /// None when no more frames will come.
+    pub(crate) roads: Option<Arc<Roads>>,
+    pub(crate) current: Arc<Current>,
     pub(crate) stop: Stop,
     pub(crate) pool: Arc<Pool>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) records: Counter,
     pub(crate) bytes: Counter,
-    pub(crate) name: Arc<str>,
     pub(crate) events: Family<EventLabels, Counter>,
 }
 
@@ -51,22 +60,28 @@ impl Gate {
     /// [`Outlet::send`], to one pipeline alone when a recipient is named.
     pub(crate) fn send_to(&mut self, recipient: Option<Recipient>, stream: &Stream, frame: Frame, end: u64) -> bool {
         let (count, bytes) = (frame.count() as u64, frame.bytes);
+        let whence = Arc::clone(&self.whence);
+        let taken_by = |generation: &Arc<Generation>| match &recipient {
+            Some(recipient) => generation.graph.pipeline(&recipient.pipeline).is_some(),
+            None => generation.graph.readers.contains_key(&whence.name),
+        };
         let boarding = loop {
-            if self.stop.is_draining() {
+            // What nobody reads any more is not taken: a source that comes back begins there.
+            if self.stop.is_draining() || !self.current.get().is_some_and(|generation| taken_by(&generation)) {
                 return false;
             }
             if let Some(boarding) = self.flight.board(count, stream.id, end, LOOK) {
                 break boarding;
             }
         };
-        let mut boarded = Boarded { source: self.source, recipient, stream: Arc::clone(&stream.name), frame, boarding };
+        let (Some(generation), Some(roads)) = (self.current.pick().filter(taken_by), self.roads.clone()) else {
+            boarding.ticket.give_up();
+            return false;
+        };
+        let mut boarded = Boarded { whence, generation, recipient, stream: Arc::clone(&stream.name), frame, boarding };
         loop {
-            let Some((lanes, aside)) = &self.lanes else {
-                boarded.boarding.ticket.give_up();
-                return false;
-            };
-            let lanes = if self.suspects.is(self.source) { aside } else { lanes };
-            match lanes.send_timeout(boarded, LOOK) {
+            let road = if self.whence.suspicion.is() { &roads.aside } else { &roads.frames };
+            match road.send_timeout(boarded, LOOK) {
                 Ok(()) => break,
                 Err(SendTimeoutError::Timeout(back)) if !self.stop.is_now() => boarded = back,
                 Err(SendTimeoutError::Timeout(back) | SendTimeoutError::Disconnected(back)) => {
@@ -93,7 +108,7 @@ impl Outlet for Gate {
 
     fn finish(&mut self) {
         // Lanes end when nobody is left to bring frames.
-        self.lanes = None;
+        self.roads = None;
         let mut patience = GIVING_UP;
         while !self.flight.landed(LOOK) && !patience.is_zero() {
             if self.stop.is_now() {
@@ -103,7 +118,7 @@ impl Outlet for Gate {
     }
 
     fn event(&mut self, event: &'static str, count: u64) {
-        self.events.get_or_create(&EventLabels { source: self.name.to_string(), event: event.into() }).inc_by(count);
+        self.events.get_or_create(&EventLabels { source: self.whence.name.to_string(), event: event.into() }).inc_by(count);
     }
 
     fn stopping(&self) -> bool {

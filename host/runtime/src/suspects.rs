@@ -13,31 +13,33 @@ const REST: u32 = 2;
 /// Longest rest after one frame.
 const REST_MAX: Duration = Duration::from_secs(2);
 
-/// Which sources are suspect.
+/// Whether a source is suspect.
 #[derive(Debug)]
-pub(crate) struct Suspects {
+pub(crate) struct Suspicion {
     started: Instant,
-    /// Milliseconds from the start until which each source is suspect.
-    until_ms: Vec<AtomicU64>,
+    /// Milliseconds from the start until which it is.
+    until_ms: AtomicU64,
 }
 
-impl Suspects {
-    pub(crate) fn new(sources: usize) -> Self {
-        Self { started: Instant::now(), until_ms: (0..sources).map(|_| AtomicU64::new(0)).collect() }
+impl Default for Suspicion {
+    fn default() -> Self {
+        Self { started: Instant::now(), until_ms: AtomicU64::new(0) }
     }
+}
 
-    /// Takes note of what failed calls took in a frame. `true`: its source was not suspect and is now.
-    pub(crate) fn note(&self, source: usize, failing: Duration) -> bool {
+impl Suspicion {
+    /// Takes note of what failed calls took in a frame. `true`: the source was not suspect and is now.
+    pub(crate) fn note(&self, failing: Duration) -> bool {
         if failing < FAILING_MAX {
             return false;
         }
         let now = self.started.elapsed();
         let until = u64::try_from((now + SUSPECT_FOR).as_millis()).unwrap_or(u64::MAX);
-        self.until_ms.get(source).is_some_and(|ms| u128::from(ms.fetch_max(until, Ordering::Relaxed)) <= now.as_millis())
+        u128::from(self.until_ms.fetch_max(until, Ordering::Relaxed)) <= now.as_millis()
     }
 
-    pub(crate) fn is(&self, source: usize) -> bool {
-        self.until_ms.get(source).is_some_and(|ms| u128::from(ms.load(Ordering::Relaxed)) > self.started.elapsed().as_millis())
+    pub(crate) fn is(&self) -> bool {
+        u128::from(self.until_ms.load(Ordering::Relaxed)) > self.started.elapsed().as_millis()
     }
 
     /// How long the lane of suspects rests after a frame whose failed calls took so long.
@@ -52,11 +54,11 @@ mod tests {
 
     #[test]
     fn only_the_source_that_failed_for_long() {
-        let suspects = Suspects::new(2);
-        assert!(!suspects.note(0, Duration::from_millis(1)) && !suspects.is(0));
-        assert!(suspects.note(1, Duration::from_millis(300)), "it was not before");
-        assert!(!suspects.note(1, Duration::from_millis(300)), "it was already");
-        assert!(suspects.is(1) && !suspects.is(0) && !suspects.is(2));
-        assert_eq!(Suspects::rest(Duration::from_millis(300)), Duration::from_millis(600));
+        let suspicion = Suspicion::default();
+        assert!(!suspicion.note(Duration::from_millis(1)) && !suspicion.is());
+        assert!(suspicion.note(Duration::from_millis(300)), "it was not before");
+        assert!(!suspicion.note(Duration::from_millis(300)), "it was already");
+        assert!(suspicion.is());
+        assert_eq!(Suspicion::rest(Duration::from_millis(300)), Duration::from_millis(600));
     }
 }

@@ -1,7 +1,7 @@
 //! The plan's toolbox for real: components are loaded into the sandbox, programs compiled. What was loaded for the plan is what runs.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tamis_config::{Config, Plugin as PluginConfig, StepKind};
 use tamis_nodes::steps::{CompileError, Program, compile_filter, compile_route, compile_vrl};
 use tamis_plan::{PluginPlan, Problem, ProgramProblem, Toolbox, codes};
@@ -17,11 +17,17 @@ pub(crate) struct Loaded {
     pub(crate) signature: Arc<Signature>,
 }
 
+/// The bytes of a component, and the text of its signature where the policy asks for one.
+pub type Component = (Vec<u8>, Option<String>);
+
 /// Loads plugins and compiles programs, and keeps them for the lanes.
 #[derive(Debug)]
 pub struct Tools {
     sandbox: Result<Sandbox, String>,
+    options: SandboxOptions,
     admission: Admission,
+    /// The components that were loaded, until somebody takes them.
+    components: Mutex<BTreeMap<String, Component>>,
     pub(crate) plugins: BTreeMap<String, Loaded>,
     pub(crate) programs: HashMap<(String, usize), Program>,
 }
@@ -30,25 +36,53 @@ impl Tools {
     /// Builds a sandbox that suits the configuration. Compiled plugins are cached under the data directory when `cache` says so;
     /// components from registries are kept there when `keep` does.
     pub fn new(config: &Config, cache: bool, keep: bool) -> Self {
-        let limits = config.plugins.values().map(|p| &p.value.limits);
-        let steps: usize =
-            config.pipelines.values().map(|p| p.value.steps.iter().filter(|s| matches!(s.value.kind, StepKind::Plugin(_))).count()).sum();
-        let defaults = SandboxOptions::default();
-        let options = SandboxOptions {
-            cache_dir: cache.then(|| config.settings.data_dir.join("cache")),
-            key_path: cache.then(|| config.settings.data_dir.join("cache.key")),
-            pool_slots: defaults.pool_slots.max((steps * (crate::engine::lanes(config) + 1) + 4) as u32),
-            memory_bytes_max: limits.clone().map(|l| l.memory.0).max().unwrap_or(defaults.memory_bytes_max),
-            table_elements_max: limits.map(|l| l.table_elements).max().unwrap_or(defaults.table_elements_max),
-            ..defaults
-        };
+        let options = options(config, cache);
         // A configuration without plugins pays for no sandbox.
         let sandbox = if config.plugins.is_empty() {
             Err("no plugin is configured".into())
         } else {
-            Sandbox::new(options).map_err(|e| e.to_string())
+            Sandbox::new(options.clone()).map_err(|e| e.to_string())
         };
-        Self { sandbox, admission: Admission::new(config, keep), plugins: BTreeMap::new(), programs: HashMap::new() }
+        Self::with(sandbox, options, Admission::new(config, keep))
+    }
+
+    fn with(sandbox: Result<Sandbox, String>, options: SandboxOptions, admission: Admission) -> Self {
+        let (components, plugins, programs) = (Mutex::default(), BTreeMap::new(), HashMap::new());
+        Self { sandbox, options, admission, components, plugins, programs }
+    }
+
+    /// The components that were loaded, by the plugin's name, for whoever keeps them; they are given once.
+    pub fn take_components(&self) -> BTreeMap<String, Component> {
+        std::mem::take(&mut *self.components.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same for another generation: in this one's sandbox, where that is large enough.
+    pub fn after(&self, config: &Config, cache: bool, keep: bool) -> Self {
+        let (options, had) = (options(config, cache), &self.options);
+        let fits = options.pool_slots <= had.pool_slots
+            && options.memory_bytes_max <= had.memory_bytes_max
+            && options.table_elements_max <= had.table_elements_max
+            && options.cache_dir == had.cache_dir;
+        match &self.sandbox {
+            Ok(sandbox) if fits => Self::with(Ok(sandbox.clone()), had.clone(), Admission::new(config, keep)),
+            _ => Self::new(config, cache, keep),
+        }
+    }
+}
+
+fn options(config: &Config, cache: bool) -> SandboxOptions {
+    let limits = config.plugins.values().map(|p| &p.value.limits);
+    let steps: usize =
+        config.pipelines.values().map(|p| p.value.steps.iter().filter(|s| matches!(s.value.kind, StepKind::Plugin(_))).count()).sum();
+    let defaults = SandboxOptions::default();
+    SandboxOptions {
+        cache_dir: cache.then(|| config.settings.data_dir.join("cache")),
+        key_path: cache.then(|| config.settings.data_dir.join("cache.key")),
+        // Two generations have their instances side by side while one takes over from the other.
+        pool_slots: defaults.pool_slots.max((2 * steps * (crate::engine::lanes(config) + 1) + 4) as u32),
+        memory_bytes_max: limits.clone().map(|l| l.memory.0).max().unwrap_or(defaults.memory_bytes_max),
+        table_elements_max: limits.map(|l| l.table_elements).max().unwrap_or(defaults.table_elements_max),
+        ..defaults
     }
 }
 
@@ -109,6 +143,8 @@ impl Toolbox for Tools {
             granted_read: plugin.grant.read.iter().map(|p| p.value.to_string()).collect(),
             granted_write: plugin.grant.write.iter().map(|p| p.value.to_string()).collect(),
         };
+        let components = self.components.get_mut().unwrap_or_else(PoisonError::into_inner);
+        components.insert(name.into(), (admitted.wasm, admitted.signature));
         self.plugins.insert(name.into(), Loaded { plugin: loaded, config, signature: Arc::new(signature) });
         Ok(planned)
     }

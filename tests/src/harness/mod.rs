@@ -5,6 +5,8 @@
 mod admin;
 mod base64;
 mod process;
+mod prometheus;
+pub mod promql;
 mod raw_server;
 mod registry;
 mod report;
@@ -15,6 +17,7 @@ mod tmpfs;
 pub use admin::{Address, Answer, MetricFamily, Sample, parse_metrics, request, settled};
 pub use base64::base64;
 pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
+pub use prometheus::{Prometheus, find as find_prometheus};
 pub use raw_server::{RawServer, answer};
 pub use registry::{Registry, USER, is_installed};
 pub use report::{Flow, Letter, Report};

@@ -99,7 +99,7 @@ impl Spool {
     pub fn open(disk: Arc<dyn Disk>, folder: &Path, options: SpoolOptions) -> Result<(SpoolWriter, SpoolReader, Recovery), SpoolError> {
         options.check()?;
         let opened = recovery::open(&*disk, folder, options.frame_bytes_max)?;
-        let shared = Arc::new(Shared::new(disk, folder, options.frame_bytes_max, opened.state));
+        let shared = Arc::new(Shared::new(disk, folder, &options, opened.state));
         let reader = SpoolReader::new(Arc::clone(&shared), opened.recovery.acknowledged, opened.next, opened.passed_over);
         Ok((SpoolWriter::new(shared, options, opened.next), reader, opened.recovery))
     }
@@ -134,6 +134,11 @@ impl SpoolLevel {
     /// Bytes that the segments take.
     pub fn bytes(&self) -> u64 {
         self.shared.lock().bytes
+    }
+
+    /// Bytes that the segments may take.
+    pub fn bytes_max(&self) -> u64 {
+        self.shared.bytes_max
     }
 
     /// Entries lost to damage, found when the spool was opened or since.

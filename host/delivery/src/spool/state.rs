@@ -1,5 +1,6 @@
 //! What both ends of a spool share.
 
+use super::SpoolOptions;
 use super::segment::{Segment, SegmentName};
 use crate::disk::{Disk, EntryKind};
 use std::collections::VecDeque;
@@ -17,6 +18,7 @@ pub(super) const DAMAGED_FOLDER: &str = "damaged";
 pub(super) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: PathBuf,
+    pub(super) bytes_max: u64,
     pub(super) frame_bytes_max: usize,
     state: Mutex<State>,
     /// Something was appended.
@@ -54,9 +56,10 @@ impl State {
 }
 
 impl Shared {
-    pub(super) fn new(disk: Arc<dyn Disk>, folder: &Path, frame_bytes_max: usize, state: State) -> Self {
+    pub(super) fn new(disk: Arc<dyn Disk>, folder: &Path, options: &SpoolOptions, state: State) -> Self {
         let (appended, freed) = (Condvar::new(), Condvar::new());
-        Self { disk, folder: folder.to_owned(), frame_bytes_max, state: Mutex::new(state), appended, freed }
+        let SpoolOptions { bytes_max, frame_bytes_max, segment_bytes: _ } = *options;
+        Self { disk, folder: folder.to_owned(), bytes_max, frame_bytes_max, state: Mutex::new(state), appended, freed }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

@@ -128,7 +128,7 @@ impl Run {
             Act::FullDisk(bytes, cut) => self.full_disk(*bytes, *cut),
         }
         assert_eq!(self.writer.level().pending(), self.waiting());
-        assert!(self.writer.level().bytes() <= OPTIONS.bytes_max);
+        assert!(self.writer.level().bytes() <= OPTIONS.bytes_max && self.writer.level().bytes_max() == OPTIONS.bytes_max);
     }
 
     fn failed_sync(&mut self) {

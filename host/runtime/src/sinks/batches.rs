@@ -48,9 +48,9 @@ impl BatchSink {
                     let _guard = HaltOnPanic(sink.stop.clone());
                     loop {
                         match parcels.pop(WAIT) {
-                            Popped::Parcel(parcel) => sink.deliver(parcel),
+                            Popped::Parcel(parcel) => sink.deliver(parcel, &parcels),
                             Popped::Nothing => {}
-                            Popped::Closed => return,
+                            Popped::Closed | Popped::Retired => return,
                         }
                     }
                 })
@@ -58,7 +58,7 @@ impl BatchSink {
             .collect()
     }
 
-    fn deliver(&mut self, parcel: Parcel) {
+    fn deliver(&mut self, parcel: Parcel, parcels: &Intake) {
         let records = parcel.data.records;
         // Parts still to be delivered, the first on top.
         let mut parts = vec![Part { lines: &parcel.data.bytes, first: 0, records: usize::try_from(records).unwrap_or(usize::MAX) }];
@@ -68,6 +68,14 @@ impl BatchSink {
                 Ok(()) => {
                     self.counts.delivered.inc_by(count);
                     self.counts.bytes.inc_by(part.lines.len() as u64);
+                }
+                // It comes again from the spool.
+                Err(None) if self.spooled => parcel.ticket.give_up(),
+                Err(None) if self.stop.is_retired() && !self.stop.is_now() => {
+                    let left = parcel.from(parcel.data.bytes.len() - after(&parts) - part.lines.len(), part.first);
+                    self.counts.queued(left.data.records);
+                    parcels.put_back(left);
+                    break;
                 }
                 Err(None) => self.counts.give_up(&parcel, count),
                 Err(Some((_, true))) if part.records > 1 => {
@@ -103,7 +111,7 @@ impl BatchSink {
                 }
                 Err(DeliveryError::Transient { reason, after }) => (reason, after),
             };
-            if self.stop.is_now() || (self.spooled && self.stop.is_draining()) {
+            if self.stop.is_now() || self.stop.is_retired() || (self.spooled && self.stop.is_draining()) {
                 return Err(None);
             }
             self.counts.retries.inc();
@@ -115,6 +123,11 @@ impl BatchSink {
             self.stop.pause(pause);
         }
     }
+}
+
+/// Bytes of the parts still to be delivered.
+fn after(parts: &[Part<'_>]) -> usize {
+    parts.iter().map(|part| part.lines.len()).sum()
 }
 
 impl<'a> Part<'a> {

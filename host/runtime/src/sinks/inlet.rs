@@ -27,21 +27,25 @@ pub(crate) enum Popped {
     Nothing,
     /// Nothing, and nobody is left to bring any.
     Closed,
+    /// Somebody else takes from now on.
+    Retired,
 }
 
 #[derive(Debug)]
 struct Queue {
     state: Mutex<State>,
     changed: Condvar,
-    bytes_max: usize,
-    when_full: WhenFull,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     parcels: VecDeque<Parcel>,
     bytes: usize,
     senders: usize,
+    /// Whether those who take are to leave.
+    retired: bool,
+    bytes_max: usize,
+    when_full: WhenFull,
 }
 
 /// The end where parcels are brought. When the last is dropped, the queue is closed.
@@ -54,8 +58,8 @@ pub(crate) struct Intake(Arc<Queue>);
 
 /// A queue of so many bytes, beside what holds seats. One parcel is always taken, whatever its size.
 pub(crate) fn queue(bytes_max: usize, when_full: WhenFull) -> (Inlet, Intake) {
-    let state = Mutex::new(State { senders: 1, ..State::default() });
-    let queue = Arc::new(Queue { state, changed: Condvar::new(), bytes_max, when_full });
+    let state = State { parcels: VecDeque::new(), bytes: 0, senders: 1, retired: false, bytes_max, when_full };
+    let queue = Arc::new(Queue { state: Mutex::new(state), changed: Condvar::new() });
     (Inlet(Arc::clone(&queue)), Intake(queue))
 }
 
@@ -69,10 +73,10 @@ impl Inlet {
     /// Brings a parcel; one without a seat waits for room for so long.
     pub(crate) fn push(&self, mut parcel: Parcel, wait: Duration) -> Pushed {
         let bytes = parcel.data.bytes.len();
-        let drops = self.0.when_full == WhenFull::DropNewest;
-        let bounded = drops || parcel.seat.is_none();
-        let full = |state: &State| bounded && !state.parcels.is_empty() && state.bytes + bytes > self.0.bytes_max;
         let mut state = self.0.state();
+        let drops = state.when_full == WhenFull::DropNewest;
+        let bounded = drops || parcel.seat.is_none();
+        let full = |state: &State| bounded && !state.parcels.is_empty() && state.bytes + bytes > state.bytes_max;
         if full(&state) && drops {
             return Pushed::Dropped;
         }
@@ -109,8 +113,11 @@ impl Drop for Inlet {
 impl Intake {
     /// Takes the oldest parcel; waits for one for so long.
     pub(crate) fn pop(&self, wait: Duration) -> Popped {
-        let idle = |state: &mut State| state.parcels.is_empty() && state.senders > 0;
+        let idle = |state: &mut State| state.parcels.is_empty() && state.senders > 0 && !state.retired;
         let (mut state, _) = self.0.changed.wait_timeout_while(self.0.state(), wait, idle).unwrap_or_else(PoisonError::into_inner);
+        if state.retired {
+            return Popped::Retired;
+        }
         match state.parcels.pop_front() {
             Some(parcel) => {
                 state.bytes -= parcel.data.bytes.len();
@@ -121,6 +128,35 @@ impl Intake {
             None if state.senders == 0 => Popped::Closed,
             None => Popped::Nothing,
         }
+    }
+
+    /// Puts back what was taken and not delivered: it is the oldest.
+    pub(crate) fn put_back(&self, parcel: Parcel) {
+        let mut state = self.0.state();
+        state.bytes += parcel.data.bytes.len();
+        state.parcels.push_front(parcel);
+        drop(state);
+        self.0.changed.notify_all();
+    }
+
+    /// Tells those who take to leave.
+    pub(crate) fn retire(&self) {
+        self.0.state().retired = true;
+        self.0.changed.notify_all();
+    }
+
+    /// Lets others take, under new bounds, once those who took have left.
+    pub(crate) fn succeed(&self, bytes_max: usize, when_full: WhenFull) {
+        let mut state = self.0.state();
+        (state.retired, state.bytes_max, state.when_full) = (false, bytes_max, when_full);
+        drop(state);
+        self.0.changed.notify_all();
+    }
+
+    /// Another end where parcels are brought, to a queue that nobody brings to any more.
+    pub(crate) fn reopen(&self) -> Inlet {
+        self.0.state().senders += 1;
+        Inlet(Arc::clone(&self.0))
     }
 }
 
@@ -175,6 +211,29 @@ mod tests {
         }
         assert!(matches!(intake.pop(NOW), Popped::Parcel(parcel) if parcel.seat.is_some()), "its memory is the source's");
         assert!(matches!(inlet.push(without_a_seat(&flight, 1), NOW), Pushed::Full(_)));
+    }
+
+    #[test]
+    fn others_take_what_is_left() {
+        let flight = Flight::new(3);
+        let (inlet, intake) = queue(10, WhenFull::Block);
+        for bytes in [1, 2] {
+            assert!(matches!(inlet.push(parcel(&flight, bytes), NOW), Pushed::Queued));
+        }
+        let Popped::Parcel(first) = intake.pop(NOW) else { panic!() };
+        intake.retire();
+        assert!(matches!(intake.pop(Duration::from_secs(60)), Popped::Retired), "though something waits");
+        intake.put_back(first);
+        drop(inlet);
+        let inlet = intake.reopen();
+        intake.succeed(10, WhenFull::DropNewest);
+        for bytes in [1, 2] {
+            let Popped::Parcel(parcel) = intake.pop(NOW) else { panic!() };
+            assert_eq!(parcel.data.bytes.len(), bytes);
+        }
+        assert!(matches!(intake.pop(NOW), Popped::Nothing));
+        drop(inlet);
+        assert!(matches!(intake.pop(NOW), Popped::Closed));
     }
 
     #[test]

@@ -4,12 +4,14 @@
 mod batches;
 mod inlet;
 mod letters;
+mod running;
 mod spooled;
 mod stream;
 
 pub(crate) use batches::BatchSink;
 pub(crate) use inlet::{Inlet, Intake, Popped, Pushed, queue};
-pub(crate) use letters::Letters;
+pub(crate) use letters::{Letters, Ways, WeakLetters};
+pub(crate) use running::{Prepared, Sinks, Spec, Surroundings};
 pub(crate) use spooled::SpooledSink;
 pub(crate) use stream::StreamSink;
 

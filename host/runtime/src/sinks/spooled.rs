@@ -64,6 +64,8 @@ struct Front {
     /// Appended and not yet durable, with their bytes.
     waiting: Vec<Parcel>,
     bytes: usize,
+    /// What did not go in before this sink was replaced.
+    left: Vec<Parcel>,
 }
 
 struct Back {
@@ -94,6 +96,7 @@ impl SpooledSink {
             backoff: Backoff::new(PAUSE.0, PAUSE.1, None),
             waiting: Vec::new(),
             bytes: 0,
+            left: Vec::new(),
         };
         let done = Arc::clone(&ended);
         let front = std::thread::Builder::new().name(format!("spool {name}")).spawn(move || {
@@ -129,6 +132,14 @@ impl Front {
                 }
                 Popped::Nothing => self.sync(),
                 Popped::Closed => return self.sync(),
+                Popped::Retired => {
+                    self.sync();
+                    for parcel in std::mem::take(&mut self.left).into_iter().rev() {
+                        self.counts.queued(parcel.data.records);
+                        parcels.put_back(parcel);
+                    }
+                    return;
+                }
             }
         }
     }
@@ -151,6 +162,8 @@ impl Front {
                     return;
                 }
                 _ if self.stop.is_now() => return self.counts.give_up(&parcel, parcel.data.records),
+                // For the sink that takes this one's place.
+                _ if self.stop.is_retired() => return self.left.push(parcel),
                 SpoolError::Poisoned { .. } => self.start_over(&error),
                 SpoolError::Full { .. } | SpoolError::TooManySegments { .. } => {
                     // What was appended is worth more durable than waiting, and the sink needs it to make room.

@@ -91,12 +91,11 @@ impl Writer {
             let wait = self.written.since.map_or(TICK, |since| (since + LINGER).saturating_duration_since(Instant::now()).max(LOOK_COMMIT));
             let popped = parcels.pop(wait);
             if let Popped::Parcel(parcel) = popped {
-                self.deliver(parcel);
+                self.deliver(parcel, parcels);
                 self.commit_if_due();
                 continue;
             }
-            let closed = matches!(popped, Popped::Closed);
-            if closed {
+            if matches!(popped, Popped::Closed | Popped::Retired) {
                 self.commit_all();
                 return;
             }
@@ -114,10 +113,10 @@ impl Writer {
         }
     }
 
-    fn deliver(&mut self, parcel: Parcel) {
+    fn deliver(&mut self, parcel: Parcel, parcels: &Intake) {
         self.tick();
         let records = parcel.data.records;
-        let left = self.write(&parcel);
+        let left = self.write(&parcel, parcels);
         self.parts.counts.taken(records);
         self.written.since.get_or_insert_with(Instant::now);
         self.written.bytes += parcel.data.bytes.len();
@@ -137,8 +136,9 @@ impl Writer {
         }
     }
 
-    /// Writes a parcel. Gives how many of its records were not written.
-    fn write(&mut self, parcel: &Parcel) -> u64 {
+    /// Writes a parcel. Gives how many of its records were not written. What cannot be written by a sink that is replaced goes back
+    /// into the queue.
+    fn write(&mut self, parcel: &Parcel, parcels: &Intake) -> u64 {
         let bytes = parcel.data.bytes.as_slice();
         let mut rest = bytes;
         // Lines that the sink can never store; and how many lines there are up to a place.
@@ -173,7 +173,7 @@ impl Writer {
                     }
                 }
                 Err(error) => {
-                    if parts.stop.is_now() {
+                    if parts.stop.is_now() || parts.stop.is_retired() {
                         break;
                     }
                     parts.counts.retries.inc();
@@ -202,6 +202,16 @@ impl Writer {
         }
         if rest.is_empty() {
             return unstored;
+        }
+        if self.parts.stop.is_retired() && !self.parts.stop.is_now() && !self.gone {
+            // A record of which a part is written is written again: whole, by the next one.
+            let done = bytes.get(..bytes.len() - rest.len()).unwrap_or_default();
+            let begin = memchr::memrchr(b'\n', done).map_or(0, |at| at + 1);
+            let left = parcel.from(begin, line_count(bytes, 0..begin));
+            let records = left.data.records;
+            self.parts.counts.queued(records);
+            parcels.put_back(left);
+            return unstored + records;
         }
         self.parts.counts.give_up(parcel, parcel.data.records.saturating_sub(unstored));
         parcel.data.records

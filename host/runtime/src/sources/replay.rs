@@ -1,7 +1,6 @@
 //! Dead letters that are run again: each goes to its own pipeline, as the record of the source it once came from.
 
 use super::Gate;
-use crate::graph::Graph;
 use crate::lane::Recipient;
 use crate::stop::HaltOnPanic;
 use std::collections::{BTreeMap, HashSet};
@@ -13,7 +12,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tamis_codecs::Frame;
-use tamis_config::{Config, Located, Source};
+use tamis_config::Settings;
 use tamis_delivery::letters::{Content, Letter, Lines, PendingFile, ReplayFolder};
 use tamis_nodes::sources::{Outlet, Stream};
 
@@ -31,8 +30,6 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(crate) struct Replay {
     folder: ReplayFolder,
     gate: Gate,
-    pipelines: BTreeMap<Arc<str>, usize>,
-    sources: BTreeMap<String, Located<Source>>,
     /// Whether there is any other source left.
     alive: Weak<()>,
     once: bool,
@@ -40,6 +37,8 @@ pub(crate) struct Replay {
     bytes_max: usize,
     /// Files that were taken or reported, and those of them that are not yet safe, by the number of their stream.
     seen: HashSet<PathBuf>,
+    /// Files for pipelines that there are not.
+    waiting: HashSet<PathBuf>,
     open: BTreeMap<u64, Open>,
     next: u64,
     settled: Instant,
@@ -68,18 +67,17 @@ struct Together {
 }
 
 impl Replay {
-    pub(crate) fn new(config: &Config, graph: &Graph, gate: Gate, alive: Weak<()>, once: bool) -> Self {
-        let batch = &config.settings.batch;
+    pub(crate) fn new(settings: &Settings, gate: Gate, alive: Weak<()>, once: bool) -> Self {
+        let batch = &settings.batch;
         Self {
-            folder: ReplayFolder::new(config.settings.data_dir.as_path()),
+            folder: ReplayFolder::new(settings.data_dir.as_path()),
             gate,
-            pipelines: graph.pipelines.iter().enumerate().map(|(number, p)| (Arc::clone(&p.name), number)).collect(),
-            sources: config.sources.clone(),
             alive,
             once,
             records_max: batch.records as usize,
             bytes_max: usize::try_from(batch.bytes.0).unwrap_or(usize::MAX),
             seen: HashSet::new(),
+            waiting: HashSet::new(),
             open: BTreeMap::new(),
             next: 0,
             settled: Instant::now(),
@@ -128,17 +126,22 @@ impl Replay {
             }
         };
         for file in pending {
-            if self.gate.stopping() || !self.seen.insert(file.path.clone()) {
+            let there = self.gate.current.get().is_some_and(|generation| generation.graph.pipeline(&file.pipeline).is_some());
+            // One that waits for its pipeline is looked at again: a reload may bring it.
+            if self.gate.stopping() || (self.seen.contains(&file.path) && !(there && self.waiting.remove(&file.path))) {
                 continue;
             }
-            let Some(number) = self.pipelines.get(file.pipeline.as_str()).copied() else {
+            self.seen.insert(file.path.clone());
+            if !there {
                 tracing::warn!("`{}` stays where it is: there is no pipeline `{}` to run it again", file.path.display(), file.pipeline);
+                self.waiting.insert(file.path);
                 continue;
-            };
+            }
+            let pipeline: Arc<str> = file.pipeline.as_str().into();
             let (path, id) = (file.path.display().to_string(), self.next);
             self.next += 1;
             self.open.insert(id, Open { file, end: None, safe: 0, written: 0, damaged: 0 });
-            match self.feed(id, number) {
+            match self.feed(id, &pipeline) {
                 Ok(true) => tracing::info!("dead letters of `{path}` are run again"),
                 Ok(false) => return,
                 Err(error) => {
@@ -150,7 +153,7 @@ impl Replay {
     }
 
     /// Sends what a file holds. `false`: the host stops.
-    fn feed(&mut self, id: u64, pipeline: usize) -> io::Result<bool> {
+    fn feed(&mut self, id: u64, pipeline: &Arc<str>) -> io::Result<bool> {
         let Some(open) = self.open.get_mut(&id) else { return Ok(true) };
         let mut file = File::open(&open.file.path)?;
         let begin = open.file.position(&file);
@@ -189,14 +192,14 @@ impl Replay {
         Ok(true)
     }
 
-    fn send(&mut self, id: u64, pipeline: usize, together: &mut Together, end: u64) -> bool {
+    fn send(&mut self, id: u64, pipeline: &Arc<str>, together: &mut Together, end: u64) -> bool {
         let Together { whence, raw, mut frame, offsets } = std::mem::take(together);
         let Some((source, stream)) = whence else { return true };
         frame.offsets = Some(offsets);
-        if raw && let Some(config) = self.sources.get(&*source) {
-            frame = tamis_nodes::sources::decode(&config.value, frame);
+        if raw && let Some(config) = self.gate.current.get().and_then(|generation| generation.sources.get(&*source).cloned()) {
+            frame = tamis_nodes::sources::decode(&config, frame);
         }
-        let sent = self.gate.send_to(Some(Recipient { pipeline, source }), &Stream { id, name: stream }, frame, end);
+        let sent = self.gate.send_to(Some(Recipient { pipeline: Arc::clone(pipeline), source }), &Stream { id, name: stream }, frame, end);
         if self.settled.elapsed() >= SETTLE {
             self.settle(false);
         }

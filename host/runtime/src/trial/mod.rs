@@ -10,19 +10,13 @@ pub use condition::{Condition, Verdict};
 pub use recorder::{Departed, Fate, Letter, Passage, Trace};
 
 use crate::engine::StartError;
-use crate::graph::Graph;
-use crate::lane::{Boarded, Lane, Recipient};
-use crate::metrics::Metrics;
-use crate::pool::Pool;
-use crate::sample::Samples;
-use crate::stop::Stop;
+use crate::graph::is_private;
+use crate::offline::Offline;
 use crate::tools::Tools;
 use recorder::Recorder;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tamis_codecs::Frame;
 use tamis_config::Config;
-use tamis_delivery::Flight;
 use tamis_plan::Plan;
 
 /// A name for records of which no source is known.
@@ -30,16 +24,13 @@ const NO_SOURCE: &str = "test";
 
 /// One trial; records that are tried one after the other meet the same instances of the plugins.
 pub struct Trial {
-    graph: Arc<Graph>,
-    lane: Lane,
-    stop: Stop,
+    lane: Offline,
     trace: Arc<Mutex<Trace>>,
-    at: u64,
 }
 
 impl std::fmt::Debug for Trial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trial").field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("Trial").finish_non_exhaustive()
     }
 }
 
@@ -60,15 +51,9 @@ impl Trial {
     /// # Errors
     /// [`TrialError::Start`].
     pub fn new(config: &Config, plan: &Plan, tools: &Tools) -> Result<Self, TrialError> {
-        // Which sinks refuse records does not matter where none is opened.
-        let graph = Graph::build(plan, tools, &Metrics::new(), &|_| false).map_err(|error| StartError::Build(error.to_string()))?;
-        let graph = Arc::new(graph);
-        let stop = Stop::default();
-        let samples = Arc::new(Samples::new(0));
-        let mut lane = Lane::new(Arc::clone(&graph), stop.clone(), samples, config.settings.json_depth).map_err(StartError::Plugin)?;
         let trace = Arc::default();
-        lane.watch(Box::new(Recorder::new(Arc::clone(&trace))));
-        Ok(Self { graph, lane, stop, trace, at: 0 })
+        let lane = Offline::new(config, plan, tools, Box::new(Recorder::new(Arc::clone(&trace))))?;
+        Ok(Self { lane, trace })
     }
 
     /// Takes frames, as the named source would hand them on, through one pipeline and all that it feeds. After a step halted
@@ -77,24 +62,16 @@ impl Trial {
     /// # Errors
     /// [`TrialError::NoPipeline`].
     pub fn run(&mut self, pipeline: &str, source: Option<&str>, frames: Vec<Frame>) -> Result<(), TrialError> {
-        let number = self.graph.pipelines.iter().position(|p| *p.name == *pipeline);
-        let number = number.ok_or_else(|| TrialError::NoPipeline(pipeline.into()))?;
-        let recipient = Recipient { pipeline: number, source: source.unwrap_or(NO_SOURCE).into() };
-        let (pool, flight) = (Pool::new(1), Flight::new(1));
+        if self.lane.pipeline(pipeline).is_none() {
+            return Err(TrialError::NoPipeline(pipeline.into()));
+        }
+        let source = source.unwrap_or(NO_SOURCE).into();
         for frame in frames {
-            if self.stop.is_now() {
-                break;
-            }
-            self.at += frame.bytes;
-            let Some(boarding) = flight.board(frame.count() as u64, 0, self.at, Duration::ZERO) else { break };
-            let boarded = Boarded { source: 0, recipient: Some(recipient.clone()), stream: NO_SOURCE.into(), frame, boarding };
-            let (parcels, _) = self.lane.run(boarded, &pool);
+            let parcels = self.lane.run(pipeline, &source, frame);
             let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
             for (sink, parcel) in parcels {
-                // Beyond the configuration's sinks are the files for dead letters, which the trace holds anyway.
-                let Some(name) = self.graph.sinks.get(sink).filter(|_| sink < self.graph.sinks.len() - self.graph.private.len()) else {
-                    continue;
-                };
+                // Files for dead letters are no sinks of the configuration; the trace holds the letters anyway.
+                let Some(name) = self.lane.graph().sinks.get(sink).filter(|name| !is_private(name)) else { continue };
                 let records = trace.sinks.entry(name.clone()).or_default();
                 records.extend(parcel.data.bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec));
             }
@@ -105,7 +82,7 @@ impl Trial {
     /// Ends it and gives what was written down.
     pub fn finish(self) -> Trace {
         let mut trace = std::mem::take(&mut *self.trace.lock().unwrap_or_else(PoisonError::into_inner));
-        trace.halted = self.stop.reason();
+        trace.halted = self.lane.halted();
         trace
     }
 }
