@@ -126,15 +126,15 @@ impl Admission {
         }
         let mut notes = Vec::new();
         let (wasm, signature) = match (&plugin.kept, &plugin.reference) {
-            (Some(kept), _) => self.from_file(plugin, kept)?,
+            (Some(kept), _) => self.file(plugin, kept)?,
             (None, Some(reference)) => {
-                let found = self.from_registry(reference, plugin.limits.component.0, &mut notes);
+                let found = self.registry(reference, plugin.limits.component.0, &mut notes);
                 found.map_err(|refusal| Refusal {
                     message: notes.iter().map(|note| format!("{note}; ")).chain([refusal.message]).collect(),
                     ..refusal
                 })?
             }
-            (None, None) => self.from_file(plugin, &plugin.component_path)?,
+            (None, None) => self.file(plugin, &plugin.component_path)?,
         };
         let signed_by = self.verify(plugin, &wasm, signature.as_deref())?;
         let signature = signature.filter(|_| signed_by.is_some());
@@ -162,7 +162,7 @@ impl Admission {
         }
     }
 
-    fn from_file(&self, plugin: &Plugin, path: &Path) -> Result<(Vec<u8>, Option<String>), Refusal> {
+    fn file(&self, plugin: &Plugin, path: &Path) -> Result<(Vec<u8>, Option<String>), Refusal> {
         let bytes_max = plugin.limits.component.0;
         let unavailable = |message, help| Refusal::new(RefusalKind::Unavailable, message, help);
         let unreadable = |error: &std::io::Error, help| {
@@ -191,12 +191,7 @@ impl Admission {
         Ok((wasm, signature))
     }
 
-    fn from_registry(
-        &mut self,
-        reference: &Reference,
-        bytes_max: u64,
-        notes: &mut Vec<String>,
-    ) -> Result<(Vec<u8>, Option<String>), Refusal> {
+    fn registry(&mut self, reference: &Reference, bytes_max: u64, notes: &mut Vec<String>) -> Result<(Vec<u8>, Option<String>), Refusal> {
         let (digest, component) = self.pinned(reference)?;
         let pinned = reference.pinned(digest.clone());
         let fresh = if reference.tag().is_some() { self.tag(reference, &digest, notes)? } else { None };

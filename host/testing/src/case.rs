@@ -80,7 +80,7 @@ impl Case {
             Expected::File(file) => {
                 let path = folder.join(file.value.as_str());
                 // One that is written anew, or is yet to be, need not be readable.
-                let held = if bless { None } else { read_if_there(&path, &file.value.shown().to_string(), &file.place, findings) };
+                let held = if bless { None } else { read_if_there(&path, file.value.shown(), &file.place, findings) };
                 Expectation::File(path, held)
             }
         };

@@ -142,9 +142,12 @@ impl Feed {
     }
 }
 
+/// What became of the rows of one pipeline, and how many dead letters there were, those of pipelines that it feeds included.
+type Fates = (HashMap<u32, Fate>, u64);
+
 /// Notes what becomes of each row of one pipeline.
 struct Noting {
-    fates: Arc<Mutex<(HashMap<u32, Fate>, u64)>>,
+    fates: Arc<Mutex<Fates>>,
     pipeline: Arc<Mutex<Arc<str>>>,
 }
 
@@ -177,26 +180,25 @@ impl Observer for Noting {
 /// One of the two that are compared.
 struct Side {
     lane: Offline,
-    fates: Arc<Mutex<(HashMap<u32, Fate>, u64)>>,
+    fates: Arc<Mutex<Fates>>,
     pipeline: Arc<Mutex<Arc<str>>>,
 }
 
 impl Side {
     fn new(config: &Config, plan: &Plan, tools: &Tools) -> Result<Self, StartError> {
-        let (fates, pipeline) = (Arc::<Mutex<(HashMap<u32, Fate>, u64)>>::default(), Arc::new(Mutex::new(Arc::from(""))));
+        let (fates, pipeline) = (Arc::<Mutex<Fates>>::default(), Arc::new(Mutex::new(Arc::from(""))));
         let noting = Noting { fates: Arc::clone(&fates), pipeline: Arc::clone(&pipeline) };
         Ok(Self { lane: Offline::new(config, plan, tools, Box::new(noting))?, fates, pipeline })
     }
 
-    /// Takes a frame through a pipeline. Gives what became of its rows, how many dead letters there were, and how long it took.
-    fn run(&mut self, pipeline: &Arc<str>, sample: &Sample) -> (HashMap<u32, Fate>, u64, Duration) {
+    /// Takes a frame through a pipeline. Gives what became of it, and how long it took.
+    fn run(&mut self, pipeline: &Arc<str>, sample: &Sample) -> (Fates, Duration) {
         *locked(&self.pipeline) = Arc::clone(pipeline);
         let records = Records { text: sample.records.text.clone(), rows: sample.records.rows.clone() };
         let started = Instant::now();
         drop(self.lane.run(pipeline, &sample.source, Frame { records, ..Frame::default() }));
         let spent = started.elapsed();
-        let (fates, letters) = std::mem::take(&mut *locked(&self.fates));
-        (fates, letters, spent)
+        (std::mem::take(&mut *locked(&self.fates)), spent)
     }
 
     /// Bytes of the memory of a pipeline's plugins.
@@ -288,11 +290,11 @@ impl Work {
         for pipeline in &readers {
             // In turn, so that neither always finds the caches warm.
             let first = usize::from(locked(&self.report).frames % 2 == 1);
-            let mut found: [Option<(HashMap<u32, Fate>, u64, Duration)>; 2] = [None, None];
+            let mut found: [Option<(Fates, Duration)>; 2] = [None, None];
             for side in [first, 1 - first] {
                 found[side] = Some(self.sides[side].run(pipeline, sample));
             }
-            let [Some(active), Some(candidate)] = found else { continue };
+            let [Some((active, spent_active)), Some((candidate, spent_candidate))] = found else { continue };
             let memory = [self.sides[0].memory(pipeline), self.sides[1].memory(pipeline)];
             let mut report = locked(&self.report);
             let entry = report.pipelines.entry(pipeline.to_string()).or_default();
@@ -305,7 +307,7 @@ impl Work {
             }
             entry.errors_active += active.1;
             entry.errors_candidate += candidate.1;
-            entry.spent = [entry.spent[0] + active.2, entry.spent[1] + candidate.2];
+            entry.spent = [entry.spent[0] + spent_active, entry.spent[1] + spent_candidate];
             let a_record = |spent: Duration| u64::try_from(spent.as_nanos() / u128::from(entry.records.max(1))).unwrap_or(u64::MAX);
             (entry.ns_active, entry.ns_candidate) = (a_record(entry.spent[0]), a_record(entry.spent[1]));
             [entry.memory_bytes_active, entry.memory_bytes_candidate] = memory;
