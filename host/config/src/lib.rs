@@ -20,6 +20,7 @@ pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX, Key, NODES_MAX, Node, TE
 pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 pub use load::{FileText, ProcessEnvironment};
 pub use model::{
+    ADMIN_TOKENS_MAX, AdminToken, Role, TokenDigest,
     AccessCodec, AccessFormat, Admin, AutoCodec, BatchSettings, Buffer, Bytes, Codec, Config, CsvCodec, DemoSource, Digest, Expect,
     Expected, ExpectedLetter, ExpectedPassage, ExpectedRecord, FORMAT_VERSION, FileSink, FileSource, Form, Grant, GrokCodec, GrokPattern,
     GrokType, HttpCompression, HttpFormat, HttpMethod, HttpSink, Lanes, LetterCause, LogFormat, LogfmtCodec, MediatorCodec, Multiline,
