@@ -104,6 +104,11 @@ impl Access {
     }
 }
 
+/// The hash of a token as the configuration holds it.
+pub fn token_hash(token: &str) -> String {
+    Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 async fn check(
     extract::State((access, permission)): extract::State<(Access, Permission)>,
     mut request: extract::Request,
@@ -119,12 +124,7 @@ async fn check(
     }
 }
 
-fn caller(
-    tokens: &BTreeMap<String, AdminToken>,
-    open: bool,
-    headers: &HeaderMap,
-    permission: Permission,
-) -> Result<Caller, Refusal> {
+fn caller(tokens: &BTreeMap<String, AdminToken>, open: bool, headers: &HeaderMap, permission: Permission) -> Result<Caller, Refusal> {
     if tokens.is_empty() && !open {
         return Ok(Caller("admin API".into()));
     }
@@ -192,6 +192,11 @@ mod tests {
         assert_eq!(ask(&[]), Err(Refusal::Unknown));
         assert_eq!(ask(&["Bearer view", "Bearer view"]), Err(Refusal::Unknown), "two");
         assert!(ask(&["bearer view"]).is_ok() && ask(&["BEARER  view "]).is_ok());
+    }
+
+    #[test]
+    fn hashes_are_those_of_the_configuration() {
+        assert_eq!(TokenDigest::parse(&token_hash("view")), Some(tokens()["the-view"].sha256));
     }
 
     #[test]

@@ -72,8 +72,7 @@ impl Token {
     pub fn new(text: &str) -> Result<Self, ClientError> {
         let text = text.trim();
         let sound = !text.is_empty() && text.len() <= TOKEN_BYTES_MAX && text.bytes().all(|b| b.is_ascii_graphic());
-        let mut value =
-            sound.then(|| HeaderValue::try_from(format!("Bearer {text}")).ok()).flatten().ok_or(ClientError::NoToken)?;
+        let mut value = sound.then(|| HeaderValue::try_from(format!("Bearer {text}")).ok()).flatten().ok_or(ClientError::NoToken)?;
         value.set_sensitive(true);
         Ok(Self(value))
     }
@@ -215,7 +214,8 @@ impl Client {
             let answer = sender.send_request(request).await.map_err(http)?;
             let status = answer.status().as_u16();
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| strange(format!("its answer ends early or has more than {ANSWER_BYTES_MAX} bytes: {error}")))?;
+            let body =
+                body.map_err(|error| strange(format!("its answer ends early or has more than {ANSWER_BYTES_MAX} bytes: {error}")))?;
             Ok(Answer { status, body: body.to_bytes().into() })
         };
         let answer = answered.await;

@@ -9,7 +9,7 @@ pub mod control;
 mod listen;
 mod routes;
 
-pub use access::{Access, Caller, Permission};
+pub use access::{Access, Caller, Permission, token_hash};
 pub use listen::{AdminError, Listener};
 pub use routes::{State, router};
 

@@ -3,7 +3,6 @@
 use crate::BODY_BYTES_MAX;
 use crate::access::{Access, Caller, Permission};
 use crate::control::{Ask, Control, Request, Verdict};
-use axum::{Extension, Router};
 use axum::extract;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
@@ -11,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{any, get, post};
+use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;

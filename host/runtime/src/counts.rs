@@ -189,12 +189,7 @@ impl Summary {
                 })
                 .collect(),
             pipelines: pipelines.collect(),
-            sinks: graph
-                .sinks
-                .iter()
-                .zip(sinks)
-                .map(|(name, counts)| SinkSummary::collect(name, counts, metrics))
-                .collect(),
+            sinks: graph.sinks.iter().zip(sinks).map(|(name, counts)| SinkSummary::collect(name, counts, metrics)).collect(),
             plugins: plugins.iter().map(|(name, p)| (name.clone(), p.counters().into_iter().collect())).collect(),
             samples,
         }

@@ -176,8 +176,9 @@ pub(crate) fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTre
 /// The hash of a token of the admin API.
 pub(crate) fn token_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TokenDigest, D::Error> {
     let text = Text::deserialize(deserializer)?;
-    TokenDigest::parse(&text)
-        .ok_or_else(|| expected(BAD_VALUE, "a SHA-256 hash, 64 hexadecimal digits", "`tamis admin token` makes a token and prints its line"))
+    TokenDigest::parse(&text).ok_or_else(|| {
+        expected(BAD_VALUE, "a SHA-256 hash, 64 hexadecimal digits", "`tamis admin token` makes a token and prints its line")
+    })
 }
 
 /// Tokens of the admin API by name, if any are given.
