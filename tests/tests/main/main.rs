@@ -23,6 +23,8 @@ mod inputs;
 mod json;
 mod languages;
 mod memory;
+mod operate;
+mod operate_access;
 mod order;
 mod owners;
 mod pipeline_tests;
