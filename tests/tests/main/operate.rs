@@ -119,7 +119,9 @@ fn a_host_that_is_not_there_is_3() {
     let site = Site::new();
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     for address in [gone.as_str(), "unix:nowhere.sock"] {
-        for verb in [&["status"][..], &["reload"], &["reload", "--dry-run"], &["rollback"], &["generations"], &["status", "--output", "json"]] {
+        for verb in
+            [&["status"][..], &["reload"], &["reload", "--dry-run"], &["rollback"], &["generations"], &["status", "--output", "json"]]
+        {
             let run = site.run([verb, &["--admin", address]].concat());
             assert_eq!(run.code, Some(3), "{verb:?} {run}");
             assert!(run.err.contains(address) && run.err.contains("--admin") && run.out.is_empty(), "{run}");
@@ -167,7 +169,8 @@ fn top_needs_a_terminal_and_gives_it_back() {
         String::from_utf8_lossy(&run.out).into_owned()
     };
     let shown = screen("");
-    for part in ["\u{1b}[?1049h", "\u{1b}[?1049l", "pipelines", "steps of main", "records a second", "generation", "paused", "ended 0"] {
+    // The words: what is between them is drawn by moving the cursor.
+    for part in ["\u{1b}[?1049h", "\u{1b}[?1049l", "pipelines", "steps", "sinks", "main", "vrl", "generation", "paused", "ended 0"] {
         assert!(shown.contains(part), "{part:?}: {}", shown.escape_debug());
     }
     let after = shown.split("ended 0").nth(1).unwrap();

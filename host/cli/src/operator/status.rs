@@ -56,7 +56,7 @@ pub(super) fn parse(client: &Client, told: &Value) -> Result<Reading, Failure> {
 }
 
 /// How a sink does, in a word or two.
-pub(super) fn state(sink: &Sink) -> String {
+fn state(sink: &Sink) -> String {
     match &sink.failing_since {
         Some(since) => format!("{} since {}", escaped(&sink.state), escaped(since)),
         None => escaped(&sink.state),
@@ -66,7 +66,7 @@ pub(super) fn state(sink: &Sink) -> String {
 /// What waits for a sink.
 pub(super) fn waiting(sink: &Sink) -> String {
     match &sink.spool {
-        Some(spool) => format!("{} + {} on disk", short(sink.queue_records as f64), bytes(spool.bytes)),
+        Some(spool) => format!("{} + {} spooled", short(sink.queue_records as f64), bytes(spool.bytes)),
         None => short(sink.queue_records as f64),
     }
 }
@@ -188,7 +188,7 @@ pub(super) mod tests {
             "1.0 µs",
             "3.0 MiB",
             "failing since 2026-05-01T12:00:00Z",
-            "2 + 5.0 MiB on disk",
+            "2 + 5.0 MiB spooled",
         ] {
             assert!(text.contains(part), "{part}:\n{text}");
         }

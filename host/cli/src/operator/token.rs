@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments, name: &str, role: Role) -> anyhow::Resu
     writeln!(out, "{token}")?;
     out.flush()?;
     screen::tell(&format!(
-        "The token is the line above; it is not shown again. It is good for `{role}`. For the configuration:\n\nsettings:\n  admin_tokens:\n    {name}: {{ role: {role}, sha256: {sha256} }}\n"
+        "The token is the line above; it is not shown again. It is good for `{role}`. For the configuration:\n\nsettings:\n  admin_tokens:\n    {name}: {{ role: {role}, sha256: '{sha256}' }}\n"
     ));
     Ok(Exit::Success)
 }

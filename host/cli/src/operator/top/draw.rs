@@ -1,8 +1,8 @@
 //! Draws the screen: nothing but a function of its state.
 
 use super::app::App;
-use crate::operator::status::{state, waiting};
-use crate::operator::view::{age, bytes, nanoseconds, short};
+use crate::operator::status::waiting;
+use crate::operator::view::{Pipeline, Sink, Source, Step, age, bytes, nanoseconds, short};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -17,23 +17,33 @@ const FAINT: Style = Style::new().add_modifier(Modifier::DIM);
 
 /// Lines of a table's frame and header.
 const TABLE_LINES: usize = 3;
+/// Lines of the sparkline with its frame.
+const SPARK_LINES: u16 = 5;
+/// Lines below which a part is left out.
+const PART_LINES_MIN: u16 = 4;
 
 /// Draws `app`, whatever the size.
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App) {
     let status = app.readings.status();
+    let table = |rows: usize| u16::try_from(rows + TABLE_LINES).unwrap_or(u16::MAX);
     let steps = app.chosen_pipeline().map_or(0, |pipeline| pipeline.steps.len());
-    let height = |rows: usize| Constraint::Max(u16::try_from(rows + TABLE_LINES).unwrap_or(u16::MAX));
-    let areas = Layout::vertical([
-        Constraint::Length(2),
-        height(status.pipelines.len()),
-        Constraint::Max(5),
-        height(steps),
-        height(status.sources.len().max(1)),
-        height(status.sinks.len().max(1)),
-        Constraint::Min(0),
-        Constraint::Length(1),
-    ]);
-    let [head, pipelines, spark, steps, sources, sinks, _, foot] = areas.areas(frame.area());
+    let steps = if steps == 0 { 0 } else { table(steps) };
+    let [head, room, foot] = Layout::vertical([Constraint::Length(2), Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
+    // In the order of their importance; what finds no room is left out.
+    let most = (room.height / 2).max(PART_LINES_MIN);
+    let mut left = room.height;
+    let mut take = |wanted: u16| {
+        let given = if left >= PART_LINES_MIN { wanted.min(left) } else { 0 };
+        left -= given;
+        Constraint::Length(given)
+    };
+    let pipelines = take(table(status.pipelines.len()).min(most));
+    let steps = take(steps.min(most));
+    let sinks = take(table(status.sinks.len()).min(most));
+    let sources = take(table(status.sources.len()).min(most));
+    let spark = take(SPARK_LINES);
+    let [pipelines, spark, steps, sources, sinks, _] =
+        Layout::vertical([pipelines, spark, steps, sources, sinks, Constraint::Min(0)]).areas(room);
     draw_head(frame, head, app);
     draw_pipelines(frame, pipelines, app);
     draw_spark(frame, spark, app);
@@ -63,7 +73,7 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, app: &App) {
 
 /// A table whose first column takes the room that others leave.
 fn table<'a>(title: String, header: &[&'static str], widths: &[u16], rows: Vec<Row<'a>>) -> Table<'a> {
-    let widths = std::iter::once(Constraint::Min(12)).chain(widths.iter().map(|width| Constraint::Length(*width)));
+    let widths = std::iter::once(Constraint::Min(10)).chain(widths.iter().map(|width| Constraint::Length(*width)));
     let cells = header.iter().enumerate().map(|(number, name)| if number == 0 { Cell::from(*name) } else { right((*name).to_string()) });
     Table::new(rows, widths.collect::<Vec<_>>())
         .header(Row::new(cells.collect::<Vec<_>>()).style(HEAD))
@@ -80,7 +90,7 @@ fn bad<'a>(number: u64) -> Cell<'a> {
 }
 
 fn draw_pipelines(frame: &mut Frame<'_>, area: Rect, app: &App) {
-    let row = |pipeline: &crate::operator::view::Pipeline| {
+    let row = |pipeline: &Pipeline| {
         Row::new([
             Cell::from(escaped(&pipeline.name)),
             right(short(app.readings.rate_in(&pipeline.name))),
@@ -107,7 +117,7 @@ fn draw_spark(frame: &mut Frame<'_>, area: Rect, app: &App) {
 
 fn draw_steps(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let Some(pipeline) = app.chosen_pipeline().filter(|pipeline| !pipeline.steps.is_empty()) else { return };
-    let row = |step: &crate::operator::view::Step| {
+    let row = |step: &Step| {
         let (busy, each) = app.readings.time(&pipeline.name, &step.name);
         let off = if step.breaker_open { " (off)" } else { "" };
         Row::new([
@@ -125,11 +135,11 @@ fn draw_steps(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let rows = pipeline.steps.iter().map(row).collect();
     let header = ["step", "in/s", "out/s", "dropped", "failed", "bad calls", "a record", "busy", "memory"];
     let title = format!(" steps of {} ", escaped(&pipeline.name));
-    frame.render_widget(table(title, &header, &[8, 8, 8, 7, 9, 9, 6, 10], rows), area);
+    frame.render_widget(table(title, &header, &[7, 7, 7, 6, 9, 8, 5, 9], rows), area);
 }
 
 fn draw_sources(frame: &mut Frame<'_>, area: Rect, app: &App) {
-    let row = |source: &crate::operator::view::Source| {
+    let row = |source: &Source| {
         Row::new([
             Cell::from(escaped(&source.name)),
             right(short(app.readings.source_rate(&source.name, |s| s.records))),
@@ -142,11 +152,20 @@ fn draw_sources(frame: &mut Frame<'_>, area: Rect, app: &App) {
     frame.render_widget(table(" sources ".into(), &["source", "records/s", "bytes", "under way", "lag"], &[9, 12, 9, 9], rows), area);
 }
 
+/// How a sink does, and for how long it has not.
+fn short_state(sink: &Sink) -> String {
+    let since = sink.failing_since.as_deref().and_then(|since| humantime::parse_rfc3339(since).ok());
+    match since.map(|since| since.elapsed().unwrap_or_default()) {
+        Some(time) => format!("{} {}", escaped(&sink.state), age(time.as_secs_f64())),
+        None => escaped(&sink.state),
+    }
+}
+
 fn draw_sinks(frame: &mut Frame<'_>, area: Rect, app: &App) {
-    let row = |sink: &crate::operator::view::Sink| {
+    let row = |sink: &Sink| {
         Row::new([
             Cell::from(escaped(&sink.name)),
-            right(state(sink)).style(if sink.state == "ok" { GOOD } else { BAD }),
+            right(short_state(sink)).style(if sink.state == "ok" { GOOD } else { BAD }),
             right(short(app.readings.sink_rate(&sink.name))),
             right(waiting(sink)),
             right(short(sink.retries as f64)),
@@ -155,7 +174,7 @@ fn draw_sinks(frame: &mut Frame<'_>, area: Rect, app: &App) {
     };
     let rows = app.readings.status().sinks.iter().map(row).collect();
     let header = ["sink", "state", "records/s", "waiting", "retries", "refused"];
-    frame.render_widget(table(" sinks ".into(), &header, &[34, 9, 20, 8, 8], rows), area);
+    frame.render_widget(table(" sinks ".into(), &header, &[19, 9, 20, 7, 7], rows), area);
 }
 
 #[cfg(test)]
@@ -199,8 +218,8 @@ mod tests {
             "3.0 MiB",
             "gateway",
             "1.2 s",
-            "failing since 2026-05-01T12:00:00Z",
-            "2 + 5.0 MiB on disk",
+            " d ", // since when it fails
+            "2 + 5.0 MiB spooled",
             "q quit",
             "█",
         ] {
@@ -230,6 +249,10 @@ mod tests {
             drawn(&app(), width, height);
             drawn(&empty, width, height);
         }
-        assert!(drawn(&app(), 80, 24).contains("q quit"));
+        let small = drawn(&app(), 80, 20);
+        for part in ["q quit", "redact (off)", "bad calls", "archive", "spooled"] {
+            assert!(small.contains(part), "{part}:\n{small}");
+        }
+        assert!(!small.contains("gateway"), "no room:\n{small}");
     }
 }
