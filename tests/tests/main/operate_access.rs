@@ -140,7 +140,9 @@ fn commands_show_their_token_and_a_reload_takes_tokens_away_for_good() {
     // Without the first one.
     site.config(&config("127.0.0.1:0", &lines.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>()));
     assert_eq!(command(&["generations"], &tokens[0], false).code, Some(0));
-    assert_eq!(command(&["reload"], &tokens[2], false).code, Some(0));
+    let run = command(&["reload"], &tokens[2], false);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(run.text().contains("  ~ settings settings: token `the-view` is removed"), "{run}");
     assert_eq!(command(&["generations"], &tokens[0], false).code, Some(1));
     let back = command(&["rollback"], &tokens[2], false);
     assert_eq!(back.code, Some(0), "{back}");

@@ -181,7 +181,7 @@ pub(super) mod tests {
             "tamis 0.1.0, generation 3, up 2 h 1 min",
             "degraded: two\\u{1b}[2J errors",
             "2.00k", // records a second
-            "195.3 KiB",
+            "195 KiB",
             "1.2 s",
             "main/redact",
             "redact (off)",
