@@ -89,7 +89,7 @@ impl Access {
         let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_none_or(|at| at.elapsed() >= TELL) {
             *told = Some(Instant::now());
-            tracing::warn!("the admin API has refused {refused} requests that had no token, or none that was enough");
+            tracing::warn!("the admin API refuses requests without a token that is good for them: {refused} so far");
         }
         drop(told);
         let (status, error) = match refusal {
