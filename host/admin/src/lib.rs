@@ -1,12 +1,15 @@
-//! The operator's HTTP API on loopback or a Unix socket: health, metrics, status, plan, and letting one configuration take over from
-//! another.
+//! The operator's HTTP API: health, metrics, status, plan, and letting one configuration take over from another; and a client of it.
 //!
-//! Limits: headers within [`HEADER_TIMEOUT`], [`CONNECTIONS_MAX`] connections, no request body is read.
+//! Limits: headers within [`HEADER_TIMEOUT`], [`CONNECTIONS_MAX`] connections of [`CONNECTION_TIMEOUT`] each, bodies of
+//! [`BODY_BYTES_MAX`], which nothing reads.
 
+mod access;
+pub mod client;
 pub mod control;
 mod listen;
 mod routes;
 
+pub use access::{Access, Caller, Permission, token_hash};
 pub use listen::{AdminError, Listener};
 pub use routes::{State, router};
 
@@ -21,13 +24,16 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may live.
 pub const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Connections at once; further ones wait in the system's queue.
-pub const CONNECTIONS_MAX: usize = 32;
+pub const CONNECTIONS_MAX: usize = 64;
+/// Bytes that a request's body may have; it is not read.
+pub const BODY_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes of a request's headers.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// Serves until the future is dropped.
 pub async fn serve(listener: Listener, state: State) {
-    let router = router(state);
+    let access = Access::new(state.control.clone(), listener.open);
+    let router = router(state, &access);
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };

@@ -1,4 +1,4 @@
-//! Where the API listens: loopback addresses and Unix sockets, nothing else as long as there are no tokens.
+//! Where the API listens: loopback addresses and Unix sockets; other addresses only when there are tokens.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 pub enum AdminError {
     /// The address is not one of this machine alone.
     #[error(
-        "the admin API would listen on `{0}`, which others can reach: write a loopback address such as `127.0.0.1:9480`, or `unix:/path`"
+        "the admin API would listen on `{0}`, which others can reach, and there are no tokens: write a loopback address such as `127.0.0.1:9480`, or `unix:/path`, or make a token with `tamis admin token`"
     )]
     NotLoopback(String),
     /// The address is none.
@@ -35,6 +35,8 @@ pub struct Listener {
     kind: Kind,
     /// Where it listens, as a client writes it.
     pub address: String,
+    /// Whether others than this machine reach it.
+    pub(crate) open: bool,
     socket: Option<PathBuf>,
 }
 
@@ -53,19 +55,20 @@ impl Drop for Listener {
 }
 
 impl Listener {
-    /// Listens on `host:port`, of loopback only.
-    pub async fn tcp(address: &str) -> Result<Self, AdminError> {
+    /// Listens on `host:port`: of loopback, or with `tokens` on any.
+    pub async fn tcp(address: &str, tokens: bool) -> Result<Self, AdminError> {
         let found: Vec<_> = tokio::net::lookup_host(address).await.map_err(|_| AdminError::NoAddress(address.into()))?.collect();
         if found.is_empty() {
             return Err(AdminError::NoAddress(address.into()));
         }
-        if found.iter().any(|a| !a.ip().is_loopback()) {
+        let open = found.iter().any(|a| !a.ip().is_loopback());
+        if open && !tokens {
             return Err(AdminError::NotLoopback(address.into()));
         }
         let bind = |error| AdminError::Bind { address: address.into(), error };
         let listener = TcpListener::bind(found.as_slice()).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?.to_string();
-        Ok(Self { kind: Kind::Tcp(listener), address, socket: None })
+        Ok(Self { kind: Kind::Tcp(listener), address, open, socket: None })
     }
 
     /// Listens on a Unix socket that only its owner can open. A socket left behind by a host that died is replaced.
@@ -77,7 +80,7 @@ impl Listener {
         }
         let listener = UnixListener::bind(path).map_err(bind)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(bind)?;
-        Ok(Self { kind: Kind::Unix(listener), address, socket: Some(path.into()) })
+        Ok(Self { kind: Kind::Unix(listener), address, open: false, socket: Some(path.into()) })
     }
 
     pub(crate) async fn accept(&self) -> io::Result<Connection> {

@@ -1,18 +1,20 @@
 //! What the API answers.
 
+use crate::BODY_BYTES_MAX;
+use crate::access::{Access, Caller, Permission};
 use crate::control::{Ask, Control, Promotion, Request, Trial, TrialKind, Verdict};
-use axum::Router;
 use axum::extract;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
-use serde::Deserialize;
+use axum::routing::{any, get, post};
+use axum::{Extension, Router};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
-use tamis_runtime::{Engine, Stop};
+use tamis_runtime::{Engine, Stop, Summary};
 use tokio::sync::oneshot;
 
 /// Longest wait for a reload; it goes on, and the history tells how it ended.
@@ -36,23 +38,69 @@ pub struct State {
 }
 
 /// The API's routes.
-pub fn router(state: State) -> Router {
-    let known =
-        ["/livez", "/readyz", "/metrics", "/v1/status", "/v1/plan", "/v1/generations", "POST /v1/reload", "POST /v1/rollback", "/v1/trial"];
+pub fn router(state: State, access: &Access) -> Router {
+    let view = |route| access.guard(Permission::View, route);
+    let operate = |route| access.guard(Permission::Operate, route);
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .route("/v1/status", get(|extract::State(state): extract::State<State>| async move { Json(state.engine.summary()) }))
-        .route("/v1/plan", get(|extract::State(state): extract::State<State>| async move { Json(state.control.planned().plan.clone()) }))
-        .route("/v1/generations", get(generations))
-        .route("/v1/reload", post(reload))
-        .route("/v1/rollback", post(rollback))
-        .route("/v1/trial", get(trial).delete(end_trial))
-        .fallback(move || async move { (StatusCode::NOT_FOUND, Json(serde_json::json!({"error": "not found", "known": known}))) })
+        .route("/metrics", view(get(metrics)))
+        .route("/v1/status", view(get(status)))
+        .route("/v1/plan", view(get(plan)))
+        .route("/v1/generations", view(get(generations)))
+        .route("/v1/reload", operate(post(reload)))
+        .route("/v1/rollback", operate(post(rollback)))
+        .route("/v1/trial", view(get(trial)))
+        .route("/v1/trial/end", operate(post(end_trial)))
+        .fallback_service(access.guard::<()>(Permission::View, any(unknown)))
         .layer(middleware::from_fn(own_page))
-        .layer(middleware::from_fn(own_host))
+        .layer(middleware::from_fn(little_body))
+        .layer(middleware::from_fn_with_state(access.clone(), own_host))
         .with_state(state)
+}
+
+async fn unknown() -> Response {
+    let known = [
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/v1/status",
+        "/v1/plan",
+        "/v1/generations",
+        "POST /v1/reload",
+        "POST /v1/rollback",
+        "/v1/trial",
+        "POST /v1/trial/end",
+    ];
+    (StatusCode::NOT_FOUND, Json(serde_json::json!({"error": "not found", "known": known}))).into_response()
+}
+
+async fn status(extract::State(state): extract::State<State>) -> Response {
+    Json(Status { version: env!("CARGO_PKG_VERSION"), degraded: state.control.degraded(), summary: state.engine.summary() }).into_response()
+}
+
+async fn plan(extract::State(state): extract::State<State>) -> Response {
+    Json(state.control.planned().plan.clone()).into_response()
+}
+
+/// What runs and how it goes.
+#[derive(Serialize)]
+struct Status {
+    version: &'static str,
+    /// Why the host runs something else than its files say, if it does.
+    degraded: Option<String>,
+    #[serde(flatten)]
+    summary: Summary,
+}
+
+/// Refuses requests that say they have a large body. None is read.
+async fn little_body(headers: HeaderMap, request: extract::Request, next: Next) -> Response {
+    let bytes = headers.get(header::CONTENT_LENGTH).map_or(Some(0), |length| length.to_str().ok()?.parse::<u64>().ok());
+    if bytes.is_some_and(|bytes| bytes <= BODY_BYTES_MAX) {
+        return next.run(request).await;
+    }
+    let error = format!("a body has at most {BODY_BYTES_MAX} bytes; none is needed here");
+    (StatusCode::PAYLOAD_TOO_LARGE, Json(serde_json::json!({ "error": error }))).into_response()
 }
 
 /// Refuses writes that a page of another site makes a browser send: they carry its origin.
@@ -112,10 +160,14 @@ struct Rollback {
     why: Option<String>,
 }
 
-async fn reload(extract::State(state): extract::State<State>, query: Result<Query<Reload>, QueryRejection>) -> Response {
+async fn reload(
+    extract::State(state): extract::State<State>,
+    Extension(caller): Extension<Caller>,
+    query: Result<Query<Reload>, QueryRejection>,
+) -> Response {
     match query {
         Ok(Query(query)) => match query.ask() {
-            Ok(what) => ask(state, what, query.why).await,
+            Ok(what) => ask(state, caller, what, query.why).await,
             Err(message) => bad_request(message),
         },
         Err(error) => bad_request(&format!(
@@ -125,9 +177,13 @@ async fn reload(extract::State(state): extract::State<State>, query: Result<Quer
     }
 }
 
-async fn rollback(extract::State(state): extract::State<State>, query: Result<Query<Rollback>, QueryRejection>) -> Response {
+async fn rollback(
+    extract::State(state): extract::State<State>,
+    Extension(caller): Extension<Caller>,
+    query: Result<Query<Rollback>, QueryRejection>,
+) -> Response {
     match query {
-        Ok(Query(query)) => ask(state, Ask::Rollback(query.to), query.why).await,
+        Ok(Query(query)) => ask(state, caller, Ask::Rollback(query.to), query.why).await,
         Err(error) => bad_request(&format!("{}; expected nothing, or to=NUMBER and why=TEXT", error.body_text())),
     }
 }
@@ -139,20 +195,20 @@ async fn trial(extract::State(state): extract::State<State>) -> Response {
     }
 }
 
-async fn end_trial(extract::State(state): extract::State<State>) -> Response {
-    ask(state, Ask::EndTrial, None).await
+async fn end_trial(extract::State(state): extract::State<State>, Extension(caller): Extension<Caller>) -> Response {
+    ask(state, caller, Ask::EndTrial, None).await
 }
 
 fn bad_request(message: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "error": message }))).into_response()
 }
 
-async fn ask(state: State, ask: Ask, why: Option<String>) -> Response {
+async fn ask(state: State, caller: Caller, ask: Ask, why: Option<String>) -> Response {
     if why.as_ref().is_some_and(|why| why.chars().count() > WHY_CHARS_MAX) {
         return bad_request(&format!("`why` has more than {WHY_CHARS_MAX} characters"));
     }
     let (tell, told) = oneshot::channel();
-    let request = Request { ask, who: "admin API".into(), why };
+    let request = Request { ask, who: caller.0.to_string(), why };
     if state.control.ask(request, move |answer| drop(tell.send(answer))).is_err() {
         return (StatusCode::TOO_MANY_REQUESTS, Json(serde_json::json!({"error": "too many requests wait; try again"}))).into_response();
     }
@@ -182,7 +238,7 @@ async fn generations(extract::State(state): extract::State<State>) -> Response {
 }
 
 /// Refuses requests that name another host: a page in a browser that was led to the loopback address does so.
-async fn own_host(headers: HeaderMap, request: extract::Request, next: Next) -> Response {
+async fn own_host(extract::State(access): extract::State<Access>, headers: HeaderMap, request: extract::Request, next: Next) -> Response {
     let mut hosts = headers.get_all(header::HOST).iter();
     // A second name, or one that is no text, is one that is not ours.
     let host = match (hosts.next().map(|h| h.to_str()), hosts.next()) {
@@ -194,7 +250,8 @@ async fn own_host(headers: HeaderMap, request: extract::Request, next: Next) -> 
     let loopback = name.is_empty()
         || name == "localhost"
         || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    if loopback {
+    // Where others reach it, it has other names, and there are tokens, which no browser sends by itself.
+    if loopback || access.is_open() {
         next.run(request).await
     } else {
         (StatusCode::FORBIDDEN, Json(serde_json::json!({"error": "this API answers to loopback names only"}))).into_response()

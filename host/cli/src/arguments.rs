@@ -1,5 +1,6 @@
 //! The command line: one definition for parser, help and completions.
 
+use crate::operator;
 use crate::plugin::Plugin;
 use crate::test::Test;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -70,6 +71,18 @@ pub(crate) enum Verb {
     Plugin(Plugin),
     /// Look at records that failed, and run them again.
     DeadLetters(DeadLetters),
+    /// Show how the running host does: rates, steps, sinks, lag.
+    Status(operator::Status),
+    /// Watch the running host on a screen that keeps up.
+    Top(operator::Top),
+    /// Have the running host take up its configuration files as they are now.
+    Reload(operator::Reload),
+    /// Have the running host go back to an earlier generation.
+    Rollback(operator::Rollback),
+    /// Show the generations there were: who asked for what, when, why, and what became of it.
+    Generations(operator::Generations),
+    /// Work on the access to the admin API.
+    Admin(operator::Admin),
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Print shell completions.

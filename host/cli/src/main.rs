@@ -8,6 +8,7 @@ mod exit;
 mod explain;
 mod junit;
 mod logging;
+mod operator;
 mod plan;
 mod plugin;
 mod progress;
@@ -41,6 +42,12 @@ fn main() -> std::process::ExitCode {
         Verb::Test(verb) => test::run(&arguments, verb),
         Verb::Plugin(verb) => plugin::run(&arguments, verb),
         Verb::DeadLetters(verb) => dead_letters::run(&arguments, verb),
+        Verb::Status(verb) => operator::status(&arguments, verb),
+        Verb::Top(verb) => operator::top(&arguments, verb),
+        Verb::Reload(verb) => operator::reload(&arguments, verb),
+        Verb::Rollback(verb) => operator::rollback(&arguments, verb),
+        Verb::Generations(verb) => operator::generations(&arguments, verb),
+        Verb::Admin(verb) => operator::admin(&arguments, verb),
         Verb::Schema => schema::run(),
         Verb::Completions(verb) => completions::run(verb),
     };

@@ -20,3 +20,8 @@ pub(crate) fn tell(text: &str) {
 pub(crate) fn colour_on_stdout() -> bool {
     wanted() && std::io::stdout().is_terminal()
 }
+
+/// Whether standard output is a terminal.
+pub(crate) fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}

@@ -15,7 +15,7 @@ use crate::reader::expectations::TestKeys;
 use crate::reader::steps::StepKeys;
 
 /// What a name looks like.
-const NAME: &str = "^[A-Za-z_][A-Za-z0-9_-]{0,63}$";
+pub(crate) const NAME: &str = "^[A-Za-z_][A-Za-z0-9_-]{0,63}$";
 /// What may stand for a number or a word that the environment gives.
 const INTERPOLATED: &str = r"^\$\{.+\}$";
 

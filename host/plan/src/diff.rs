@@ -45,6 +45,18 @@ impl fmt::Display for Change {
     }
 }
 
+/// Whose tokens of the admin API change, if any do.
+fn tokens(old: &Config, new: &Config) -> Option<String> {
+    let (old, new) = (&old.settings.admin_tokens, &new.settings.admin_tokens);
+    let change = |name: &String| match (old.get(name), new.get(name)) {
+        (None, _) => Some(format!("token `{name}` is added")),
+        (_, None) => Some(format!("token `{name}` is removed")),
+        (was, is) => (was != is).then(|| format!("token `{name}` changes")),
+    };
+    let changes: Vec<_> = old.keys().chain(new.keys()).collect::<BTreeSet<_>>().into_iter().filter_map(change).collect();
+    (!changes.is_empty()).then(|| changes.join("; "))
+}
+
 /// What changes when `new` takes over from `old`, each a configuration and its plan. Empty: nothing that makes a difference.
 pub fn diff(old: (&Config, &Plan), new: (&Config, &Plan)) -> Vec<Change> {
     let mut changes = Vec::new();
@@ -77,7 +89,7 @@ pub fn diff(old: (&Config, &Plan), new: (&Config, &Plan)) -> Vec<Change> {
     }
     parts(&mut changes, "sink", &old.0.sinks, &new.0.sinks, |old, new| (old != new).then_some(None));
     if old.0.settings != new.0.settings {
-        changes.push(Change { part: "settings", name: "settings".into(), change: Kind::Changed, detail: None });
+        changes.push(Change { part: "settings", name: "settings".into(), change: Kind::Changed, detail: tokens(old.0, new.0) });
     }
     changes
 }

@@ -1,6 +1,7 @@
 //! What became of every record, in numbers.
 
 use crate::graph::Graph;
+use crate::metrics::Metrics;
 use crate::sample::Sample;
 use crate::sinks::SinkCounts;
 use serde::Serialize;
@@ -39,6 +40,12 @@ pub struct SourceSummary {
     pub settled: u64,
     /// Records under way or given up.
     pub held: u64,
+    /// Records read.
+    pub records: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Age of the oldest records that are not yet delivered, in seconds.
+    pub lag_seconds: f64,
 }
 
 /// A pipeline in numbers: `in = out + dropped + rejected + held`.
@@ -89,6 +96,14 @@ pub struct StepSummary {
     pub failed_calls: BTreeMap<String, u64>,
     /// Time spent in it, over all lanes, in seconds.
     pub seconds: f64,
+    /// Its plugin, if it is one's.
+    pub plugin: Option<String>,
+    /// Its plugin's digest.
+    pub digest: Option<String>,
+    /// Memory of its plugin's instance on the lane that ran last, in bytes.
+    pub memory_bytes: u64,
+    /// Whether its plugin is not called because it keeps failing.
+    pub breaker_open: bool,
 }
 
 /// A sink in numbers.
@@ -102,6 +117,31 @@ pub struct SinkSummary {
     pub rejected: u64,
     /// Records dropped because its queue was full.
     pub dropped: u64,
+    /// Records given up.
+    pub undelivered: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Writes tried again.
+    pub retries: u64,
+    /// Records waiting for it.
+    pub queue_records: u64,
+    /// `ok`, or `failing` while tries fail; the log says why.
+    pub state: &'static str,
+    /// Since when it fails, as RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<String>,
+    /// What waits on disk, where it has a spool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spool: Option<SpoolSummary>,
+}
+
+/// What waits in a sink's spool.
+#[derive(Debug, Clone, Serialize)]
+pub struct SpoolSummary {
+    /// Batches.
+    pub batches: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
 }
 
 impl Summary {
@@ -110,6 +150,7 @@ impl Summary {
         graph: &Graph,
         flights: &[(Arc<str>, Arc<Flight>)],
         sinks: &[Arc<SinkCounts>],
+        metrics: &Metrics,
         plugins: &[(String, Plugin)],
         samples: Vec<Sample>,
         since: Duration,
@@ -136,28 +177,40 @@ impl Summary {
                 .sources
                 .iter()
                 .map(|name| {
-                    let mut source = SourceSummary { name: name.to_string(), settled: 0, held: 0 };
+                    let (records, bytes) = crate::sources::counters(name, metrics);
+                    let (records, bytes) = (records.get(), bytes.get());
+                    let mut source = SourceSummary { name: name.to_string(), settled: 0, held: 0, records, bytes, lag_seconds: 0.0 };
                     for (_, flight) in flights.iter().filter(|(of, _)| of == name) {
                         source.settled += flight.settled();
                         source.held += flight.under_way() + flight.undelivered();
+                        source.lag_seconds = source.lag_seconds.max(flight.lag().as_secs_f64());
                     }
                     source
                 })
                 .collect(),
             pipelines: pipelines.collect(),
-            sinks: graph
-                .sinks
-                .iter()
-                .zip(sinks)
-                .map(|(name, s)| SinkSummary {
-                    name: name.clone(),
-                    delivered: s.delivered.get(),
-                    rejected: s.rejected.get(),
-                    dropped: s.dropped.get(),
-                })
-                .collect(),
+            sinks: graph.sinks.iter().zip(sinks).map(|(name, counts)| SinkSummary::collect(name, counts, metrics)).collect(),
             plugins: plugins.iter().map(|(name, p)| (name.clone(), p.counters().into_iter().collect())).collect(),
             samples,
+        }
+    }
+}
+
+impl SinkSummary {
+    fn collect(name: &str, counts: &SinkCounts, metrics: &Metrics) -> Self {
+        let failing = counts.failing_since();
+        Self {
+            name: name.to_string(),
+            delivered: counts.delivered.get(),
+            rejected: counts.rejected.get(),
+            dropped: counts.dropped.get(),
+            undelivered: counts.undelivered.get(),
+            bytes: counts.bytes.get(),
+            retries: counts.retries.get(),
+            queue_records: u64::try_from(counts.queue.get()).unwrap_or(0),
+            state: if failing.is_some() { "failing" } else { "ok" },
+            failing_since: failing.map(|since| humantime::format_rfc3339_seconds(since).to_string()),
+            spool: metrics.spool(name).map(|level| SpoolSummary { batches: level.pending(), bytes: level.bytes() }),
         }
     }
 }
@@ -173,6 +226,10 @@ impl StepSummary {
             rejected: step.counts.rejected.get(),
             failed_calls: causes.map(|(cause, n)| (cause.name().to_string(), n.get())).filter(|(_, n)| *n > 0).collect(),
             seconds: step.counts.busy.get(),
+            plugin: step.plugin.clone(),
+            digest: step.digest.clone(),
+            memory_bytes: u64::try_from(step.counts.memory.get()).unwrap_or(0),
+            breaker_open: step.counts.breaker.get() != 0,
         }
     }
 }

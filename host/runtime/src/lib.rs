@@ -21,7 +21,7 @@ mod suspects;
 mod tools;
 pub mod trial;
 
-pub use counts::{PipelineSummary, SinkSummary, SourceSummary, StepSummary, Summary};
+pub use counts::{PipelineSummary, SinkSummary, SourceSummary, SpoolSummary, StepSummary, Summary};
 pub use engine::{CanaryReport, Ended, Engine, Progress, StartError, StartOptions, TakenOver};
 pub use metrics::Metrics;
 pub use sample::Sample;

@@ -367,6 +367,11 @@ impl Metrics {
         put(&mut self.live().spools, sink, level);
     }
 
+    /// How full a sink's spool is, where it has one.
+    pub(crate) fn spool(&self, sink: &str) -> Option<SpoolLevel> {
+        self.live().spools.iter().find(|(name, _)| name == sink).map(|(_, level)| level.clone())
+    }
+
     pub(crate) fn generation(&self, number: u64) {
         self.generation.set(i64::try_from(number).unwrap_or(i64::MAX));
     }

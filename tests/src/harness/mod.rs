@@ -136,7 +136,17 @@ impl Site {
 
     fn settle(&self, command: &mut Command) {
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for name in ["TAMIS_CONFIG", "TAMIS_LOG", "TAMIS_LOG_FORMAT", "NO_COLOR", "RUST_BACKTRACE", "TAMIS_REGISTRY", "DOCKER_CONFIG"] {
+        for name in [
+            "TAMIS_CONFIG",
+            "TAMIS_LOG",
+            "TAMIS_LOG_FORMAT",
+            "NO_COLOR",
+            "RUST_BACKTRACE",
+            "TAMIS_REGISTRY",
+            "DOCKER_CONFIG",
+            "TAMIS_ADMIN",
+            "TAMIS_ADMIN_TOKEN",
+        ] {
             command.env_remove(name);
         }
     }

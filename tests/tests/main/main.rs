@@ -27,6 +27,8 @@ mod languages;
 mod memory;
 mod metadata;
 mod monitoring;
+mod operate;
+mod operate_access;
 mod order;
 mod owners;
 mod pipeline_tests;

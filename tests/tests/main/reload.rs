@@ -10,17 +10,8 @@ use std::time::{Duration, Instant};
 use tamis_tests::harness::{Address, Live, Said, Server, Site, eventually, request};
 
 pub(crate) fn post(address: &Address, path: &str) -> (u16, Value) {
-    ask(address, "POST", path)
-}
-
-pub(crate) fn delete(address: &Address, path: &str) -> (u16, Value) {
-    ask(address, "DELETE", path)
-}
-
-fn ask(address: &Address, method: &str, path: &str) -> (u16, Value) {
     let answer =
-        request(address, &format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
-            .unwrap();
+        request(address, &format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")).unwrap();
     let json = serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body));
     (answer.status, json)
 }

@@ -1,6 +1,6 @@
 //! A configuration on trial beside the one that runs: as a shadow, without effect, and as a canary, on a share of the frames.
 
-use crate::reload::{append, config, delete, ended, eventually_out, get, out, post, stamps, started};
+use crate::reload::{append, config, ended, eventually_out, get, out, post, stamps, started};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -61,7 +61,7 @@ fn a_shadow_tells_what_would_differ_and_changes_nothing() {
         even * 2 == count(&main["records"]) && count(&main["ns_candidate"]) > 0 && count(&main["memory_bytes_candidate"]) > 0,
         "{report}"
     );
-    let (status, told) = delete(&address, "/v1/trial");
+    let (status, told) = post(&address, "/v1/trial/end");
     assert_eq!((status, &told["result"], &told["generation"]), (200, &"gave_up".into(), &1.into()), "{told}");
     assert_eq!(address.get("/v1/trial").unwrap().status, 404);
     let count = load.end();

@@ -11,11 +11,12 @@ pub use trial::{Promotion, Trial, TrialKind, TrialReport};
 pub use watch::Watch;
 
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tamis_config::{Config, Diagnostics, FileText, ProcessEnvironment};
+use tamis_config::{AdminToken, Config, Diagnostics, FileText, ProcessEnvironment};
 use tamis_plan::{Change, Plan, diff};
 use tamis_runtime::{Engine, StartError, Tools};
 
@@ -173,6 +174,8 @@ struct Running {
     planned: Arc<Planned>,
     degraded: Option<String>,
     trying: Option<Trying>,
+    /// Those that files said last: going back to an earlier generation does not bring back tokens that were taken away since.
+    admin_tokens: Arc<BTreeMap<String, AdminToken>>,
 }
 
 impl std::fmt::Debug for Control {
@@ -194,9 +197,10 @@ impl Control {
         history: History,
         degraded: Option<String>,
     ) -> std::io::Result<Self> {
+        let admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
         let control = Self {
             mailbox: Arc::new(Mailbox { waiting: Mutex::default(), changed: Condvar::new(), closed: AtomicBool::new(false) }),
-            running: Arc::new(Mutex::new(Running { planned, degraded, trying: None })),
+            running: Arc::new(Mutex::new(Running { planned, degraded, trying: None, admin_tokens })),
             history: Arc::new(Mutex::new(history)),
             engine,
             paths: paths.into(),
@@ -233,6 +237,11 @@ impl Control {
     /// Why the host runs something else than its files say, if it does.
     pub fn degraded(&self) -> Option<String> {
         self.running().degraded.clone()
+    }
+
+    /// Who may use the admin API.
+    pub fn admin_tokens(&self) -> Arc<BTreeMap<String, AdminToken>> {
+        Arc::clone(&self.running().admin_tokens)
     }
 
     /// The history, oldest first; at most `max` entries from its end.
@@ -372,6 +381,9 @@ impl Control {
         match self.engine.reload(&planned.config, &planned.plan, &planned.tools) {
             Ok(taken) => {
                 let mut running = self.running();
+                if back.is_none() {
+                    running.admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
+                }
                 (running.planned, running.degraded) = (Arc::new(planned), None);
                 self.engine.metrics().set_degraded(false);
                 let message = match back {

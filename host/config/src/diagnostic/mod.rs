@@ -2,6 +2,7 @@
 
 pub mod codes;
 mod escape;
+mod read;
 mod render;
 
 use std::collections::BTreeMap;
@@ -206,6 +207,11 @@ impl Diagnostics {
     /// All findings as a JSON list: `severity`, `code`, `message`, and where known `place`, `help`, `related`.
     pub fn to_json(&self) -> serde_json::Value {
         render::json(self)
+    }
+
+    /// Reads what [`Self::to_json`] gives, as far as it is sound. `known` gives the code of that name.
+    pub fn from_json(findings: &serde_json::Value, known: impl Fn(&str) -> Option<&'static str>) -> Self {
+        read::findings(findings, known)
     }
 }
 

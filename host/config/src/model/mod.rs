@@ -2,6 +2,7 @@
 //!
 //! Every type here is also the schema that `tamis schema` prints: the documentation comments are its descriptions.
 
+mod admin_token;
 mod bytes;
 mod codec;
 mod path_template;
@@ -18,6 +19,7 @@ mod transport;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use admin_token::{ADMIN_TOKENS_MAX, AdminToken, Role, TokenDigest};
 pub use bytes::Bytes;
 pub use codec::{
     AccessCodec, AccessFormat, AutoCodec, Codec, CsvCodec, Form, GrokCodec, GrokPattern, GrokType, LogFormat, LogfmtCodec, MediatorCodec,

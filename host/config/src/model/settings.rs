@@ -1,11 +1,12 @@
 //! What holds for the host as a whole.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Bytes;
+use super::{AdminToken, Bytes};
 use crate::Text;
 use crate::reader::parts;
 
@@ -21,6 +22,11 @@ pub struct Settings {
     pub lanes: Lanes,
     /// Where the admin API listens: `host:port`, `unix:/path`, or `off`. Default: `127.0.0.1:9480`.
     pub admin: Admin,
+    /// Who may use the admin API, by name. Without any, whoever reaches it may, and it listens on loopback addresses and sockets
+    /// only. Default: none; 64 at most.
+    #[serde(deserialize_with = "parts::admin_tokens")]
+    #[schemars(extend("propertyNames" = { "pattern": crate::schema::NAME }, "maxProperties" = 64))]
+    pub admin_tokens: BTreeMap<String, AdminToken>,
     /// How long a stop waits for records to be delivered. Default: 30 s; 0 s to 1 h.
     #[serde(deserialize_with = "parts::duration_between::<_, 0, 3_600_000>")]
     #[schemars(with = "String")]
@@ -44,6 +50,7 @@ impl Default for Settings {
             data_dir: Text::from("./data"),
             lanes: Lanes::Auto,
             admin: Admin::default(),
+            admin_tokens: BTreeMap::new(),
             shutdown_timeout: Duration::from_secs(30),
             checkpoint_interval: Duration::from_secs(1),
             batch: BatchSettings::default(),

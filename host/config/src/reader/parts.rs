@@ -12,7 +12,7 @@ pub(crate) use super::json::{empty_object, json};
 pub(crate) use super::pattern::{multiline, pattern_option};
 use super::problem::Carried;
 use crate::diagnostic::codes::{BAD_NAME, BAD_PATH, BAD_UNIT, BAD_VALUE};
-use crate::model::{Bytes, Reference as OciReference, SCHEME};
+use crate::model::{ADMIN_TOKENS_MAX, AdminToken, Bytes, Reference as OciReference, SCHEME, TokenDigest};
 use crate::{Located, Text};
 
 /// Characters of a name.
@@ -171,6 +171,42 @@ pub(crate) fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTre
         true => Ok(headers),
         false => Err(expected(BAD_VALUE, "header names and values without control characters", "")),
     }
+}
+
+/// The hash of a token of the admin API.
+pub(crate) fn token_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TokenDigest, D::Error> {
+    let text = Text::deserialize(deserializer)?;
+    TokenDigest::parse(&text).ok_or_else(|| {
+        expected(BAD_VALUE, "a SHA-256 hash, 64 hexadecimal digits", "`tamis admin token` makes a token and prints its line")
+    })
+}
+
+/// Tokens of the admin API by name, if any are given.
+pub(crate) fn admin_tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, AdminToken>, D::Error> {
+    struct Tokens;
+    impl<'de> Visitor<'de> for Tokens {
+        type Value = BTreeMap<String, AdminToken>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map from names to tokens")
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(BTreeMap::new())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut all = BTreeMap::new();
+            while let Some(Name(name)) = map.next_key()? {
+                all.insert(name, map.next_value()?);
+                if all.len() > ADMIN_TOKENS_MAX {
+                    return Err(bad_value(&format!("there are more than {ADMIN_TOKENS_MAX} tokens"), "remove those that nobody uses"));
+                }
+            }
+            Ok(all)
+        }
+    }
+    deserializer.deserialize_any(Tokens)
 }
 
 /// A whole number from `MIN` to `MAX`.

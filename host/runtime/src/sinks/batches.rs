@@ -103,10 +103,12 @@ impl BatchSink {
             let (reason, after) = match self.sink.deliver(lines) {
                 Ok(()) => {
                     self.backoff.succeeded();
+                    self.counts.succeeded();
                     return Ok(());
                 }
                 Err(DeliveryError::Permanent { reason, divisible }) => {
                     self.backoff.succeeded();
+                    self.counts.succeeded();
                     return Err(Some((reason, divisible)));
                 }
                 Err(DeliveryError::Transient { reason, after }) => (reason, after),
@@ -115,6 +117,7 @@ impl BatchSink {
                 return Err(None);
             }
             self.counts.retries.inc();
+            self.counts.failed();
             let Some(pause) = self.backoff.failed(Instant::now(), after, fastrand::f64()) else {
                 self.backoff.succeeded();
                 return Err(Some((format!("given up: {reason}"), false)));

@@ -21,7 +21,8 @@ use crate::stop::Stop;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often whoever waits looks whether the host ends.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);
@@ -37,6 +38,8 @@ pub(crate) struct SinkCounts {
     pub(crate) bytes: Counter,
     pub(crate) retries: Counter,
     pub(crate) queue: Gauge,
+    /// Since when nothing has been taken, in seconds since 1970; 0 when the last try went well.
+    failing_since: AtomicU64,
 }
 
 impl SinkCounts {
@@ -52,7 +55,28 @@ impl SinkCounts {
             bytes: metrics.sink_bytes.get_or_create(&labels).clone(),
             retries: metrics.sink_retries.get_or_create(&labels).clone(),
             queue: metrics.sink_queue.get_or_create(&labels).clone(),
+            failing_since: AtomicU64::new(0),
         })
+    }
+
+    /// A try failed.
+    fn failed(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs().max(1));
+        // Since the first of them.
+        let _ = self.failing_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// A try went well.
+    fn succeeded(&self) {
+        if self.failing_since.load(Ordering::Relaxed) != 0 {
+            self.failing_since.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Since when all tries failed, if they do.
+    pub(crate) fn failing_since(&self) -> Option<SystemTime> {
+        let since = self.failing_since.load(Ordering::Relaxed);
+        (since != 0).then(|| UNIX_EPOCH + Duration::from_secs(since))
     }
 
     fn queued(&self, records: u64) {

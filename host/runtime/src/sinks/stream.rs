@@ -162,10 +162,12 @@ impl Writer {
                     }
                     rest = rest.get(written..).unwrap_or_default();
                     parts.backoff.succeeded();
+                    parts.counts.succeeded();
                 }
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     // Whoever read has gone, as `head` does. Other sinks go on; without any there is nothing left to do.
                     self.gone = true;
+                    parts.counts.failed();
                     if parts.only {
                         parts.stop.reader_gone();
                     } else {
@@ -177,6 +179,7 @@ impl Writer {
                         break;
                     }
                     parts.counts.retries.inc();
+                    parts.counts.failed();
                     let done = bytes.len() - rest.len();
                     let at_line = done == 0 || bytes.get(done - 1) == Some(&b'\n');
                     match parts.backoff.failed(Instant::now(), None, fastrand::f64()) {
