@@ -510,7 +510,7 @@ impl Engine {
         let sinks = locked(&self.sinks);
         let counts: Vec<_> = graph.sinks.iter().filter_map(|name| sinks.counts(name)).collect();
         drop(sinks);
-        Summary::collect(*number, graph, &locked(&self.flights), &counts, &self.metrics, plugins, Vec::new(), self.started.elapsed())
+        Summary::collect(*number, graph, &locked(&self.flights), &counts, &self.metrics, plugins, self.started.elapsed())
     }
 
     /// How far reading has got.

@@ -53,16 +53,13 @@ pub(super) fn run(client: &Client) -> anyhow::Result<Exit> {
 fn show(terminal: &mut ratatui::DefaultTerminal, app: &mut App, news: &Receiver<News>) -> anyhow::Result<()> {
     loop {
         terminal.draw(|frame| draw::draw(frame, app))?;
-        if event::poll(LOOK)? {
-            match event::read()? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => {
-                    if !app.key(key) {
-                        return Ok(());
-                    }
-                }
-                // A new size is drawn with the next turn, like everything else.
-                _ => {}
-            }
+        // A new size is an event too; it is drawn with the next turn, like everything else.
+        if event::poll(LOOK)?
+            && let Event::Key(key) = event::read()?
+            && key.kind != KeyEventKind::Release
+            && !app.key(key)
+        {
+            return Ok(());
         }
         loop {
             match news.try_recv() {
