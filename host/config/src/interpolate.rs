@@ -35,7 +35,10 @@ fn is_literal(keys: &[Arc<str>]) -> bool {
     let mut keys = keys.iter().map(|key| &**key);
     matches!(
         (keys.next(), keys.next(), keys.next()),
-        (Some("pipelines" | "tests"), _, _) | (Some("plugins"), Some(_), Some("grant")) | (Some("sources"), Some(_), Some("fields"))
+        (Some("pipelines" | "tests"), _, _)
+            | (Some("plugins"), Some(_), Some("grant"))
+            | (Some("sources"), Some(_), Some("fields"))
+            | (Some("settings"), Some("tap"), Some("hide"))
     )
 }
 

@@ -26,8 +26,8 @@ pub use model::{
     NullSink, OnDamagedCheckpoint, OnFailure, PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, Part, PathPart, PathPiece,
     PathTemplate, PathTemplateError, Pattern, Pipeline, PipelineTest, Plugin, PluginLimits, PluginsPolicy, REPOSITORY_CHARS_MAX, Rate,
     RawCodec, Reference, ReferenceError, RegexCodec, Repository, Retry, Rotation, SCHEME, Settings, Sink, SinkCompression, Source, Start,
-    StdinSource, StdoutSink, Step, StepKind, SyslogCodec, TAG_CHARS_MAX, TEST_BYTES_MAX, TEST_NAME_CHARS_MAX, TESTS_MAX, TestInput,
-    TimePart, UnknownZone, WhenFull, Zone, ZonedCodec,
+    StdinSource, StdoutSink, Step, StepKind, SyslogCodec, TAG_CHARS_MAX, TEST_BYTES_MAX, TEST_NAME_CHARS_MAX, TESTS_MAX, TapSettings,
+    TestInput, TimePart, UnknownZone, WhenFull, Zone, ZonedCodec,
 };
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};
