@@ -6,6 +6,7 @@ use crate::pool::Pool;
 use crate::sample::Samples;
 use crate::stop::{HaltOnPanic, Stop};
 use crate::suspects::Suspicion;
+use crate::tap::Taps;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +26,7 @@ pub(crate) struct Lanes {
     pub(crate) stop: Stop,
     pub(crate) pool: Arc<Pool>,
     pub(crate) samples: Arc<Samples>,
+    pub(crate) taps: Arc<Taps>,
     pub(crate) depth_max: u32,
     /// Sources that have not ended.
     pub(crate) sources_left: Arc<AtomicUsize>,
@@ -107,11 +109,12 @@ impl Thread {
             Some(at) => at,
             None => {
                 self.forget();
-                let Lanes { stop, samples, depth_max, .. } = &self.shared;
+                let Lanes { stop, samples, taps, depth_max, .. } = &self.shared;
                 let ready = if self.aside { None } else { generation.lane() };
                 let lane = match ready {
                     Some(lane) => lane,
-                    None => match Lane::new(Arc::clone(&generation.graph), stop.clone(), Arc::clone(samples), *depth_max) {
+                    None => match Lane::new(Arc::clone(&generation.graph), stop.clone(), Arc::clone(samples), Arc::clone(taps), *depth_max)
+                    {
                         Ok(lane) => lane,
                         Err(failure) => {
                             stop.halt(format!("a plugin does not start: {failure}"));

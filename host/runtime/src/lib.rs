@@ -9,6 +9,7 @@ mod lanes;
 mod metrics;
 mod observer;
 mod parcel;
+mod passage;
 mod pool;
 mod sample;
 mod sequence;
@@ -16,6 +17,7 @@ mod sinks;
 mod sources;
 mod stop;
 mod suspects;
+pub mod tap;
 mod tools;
 pub mod trial;
 

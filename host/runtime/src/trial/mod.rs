@@ -6,8 +6,9 @@
 mod condition;
 mod recorder;
 
+pub use crate::passage::{Fate, Passage};
 pub use condition::{Condition, Verdict};
-pub use recorder::{Departed, Fate, Letter, Passage, Trace};
+pub use recorder::{Departed, Letter, Trace};
 
 use crate::engine::StartError;
 use crate::generation::{Generation, Whence};
@@ -67,11 +68,12 @@ impl Trial {
         let graph = Arc::new(graph);
         let stop = Stop::default();
         let samples = Arc::new(Samples::new(0));
-        let mut lane = Lane::new(Arc::clone(&graph), stop.clone(), samples, config.settings.json_depth).map_err(StartError::Plugin)?;
+        let mut lane =
+            Lane::new(Arc::clone(&graph), stop.clone(), samples, Arc::default(), config.settings.json_depth).map_err(StartError::Plugin)?;
         let trace = Arc::default();
         lane.watch(Box::new(Recorder::new(Arc::clone(&trace))));
         let (outlets, sources, ready) = (Vec::new(), BTreeMap::new(), Mutex::default());
-        let generation = Arc::new(Generation { graph, outlets, sources, ready });
+        let generation = Arc::new(Generation { number: 1, graph, outlets, sources, ready });
         Ok(Self { generation, lane, stop, trace, at: 0 })
     }
 
