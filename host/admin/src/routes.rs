@@ -1,6 +1,7 @@
 //! What the API answers.
 
 use crate::control::{Ask, Control, Request, Verdict};
+use crate::tap;
 use axum::Router;
 use axum::extract;
 use axum::extract::Query;
@@ -35,7 +36,8 @@ pub struct State {
 
 /// The API's routes.
 pub fn router(state: State) -> Router {
-    let known = ["/livez", "/readyz", "/metrics", "/v1/status", "/v1/plan", "/v1/generations", "POST /v1/reload", "POST /v1/rollback"];
+    let known =
+        ["/livez", "/readyz", "/metrics", "/v1/status", "/v1/plan", "/v1/generations", "/v1/tap", "POST /v1/reload", "POST /v1/rollback"];
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -43,6 +45,7 @@ pub fn router(state: State) -> Router {
         .route("/v1/status", get(|extract::State(state): extract::State<State>| async move { Json(state.engine.summary()) }))
         .route("/v1/plan", get(|extract::State(state): extract::State<State>| async move { Json(state.control.planned().plan.clone()) }))
         .route("/v1/generations", get(generations))
+        .route("/v1/tap", get(tap::tap))
         .route("/v1/reload", post(reload))
         .route("/v1/rollback", post(rollback))
         .fallback(move || async move { (StatusCode::NOT_FOUND, Json(serde_json::json!({"error": "not found", "known": known}))) })
@@ -91,7 +94,7 @@ async fn rollback(extract::State(state): extract::State<State>, query: Result<Qu
     }
 }
 
-fn bad_request(message: &str) -> Response {
+pub(crate) fn bad_request(message: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "error": message }))).into_response()
 }
 

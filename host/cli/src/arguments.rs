@@ -1,6 +1,7 @@
 //! The command line: one definition for parser, help and completions.
 
 use crate::plugin::Plugin;
+use crate::tap::Tap;
 use crate::test::Test;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -70,6 +71,8 @@ pub(crate) enum Verb {
     Plugin(Plugin),
     /// Look at records that failed, and run them again.
     DeadLetters(DeadLetters),
+    /// Look at live records of a running host, before and after a step.
+    Tap(Tap),
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Print shell completions.

@@ -16,6 +16,7 @@ mod run;
 mod schema;
 mod screen;
 mod signals;
+mod tap;
 mod test;
 
 use arguments::{Arguments, Verb};
@@ -41,6 +42,7 @@ fn main() -> std::process::ExitCode {
         Verb::Test(verb) => test::run(&arguments, verb),
         Verb::Plugin(verb) => plugin::run(&arguments, verb),
         Verb::DeadLetters(verb) => dead_letters::run(&arguments, verb),
+        Verb::Tap(verb) => tap::run(&arguments, verb),
         Verb::Schema => schema::run(),
         Verb::Completions(verb) => completions::run(verb),
     };
