@@ -1,7 +1,7 @@
 //! `${NAME}`, `${NAME:-default}` and `${file:/path}` in values, from the environment and from files.
 //!
-//! Keys are left alone, and so is all that says who sees what and what is done: pipelines and their tests (VRL is full of `$`), grants and
-//! the fields of sources read the same wherever they run.
+//! Keys are left alone, and so is all that says who sees what and what is done: pipelines and their tests (VRL is full of `$`), grants, the
+//! fields of sources and what is hidden from viewers read the same wherever they run.
 
 use std::io;
 use std::path::Path;

@@ -11,7 +11,7 @@ mod report;
 mod server;
 mod tmpfs;
 
-pub use admin::{Address, Answer, MetricFamily, Sample, parse_metrics, request, settled};
+pub use admin::{Address, Answer, MetricFamily, Sample, Stream, parse_metrics, request, settled};
 pub use base64::base64;
 pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
 pub use raw_server::{RawServer, answer};

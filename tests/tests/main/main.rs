@@ -36,3 +36,4 @@ mod samples;
 mod signatures;
 mod spool;
 mod stop;
+mod tap;
