@@ -215,6 +215,7 @@ fn a_viewer_that_never_reads_changes_nothing() {
     live.signal("TERM");
     let run = live.wait();
     assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(run.err.matches("somebody looks at the records of").count(), viewers.len(), "{run}");
     drop(viewers);
     for file in ["out.ndjson", "fast.ndjson"] {
         assert!(site.read(file) == plain.read(file), "{file} differs");

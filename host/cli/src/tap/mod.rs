@@ -53,7 +53,8 @@ pub(crate) fn run(arguments: &Arguments, verb: &Tap) -> anyhow::Result<Exit> {
     let mut events = match stream::get(&verb.admin, &verb.target())? {
         Answer::Events(events) => events,
         Answer::Refused { status, message } => {
-            screen::tell(&format!("tamis: {}", tamis_config::escaped(&message)));
+            let lines: Vec<String> = message.lines().map(tamis_config::escaped).collect();
+            screen::tell(&format!("tamis: {}", lines.join("\n")));
             return Ok(if matches!(status, 400 | 404) { Exit::BadConfiguration } else { Exit::NotStarted });
         }
     };
