@@ -1,8 +1,10 @@
-//! How much may be shown: so many records a second, and not more bytes than a lane encodes on the side.
+//! How much may be shown: so many records a second to each viewer, and to all together not more than lanes encode on the side.
 
 use std::time::Instant;
 
-/// Bytes of records a second that lanes encode for one tap.
+/// Records a second that lanes encode for all taps together.
+const RECORDS_PER_SECOND_MAX: u32 = 2_000;
+/// Their bytes.
 const BYTES_PER_SECOND_MAX: u32 = 16 * 1024 * 1024;
 
 /// What comes in at a steady rate, is kept for a second at most, and may be overdrawn.
@@ -33,23 +35,26 @@ impl Bucket {
         self.left >= amount
     }
 
+    /// Takes so much, whether it is there or not.
     pub(super) fn take(&mut self, amount: f64) {
         self.left -= amount;
     }
 }
 
-/// See the module.
+/// What all taps of a host take together. See the module.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct Total {
     records: Bucket,
     bytes: Bucket,
 }
 
-impl Budget {
-    pub(super) fn new(records_per_second: u32) -> Self {
-        Self { records: Bucket::new(records_per_second), bytes: Bucket::new(BYTES_PER_SECOND_MAX) }
+impl Default for Total {
+    fn default() -> Self {
+        Self { records: Bucket::new(RECORDS_PER_SECOND_MAX), bytes: Bucket::new(BYTES_PER_SECOND_MAX) }
     }
+}
 
+impl Total {
     /// Whether a record may be taken.
     pub(super) fn is_left(&mut self, now: Instant) -> bool {
         self.records.has(now, 1.0) && self.bytes.has(now, 0.0)
@@ -73,21 +78,34 @@ mod tests {
 
     #[test]
     fn so_many_a_second_and_no_more() {
-        let mut budget = Budget::new(10);
+        let mut bucket = Bucket::new(10);
         let begin = Instant::now();
-        let taken = (0..3_000).filter(|ms| budget.take(begin + Duration::from_millis(*ms), 100)).count();
+        let mut take = |at: Duration| {
+            let has = bucket.has(begin + at, 1.0);
+            if has {
+                bucket.take(1.0);
+            }
+            has
+        };
+        let taken = (0..3_000).filter(|ms| take(Duration::from_millis(*ms))).count();
         assert!((38..=40).contains(&taken), "{taken}: a second's worth at the beginning, and three more");
-        let later = begin + Duration::from_secs(3_600);
-        assert_eq!((0..100).filter(|_| budget.take(later, 0)).count(), 10, "an hour of quiet is worth a second");
+        assert_eq!((0..100).filter(|_| take(Duration::from_secs(3_600))).count(), 10, "an hour of quiet is worth a second");
     }
 
     #[test]
     fn large_records_make_the_next_ones_wait() {
-        let mut budget = Budget::new(1_000);
+        let mut total = Total::default();
         let begin = Instant::now();
-        assert!(budget.take(begin, 64 * 1024 * 1024));
-        assert!(!budget.take(begin + Duration::from_secs(2), 1));
-        assert!(budget.take(begin + Duration::from_millis(3_100), 1));
+        assert!(total.take(begin, 64 * 1024 * 1024));
+        assert!(!total.take(begin + Duration::from_secs(2), 1));
+        assert!(total.take(begin + Duration::from_millis(3_100), 1));
+    }
+
+    #[test]
+    fn all_together_have_a_bound() {
+        let mut total = Total::default();
+        let now = Instant::now();
+        assert_eq!((0..10_000).filter(|_| total.take(now, 100)).count(), RECORDS_PER_SECOND_MAX as usize);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub use event::{Lost, Sample, TapEvent, TapOutcome, Tapping, Waiting};
 use crate::graph::Graph;
 use crate::observer::Observer;
 use crate::trial::Condition;
-use budget::Budget;
+use budget::{Bucket, Total};
 use crossbeam_channel::{Sender, TrySendError};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -130,7 +130,8 @@ impl Drop for TapHandle {
 struct Tap {
     pipeline: Arc<str>,
     step: Option<Arc<str>>,
-    budget: Mutex<Budget>,
+    budget: Mutex<Bucket>,
+    total: Arc<Mutex<Total>>,
     offers: Sender<Offer>,
     /// Records that were lost since the thread was not ready for them.
     lost: AtomicU64,
@@ -140,16 +141,23 @@ struct Tap {
 impl Tap {
     fn is_ready(&self) -> bool {
         // Another lane that holds it takes what there is.
-        self.budget.try_lock().is_ok_and(|mut budget| budget.is_left(Instant::now()))
+        self.budget.try_lock().is_ok_and(|mut budget| budget.has(Instant::now(), 1.0))
     }
 
     /// Some of so many rows, as many as the rate has left, ascending and spread over all.
     fn pick(&self, rows: u32, bytes: impl Fn(u32) -> usize) -> Vec<u32> {
-        let Ok(mut budget) = self.budget.try_lock() else { return Vec::new() };
+        let (Ok(mut budget), Ok(mut total)) = (self.budget.try_lock(), self.total.try_lock()) else { return Vec::new() };
         let (now, wanted) = (Instant::now(), rows.min(PICKS_MAX));
         let Some(stride) = rows.checked_div(wanted) else { return Vec::new() };
         let begin = fastrand::u32(..stride);
-        (0..wanted).map(|n| begin + n * stride).take_while(|row| budget.take(now, bytes(*row))).collect()
+        let taken = |row: &u32| {
+            let taken = budget.has(now, 1.0) && total.take(now, bytes(*row));
+            if taken {
+                budget.take(1.0);
+            }
+            taken
+        };
+        (0..wanted).map(|n| begin + n * stride).take_while(taken).collect()
     }
 
     fn offer(&self, offer: Offer) {
@@ -209,6 +217,7 @@ pub(crate) struct Taps {
     count: AtomicUsize,
     all: RwLock<Vec<Arc<Tap>>>,
     running: RwLock<Arc<Running>>,
+    total: Arc<Mutex<Total>>,
     ending: AtomicBool,
 }
 
@@ -219,7 +228,12 @@ impl Taps {
         if self.count.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        let ready: Vec<Arc<Tap>> = self.all.try_read().ok()?.iter().filter(|tap| tap.is_ready()).cloned().collect();
+        if !self.total.try_lock().is_ok_and(|mut total| total.is_left(Instant::now())) {
+            return None;
+        }
+        let mut ready: Vec<Arc<Tap>> = self.all.try_read().ok()?.iter().filter(|tap| tap.is_ready()).cloned().collect();
+        // Whoever comes first takes of what is left for all.
+        fastrand::shuffle(&mut ready);
         (!ready.is_empty()).then(|| Box::new(Watch::new(ready, generation, Arc::clone(source))) as Box<dyn Observer>)
     }
 
@@ -264,7 +278,8 @@ impl Taps {
         let tap = Arc::new(Tap {
             pipeline: request.pipeline.as_str().into(),
             step: request.step.as_deref().map(Into::into),
-            budget: Mutex::new(Budget::new(if condition.is_some() { TAP_FILTERED_RATE } else { rate })),
+            budget: Mutex::new(Bucket::new(if condition.is_some() { TAP_FILTERED_RATE } else { rate })),
+            total: Arc::clone(&self.total),
             offers,
             lost: AtomicU64::new(0),
             closed: AtomicBool::new(false),

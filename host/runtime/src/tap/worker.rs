@@ -5,14 +5,14 @@ use super::event::{Lost, Sample, TapEvent, Tapping, Waiting};
 use super::view::{HIDDEN, View};
 use super::{Offer, Running, TAP_TIME_MAX, Tap, Taps, Told};
 use crate::trial::{Condition, Verdict};
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::Receiver;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How often it looks whether something has changed.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often it looks for records, and whether something has changed.
+const LOOK: Duration = Duration::from_millis(5);
 /// How often it tells what was lost.
 const LOST_EVERY: Duration = Duration::from_secs(1);
 
@@ -72,14 +72,11 @@ impl Worker {
 
     fn turn(&mut self, running: &Running, offers: &Receiver<Offer>) -> ControlFlow<()> {
         self.announce(running)?;
-        match offers.recv_timeout(LOOK) {
+        match offers.try_recv() {
             // What runs may have changed meanwhile, and with it what is to be hidden.
-            Ok(offer) => {
-                let running = self.taps.running();
-                self.show(&running, offer)?;
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(()),
+            Ok(offer) => self.show(&self.taps.running(), offer)?,
+            // Not a wait in the channel: a lane would have to wake it.
+            Err(_) => std::thread::sleep(LOOK),
         }
         self.tell_lost()
     }
