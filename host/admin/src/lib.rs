@@ -1,4 +1,5 @@
-//! The operator's HTTP API: health, metrics, status, plan, and letting one configuration take over from another; and a client of it.
+//! The operator's HTTP API: health, metrics, status, plan, live records, and letting one configuration take over from another; and a
+//! client of it.
 //!
 //! Limits: headers within [`HEADER_TIMEOUT`], [`CONNECTIONS_MAX`] connections of [`CONNECTION_TIMEOUT`] each, bodies of
 //! [`BODY_BYTES_MAX`], which nothing reads.
@@ -8,20 +9,23 @@ pub mod client;
 pub mod control;
 mod listen;
 mod routes;
+mod tap;
 
 pub use access::{Access, Caller, Permission, token_hash};
 pub use listen::{AdminError, Listener};
 pub use routes::{State, router};
 
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 use std::time::Duration;
+use tap::Patience;
 use tokio::sync::Semaphore;
 
 /// How long a client may take to send a request's headers.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may live.
+/// How long a connection may live; one that a tap runs over, as much longer as a tap may last.
 pub const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Connections at once; further ones wait in the system's queue.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -47,11 +51,24 @@ pub async fn serve(listener: Listener, state: State) {
             }
         };
         let service = TowerToHyperService::new(router.clone());
+        let patience = Patience::new(CONNECTION_TIMEOUT);
         tokio::spawn(async move {
+            let told = patience.clone();
+            let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+                request.extensions_mut().insert(told.clone());
+                service.call(request)
+            });
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES_MAX);
-            // How a client ends its connection is its own affair.
-            let _ = tokio::time::timeout(CONNECTION_TIMEOUT, builder.serve_connection(TokioIo::new(connection), service)).await;
+            let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(connection), service));
+            let began = tokio::time::Instant::now();
+            loop {
+                let time = patience.time();
+                // How a client ends its connection is its own affair.
+                if tokio::time::timeout_at(began + time, served.as_mut()).await.is_ok() || patience.time() <= time {
+                    break;
+                }
+            }
             drop(slot);
         });
     }

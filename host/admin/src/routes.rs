@@ -3,6 +3,7 @@
 use crate::BODY_BYTES_MAX;
 use crate::access::{Access, Caller, Permission};
 use crate::control::{Ask, Control, Promotion, Request, Trial, TrialKind, Verdict};
+use crate::tap;
 use axum::extract;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
@@ -48,6 +49,7 @@ pub fn router(state: State, access: &Access) -> Router {
         .route("/v1/status", view(get(status)))
         .route("/v1/plan", view(get(plan)))
         .route("/v1/generations", view(get(generations)))
+        .route("/v1/tap", access.guard(Permission::Tap, get(tap::tap)))
         .route("/v1/reload", operate(post(reload)))
         .route("/v1/rollback", operate(post(rollback)))
         .route("/v1/trial", view(get(trial)))
@@ -199,7 +201,7 @@ async fn end_trial(extract::State(state): extract::State<State>, Extension(calle
     ask(state, caller, Ask::EndTrial, None).await
 }
 
-fn bad_request(message: &str) -> Response {
+pub(crate) fn bad_request(message: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "error": message }))).into_response()
 }
 

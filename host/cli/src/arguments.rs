@@ -2,6 +2,7 @@
 
 use crate::operator;
 use crate::plugin::Plugin;
+use crate::tap::Tap;
 use crate::test::Test;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -83,6 +84,8 @@ pub(crate) enum Verb {
     Generations(operator::Generations),
     /// Work on the access to the admin API.
     Admin(operator::Admin),
+    /// Look at live records of a running host, before and after a step.
+    Tap(Tap),
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Print shell completions.

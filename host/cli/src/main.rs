@@ -17,6 +17,7 @@ mod run;
 mod schema;
 mod screen;
 mod signals;
+mod tap;
 mod test;
 
 use arguments::{Arguments, Verb};
@@ -48,6 +49,7 @@ fn main() -> std::process::ExitCode {
         Verb::Rollback(verb) => operator::rollback(&arguments, verb),
         Verb::Generations(verb) => operator::generations(&arguments, verb),
         Verb::Admin(verb) => operator::admin(&arguments, verb),
+        Verb::Tap(verb) => tap::run(&arguments, verb),
         Verb::Schema => schema::run(),
         Verb::Completions(verb) => completions::run(verb),
     };

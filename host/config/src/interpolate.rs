@@ -1,7 +1,7 @@
 //! `${NAME}`, `${NAME:-default}` and `${file:/path}` in values, from the environment and from files.
 //!
-//! Keys are left alone, and so is all that says who sees what and what is done: pipelines and their tests (VRL is full of `$`), grants and
-//! the fields of sources read the same wherever they run.
+//! Keys are left alone, and so is all that says who sees what and what is done: pipelines and their tests (VRL is full of `$`), grants, the
+//! fields of sources and what is hidden from viewers read the same wherever they run.
 
 use std::io;
 use std::path::Path;
@@ -35,7 +35,10 @@ fn is_literal(keys: &[Arc<str>]) -> bool {
     let mut keys = keys.iter().map(|key| &**key);
     matches!(
         (keys.next(), keys.next(), keys.next()),
-        (Some("pipelines" | "tests"), _, _) | (Some("plugins"), Some(_), Some("grant")) | (Some("sources"), Some(_), Some("fields"))
+        (Some("pipelines" | "tests"), _, _)
+            | (Some("plugins"), Some(_), Some("grant"))
+            | (Some("sources"), Some(_), Some("fields"))
+            | (Some("settings"), Some("tap"), Some("hide"))
     )
 }
 

@@ -152,6 +152,9 @@ fn every_key_of_the_model_occurs_with_a_description() {
         "checkpoint_interval",
         "batch",
         "json_depth",
+        "tap",
+        "hide",
+        "rate_max",
         "records",
         "bytes",
     ];

@@ -13,6 +13,7 @@ use crate::shadow::{Shadow, ShadowReport};
 use crate::sinks::{Prepared, Sinks, Spec, Surroundings as SinkSurroundings, Ways, WeakLetters};
 use crate::sources::{Flights, REPLAY, Replay, Roads, Sources, Surroundings};
 use crate::stop::Stop;
+use crate::tap::{TapError, TapEvent, TapHandle, TapRequest, Taps, Told};
 use crate::tools::Tools;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
-use tamis_config::{Config, Lanes as LaneCount, Settings, Source};
+use tamis_config::{Config, Lanes as LaneCount, Settings, Source, TapSettings};
 use tamis_nodes::sinks::WrittenFiles;
 use tamis_plan::Plan;
 
@@ -170,6 +171,7 @@ struct Built {
     generation: Arc<Generation>,
     ways: Ways,
     plugins: Vec<(String, tamis_sandbox::Plugin)>,
+    taps: TapSettings,
 }
 
 /// The generation that began last.
@@ -200,6 +202,7 @@ struct Candidate {
     sinks: Prepared,
     sources: BTreeMap<String, Source>,
     plugins: Vec<(String, tamis_sandbox::Plugin)>,
+    taps: TapSettings,
     only: bool,
 }
 
@@ -226,6 +229,7 @@ impl Engine {
             stop: stop.clone(),
             pool: Arc::clone(&pool),
             samples: Arc::new(Samples::new(options.samples)),
+            taps: Arc::<Taps>::default(),
             depth_max: config.settings.json_depth,
             feed: Arc::default(),
             sources_left: Arc::clone(&left),
@@ -375,8 +379,8 @@ impl Engine {
         let graph = Arc::new(graph);
         let mut ready = Vec::new();
         for _ in 0..self.lane_count {
-            let Lanes { stop, samples, depth_max, .. } = &self.lanes;
-            ready.push(Lane::new(Arc::clone(&graph), stop.clone(), Arc::clone(samples), *depth_max)?);
+            let Lanes { stop, samples, taps, depth_max, .. } = &self.lanes;
+            ready.push(Lane::new(Arc::clone(&graph), stop.clone(), Arc::clone(samples), Arc::clone(taps), *depth_max)?);
         }
         let wanted: Vec<_> = graph.sinks.iter().map(|name| (name.clone(), Spec::of(config, name))).collect();
         let current = self.current.get();
@@ -384,7 +388,7 @@ impl Engine {
         let read = graph.sources.iter().filter_map(|name| Some((name.to_string(), config.sources.get(&**name)?.value.clone())));
         let sources = read.collect();
         let plugins = tools.plugins.iter().map(|(name, loaded)| (name.clone(), loaded.plugin.clone())).collect();
-        Ok(Candidate { graph, ready, sinks, sources, plugins, only: config.sinks.len() == 1 })
+        Ok(Candidate { graph, ready, sinks, sources, plugins, taps: config.settings.tap.clone(), only: config.sinks.len() == 1 })
     }
 
     /// Lets a candidate take over from the generation that runs. Gives the sources that it reads.
@@ -397,24 +401,27 @@ impl Engine {
 
     /// Gives a candidate its sinks.
     fn build(&self, candidate: Candidate) -> Result<Built, StartError> {
-        let Candidate { graph, ready, sinks, sources, plugins, only } = candidate;
+        let Candidate { graph, ready, sinks, sources, plugins, taps, only } = candidate;
         let outlets = locked(&self.sinks).commit(sinks, &locked(&self.letters).get(), only)?;
         let refused =
             |pipeline: &crate::graph::PipelineGraph| pipeline.refused.iter().filter_map(|sink| outlets.get(*sink).cloned()).collect();
         let ways = graph.pipelines.iter().map(|p| (Arc::clone(&p.name), (refused(p), p.dead("sink")))).collect();
-        let generation = Generation { graph, outlets, sources, ready: Mutex::new(ready), tally: Tally::default() };
-        Ok(Built { generation: Arc::new(generation), ways, plugins })
+        let number = self.generation() + 1;
+        let generation = Generation { number, graph, outlets, sources, ready: Mutex::new(ready), tally: Tally::default() };
+        Ok(Built { generation: Arc::new(generation), ways, plugins, taps })
     }
 
     /// Lets a generation have the frames from now on.
     fn enter(&self, built: Built) {
-        let Built { generation, ways, plugins } = built;
+        let Built { generation, ways, plugins, taps } = built;
         *locked(&self.canary) = None;
         locked(&self.letters).get().update(ways);
         let mut latest = locked(&self.latest);
         let number = latest.number + 1;
         self.metrics.watch_plugins(plugins.iter().map(|(_, plugin)| plugin.clone()));
         self.metrics.generation(number);
+        // Before its first record: what it hides must be hidden by then.
+        self.lanes.taps.take_over(number, &generation.graph, &taps);
         *latest = Latest { number, graph: Arc::clone(&generation.graph), plugins };
         drop(latest);
         self.current.set(Some(generation));
@@ -492,6 +499,7 @@ impl Engine {
     /// Waits for the end; or, with `abandon`, takes the counts as they are and leaves threads that do not end (a write into
     /// a pipe that nobody reads) to the end of the process.
     pub fn wait(&self, abandon: bool) -> Ended {
+        self.lanes.taps.close();
         let lanes = std::mem::take(&mut *locked(&self.threads));
         let (sinks, sources) = (locked(&self.sinks).take_threads(), locked(&self.sources).take_threads());
         for thread in lanes.into_iter().chain(sinks).chain(sources).filter(|t| !abandon || t.is_finished()) {
@@ -511,6 +519,15 @@ impl Engine {
         let counts: Vec<_> = graph.sinks.iter().filter_map(|name| sinks.counts(name)).collect();
         drop(sinks);
         Summary::collect(*number, graph, &locked(&self.flights), &counts, &self.metrics, plugins, self.started.elapsed())
+    }
+
+    /// Shows somebody live records, until the handle is dropped, the host ends or [`TAP_TIME_MAX`](crate::tap::TAP_TIME_MAX) is over.
+    /// `tell` is called in the tap's own thread and must not wait.
+    ///
+    /// # Errors
+    /// What is wrong with the request, or that there are too many.
+    pub fn tap(&self, request: &TapRequest, tell: impl FnMut(&TapEvent) -> Told + Send + 'static) -> Result<TapHandle, TapError> {
+        self.lanes.taps.open(request, tell)
     }
 
     /// How far reading has got.

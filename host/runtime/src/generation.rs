@@ -14,6 +14,7 @@ use tamis_config::Source;
 
 /// See the module. When the last frame that belongs to it has gone, what only it needed ends.
 pub(crate) struct Generation {
+    pub(crate) number: u64,
     pub(crate) graph: Arc<Graph>,
     /// In the order of the graph's sinks.
     pub(crate) outlets: Vec<Outlet>,

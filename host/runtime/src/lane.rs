@@ -1,15 +1,18 @@
 //! A lane: one thread that takes a frame through all steps of all pipelines that read its source, to encoded output.
 
 mod failing;
+mod outgoing;
 
 use crate::generation::{Generation, Whence};
-use crate::graph::{Graph, Lead, PipelineGraph, StepGraph, StreamGraph, Work};
+use crate::graph::{Graph, Lead, PipelineGraph, StepGraph, Work};
 use crate::observer::{Departure, Observer, Watching};
 use crate::parcel::{Encoded, Parcel, Trace};
 use crate::pool::Pool;
 use crate::sample::Samples;
 use crate::stop::Stop;
+use crate::tap::Taps;
 use failing::{contract_faults, withdraw};
+use outgoing::Outgoing;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -49,7 +52,8 @@ pub(crate) struct Lane {
     pipelines: Vec<LanePipeline>,
     stop: Stop,
     samples: Arc<Samples>,
-    /// Who watches, if anybody does.
+    taps: Arc<Taps>,
+    /// Who watches everything, if anybody does.
     observer: Option<Box<dyn Observer>>,
     /// Time that failed calls took in the frame in hand.
     failing: Duration,
@@ -96,18 +100,6 @@ impl<'a> Made<'a> {
     }
 }
 
-/// The records of one stream while they are encoded.
-#[derive(Default)]
-struct Outgoing {
-    data: Vec<u8>,
-    /// Where each record stands in `data` and which row it was, when another pipeline reads the output.
-    rows: Vec<(u32, u32)>,
-    origins: Vec<u32>,
-    /// The place of each record in the source's stream.
-    offsets: Vec<u64>,
-    count: u64,
-}
-
 /// Records for another pipeline, by its number.
 struct Onward {
     pipeline: usize,
@@ -118,7 +110,7 @@ struct Onward {
 
 impl Lane {
     /// A lane with its instances made, so that the first frame does not wait for them.
-    pub(crate) fn new(graph: Arc<Graph>, stop: Stop, samples: Arc<Samples>, depth_max: u32) -> Result<Self, Failure> {
+    pub(crate) fn new(graph: Arc<Graph>, stop: Stop, samples: Arc<Samples>, taps: Arc<Taps>, depth_max: u32) -> Result<Self, Failure> {
         let mut pipelines = Vec::new();
         for pipeline in &graph.pipelines {
             let mut runners = Vec::new();
@@ -136,7 +128,7 @@ impl Lane {
             batch.set_depth_max(depth_max);
             pipelines.push(LanePipeline { batch, runners, faults: Vec::new() });
         }
-        Ok(Self { graph, pipelines, stop, samples, observer: None, failing: Duration::ZERO, tally: (0, 0) })
+        Ok(Self { graph, pipelines, stop, samples, taps, observer: None, failing: Duration::ZERO, tally: (0, 0) })
     }
 
     /// Has somebody watch what the lane does, until the lane is gone.
@@ -156,7 +148,7 @@ impl Lane {
 
     /// Takes a frame through everything. Gives what is to be delivered, and the frame's memory for the next.
     pub(crate) fn run(&mut self, boarded: Boarded, pool: &Pool) -> (Vec<Addressed>, Option<Vec<u8>>) {
-        let Boarded { whence, recipient, stream, frame, boarding, .. } = boarded;
+        let Boarded { whence, generation, recipient, stream, frame, boarding } = boarded;
         self.failing = Duration::ZERO;
         self.tally = (0, 0);
         let graph = Arc::clone(&self.graph);
@@ -172,7 +164,9 @@ impl Lane {
             (Some(recipient), Some(only)) => (&recipient.source, only.as_slice()),
             _ => (&whence.name, graph.readers.get(&whence.name).map(Vec::as_slice).unwrap_or_default()),
         };
-        let mut observer = self.observer.take();
+        let mut own = self.observer.take();
+        let mut tapping = if own.is_none() { self.taps.observer(generation.number, name) } else { None };
+        let mut observer: Watching<'_> = own.as_deref_mut().or(tapping.as_deref_mut());
         let from = From { source: name, stream: &stream, boarding: &boarding, pool, offset: &offset };
         for &number in readers {
             let Some(pipeline) = graph.pipelines.get(number) else { continue };
@@ -202,7 +196,7 @@ impl Lane {
             }
             self.pipeline(&graph, number, Arc::clone(&records), &from, made);
         }
-        self.observer = observer;
+        self.observer = own;
         if self.stop.is_now() && self.stop.reason().is_some() {
             // The host halted in the middle of this frame: none of it counts as delivered.
             boarding.ticket.give_up();
@@ -221,6 +215,9 @@ impl Lane {
         pipeline.ledger.enter(records.rows.len() as u64);
         let LanePipeline { batch, runners, faults } = &mut self.pipelines[number];
         faults.clear();
+        if let Some(observer) = &mut made.observer {
+            observer.entered(&pipeline.name, &records);
+        }
         batch.load(Arc::clone(&records), faults);
         for fault in faults.drain(..) {
             pipeline.count_dead("decode", 1);
@@ -240,6 +237,9 @@ impl Lane {
                 self.failing += spent;
             }
             if let Some(reason) = ran.halted {
+                if let Some(observer) = &mut made.observer {
+                    observer.finished();
+                }
                 self.stop.halt(format!("step `{}` of pipeline `{}` failed and `on_failure` is `halt`: {reason}", step.name, pipeline.name));
                 return;
             }
@@ -249,6 +249,9 @@ impl Lane {
         pipeline.time(&pipeline.counts.encode_ns, started);
         made.post_letters(pipeline, from);
         let Made { parcels, portion, mut observer, .. } = made;
+        if let Some(observer) = &mut observer {
+            observer.finished();
+        }
         from.boarding.ticket.account(&pipeline.ledger, portion);
         self.tally = (self.tally.0 + portion.taken, self.tally.1 + portion.rejected);
         for Onward { pipeline, records, origins } in next {
@@ -267,13 +270,14 @@ impl Lane {
         let mut outgoing: Vec<Outgoing> = pipeline.streams.iter().map(|_| Outgoing::default()).collect();
         let mut counts = vec![0u64; pipeline.outputs.len()];
         let sampling = self.samples.open();
+        let watched = made.observer.as_ref().is_some_and(|observer| observer.awaits_departures());
         for i in 0..batch.live().len() {
             let row = batch.live()[i];
             let way = pipeline.lead(batch.way(row));
             let (Some(output), Some(count)) = (pipeline.outputs.get(way), counts.get_mut(way)) else { continue };
             *count += 1;
             let Lead::To(streams) = &output.lead else {
-                if let Some(observer) = &mut made.observer {
+                if let Some(observer) = made.observer.as_deref_mut().filter(|observer| watched && observer.awaits(row)) {
                     let mut record = Vec::new();
                     // What is dropped in any case need not fit.
                     let _ = batch.encode(row, &mut record);
@@ -293,7 +297,7 @@ impl Lane {
             if sampling {
                 self.samples.show(&pipeline.name, &output.name, records.get(row as usize), out.data.get(begin..).unwrap_or_default());
             }
-            if let Some(observer) = &mut made.observer {
+            if let Some(observer) = made.observer.as_deref_mut().filter(|observer| watched && observer.awaits(row)) {
                 let record = out.data.get(begin..).unwrap_or_default();
                 observer.left(&Departure { pipeline: &pipeline.name, output: &output.name, row, record, delivered: true });
             }
@@ -344,28 +348,6 @@ impl From<'_> {
         parcels.extend(
             sinks.iter().map(|sink| (*sink, Parcel { data: Arc::clone(&data), ticket: Arc::clone(ticket), seat: Some(Arc::clone(seat)) })),
         );
-    }
-}
-
-impl Outgoing {
-    /// Has memory to write to.
-    fn ready(&mut self, pool: &Pool, records: &Records) -> &mut Self {
-        if self.data.capacity() == 0 {
-            self.data = pool.take();
-            self.data.reserve(records.text.len() / 4);
-        }
-        self
-    }
-
-    /// Ends the record that was written from `begin` on.
-    fn end(&mut self, begin: usize, row: u32, from: &From<'_>, stream: &StreamGraph) {
-        self.offsets.push((from.offset)(row));
-        if !stream.pipelines.is_empty() {
-            self.rows.push((begin as u32, self.data.len() as u32));
-            self.origins.push(row);
-        }
-        self.data.push(b'\n');
-        self.count += 1;
     }
 }
 

@@ -7,6 +7,7 @@ use crate::sample::Samples;
 use crate::shadow::Feed;
 use crate::stop::{HaltOnPanic, Stop};
 use crate::suspects::Suspicion;
+use crate::tap::Taps;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,6 +27,7 @@ pub(crate) struct Lanes {
     pub(crate) stop: Stop,
     pub(crate) pool: Arc<Pool>,
     pub(crate) samples: Arc<Samples>,
+    pub(crate) taps: Arc<Taps>,
     pub(crate) depth_max: u32,
     /// Where copies of frames are left for a shadow.
     pub(crate) feed: Arc<Feed>,
@@ -115,11 +117,12 @@ impl Thread {
             Some(at) => at,
             None => {
                 self.forget();
-                let Lanes { stop, samples, depth_max, .. } = &self.shared;
+                let Lanes { stop, samples, taps, depth_max, .. } = &self.shared;
                 let ready = if self.aside { None } else { generation.lane() };
                 let lane = match ready {
                     Some(lane) => lane,
-                    None => match Lane::new(Arc::clone(&generation.graph), stop.clone(), Arc::clone(samples), *depth_max) {
+                    None => match Lane::new(Arc::clone(&generation.graph), stop.clone(), Arc::clone(samples), Arc::clone(taps), *depth_max)
+                    {
                         Ok(lane) => lane,
                         Err(failure) => {
                             stop.halt(format!("a plugin does not start: {failure}"));

@@ -10,6 +10,7 @@ mod metrics;
 mod observer;
 mod offline;
 mod parcel;
+mod passage;
 mod pool;
 mod sample;
 mod sequence;
@@ -18,6 +19,7 @@ mod sinks;
 mod sources;
 mod stop;
 mod suspects;
+pub mod tap;
 mod tools;
 pub mod trial;
 

@@ -36,10 +36,11 @@ impl Offline {
         let graph = Arc::new(graph);
         let stop = Stop::default();
         let samples = Arc::new(Samples::new(0));
-        let mut lane = Lane::new(Arc::clone(&graph), stop.clone(), samples, config.settings.json_depth).map_err(StartError::Plugin)?;
+        let mut lane =
+            Lane::new(Arc::clone(&graph), stop.clone(), samples, Arc::default(), config.settings.json_depth).map_err(StartError::Plugin)?;
         lane.watch(observer);
         let (outlets, sources, ready) = (Vec::new(), BTreeMap::new(), Mutex::default());
-        let generation = Arc::new(Generation { graph, outlets, sources, ready, tally: Tally::default() });
+        let generation = Arc::new(Generation { number: 1, graph, outlets, sources, ready, tally: Tally::default() });
         Ok(Self { generation, lane, stop, pool: Pool::new(1), flight: Flight::new(1), at: 0 })
     }
 

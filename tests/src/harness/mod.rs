@@ -14,7 +14,7 @@ mod sections;
 mod server;
 mod tmpfs;
 
-pub use admin::{Address, Answer, MetricFamily, Sample, parse_metrics, request, settled};
+pub use admin::{Address, Answer, MetricFamily, Sample, Stream, parse_metrics, request, settled};
 pub use base64::base64;
 pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
 pub use prometheus::{Prometheus, find as find_prometheus};

@@ -43,4 +43,5 @@ mod samples;
 mod signatures;
 mod spool;
 mod stop;
+mod tap;
 mod trial;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tamis_record::Path;
 
 use super::{AdminToken, Bytes};
 use crate::Text;
@@ -42,6 +43,8 @@ pub struct Settings {
     #[serde(deserialize_with = "parts::whole_between::<_, 1, 100_000>")]
     #[schemars(range(min = 1, max = 100_000))]
     pub json_depth: u32,
+    /// What those may see who look at live records.
+    pub tap: TapSettings,
 }
 
 impl Default for Settings {
@@ -55,7 +58,28 @@ impl Default for Settings {
             checkpoint_interval: Duration::from_secs(1),
             batch: BatchSettings::default(),
             json_depth: 1_024,
+            tap: TapSettings::default(),
         }
+    }
+}
+
+/// What those may see who look at live records.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct TapSettings {
+    /// Fields that are shown as `[hidden]`. Default: none; 256 at most.
+    #[serde(deserialize_with = "parts::hidden_paths")]
+    #[schemars(with = "Vec<String>", length(max = 256))]
+    pub hide: Vec<Path>,
+    /// The most records a second that one viewer may ask for. Default: 100; 1 to 1,000.
+    #[serde(deserialize_with = "parts::whole_between::<_, 1, 1_000>")]
+    #[schemars(range(min = 1, max = 1_000))]
+    pub rate_max: u32,
+}
+
+impl Default for TapSettings {
+    fn default() -> Self {
+        Self { hide: Vec::new(), rate_max: 100 }
     }
 }
 

@@ -229,6 +229,16 @@ pub(crate) fn paths_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     Ok(paths.map(|paths| paths.into_iter().map(|path| path.map(|FieldPath(path)| path)).collect()))
 }
 
+/// Paths of fields to hide.
+pub(crate) fn hidden_paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Path>, D::Error> {
+    const PATHS_MAX: usize = 256;
+    let paths = Option::<Vec<FieldPath>>::deserialize(deserializer)?.unwrap_or_default();
+    match paths.len() {
+        0..=PATHS_MAX => Ok(paths.into_iter().map(|FieldPath(path)| path).collect()),
+        _ => Err(said(BAD_VALUE, &format!("more than {PATHS_MAX} paths"), "a path hides everything below it: name what the fields lie in")),
+    }
+}
+
 fn plain(names: Vec<Located<Name>>) -> Vec<Located<String>> {
     names.into_iter().map(|name| name.map(|Name(name)| name)).collect()
 }

@@ -6,8 +6,9 @@
 mod condition;
 mod recorder;
 
+pub use crate::passage::{Fate, Passage};
 pub use condition::{Condition, Verdict};
-pub use recorder::{Departed, Fate, Letter, Passage, Trace};
+pub use recorder::{Departed, Letter, Trace};
 
 use crate::engine::StartError;
 use crate::graph::is_private;

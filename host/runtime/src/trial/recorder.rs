@@ -3,11 +3,11 @@
 use crate::graph::StepGraph;
 use crate::lane::Failing;
 use crate::observer::{Departure, Observer};
-use std::collections::{BTreeMap, HashMap};
+use crate::passage::{Passage, Underway};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tamis_config::OnFailure;
 use tamis_delivery::DeadLetter;
-use tamis_record::{Batch, DROP, KEEP};
+use tamis_record::Batch;
 
 /// Everything that happened in a trial.
 #[derive(Debug, Clone, Default)]
@@ -22,32 +22,6 @@ pub struct Trace {
     pub letters: Vec<Letter>,
     /// Why a step halted the host.
     pub halted: Option<String>,
-}
-
-/// A record at one step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passage {
-    /// As it came to the step.
-    pub before: Vec<u8>,
-    /// What became of it.
-    pub fate: Fate,
-    /// The output that the step sends it to, as the step's signature calls it.
-    pub to: Option<String>,
-    /// Why the step failed on it: cause and reason.
-    pub failure: Option<(String, String)>,
-}
-
-/// What a step makes of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// It goes on, like this.
-    On(Vec<u8>),
-    /// It is dropped on purpose, the step's own or that of `on_failure: drop`.
-    Dropped,
-    /// It is a dead letter.
-    Dead,
-    /// The host halted before anything became of it.
-    Halted,
 }
 
 /// A record that left its pipeline.
@@ -80,13 +54,12 @@ pub struct Letter {
     pub record: Vec<u8>,
 }
 
-/// The step in hand: where its passages are, and which row each is.
+/// The step in hand, and where its passages are.
 #[derive(Default)]
 struct Now {
     key: (String, String),
     begin: usize,
-    rows: Vec<u32>,
-    drops_failing: bool,
+    underway: Underway,
 }
 
 /// See the module.
@@ -105,56 +78,23 @@ impl Recorder {
     }
 }
 
-fn encoded(batch: &mut Batch, row: u32) -> Vec<u8> {
-    let mut record = Vec::new();
-    // Changes that do not fit are a dead letter, sooner or later; until then the record is shown as empty.
-    let _ = batch.encode(row, &mut record);
-    record
-}
-
 impl Observer for Recorder {
     fn decided(&mut self, pipeline: &str, step: &StepGraph, batch: &mut Batch, verdicts: Option<&[u8]>, failing: &[Failing]) {
-        let failing: HashMap<u32, &tamis_sandbox::Failure> = failing.iter().map(|(row, failure)| (*row, failure)).collect();
-        let rows = batch.live().to_vec();
-        let passages: Vec<Passage> = rows
-            .iter()
-            .zip(0u32..)
-            .map(|(row, seen)| {
-                let failure = failing.get(&seen);
-                let verdict = match failure {
-                    Some(_) => KEEP,
-                    None => verdicts.and_then(|all| all.get(seen as usize)).copied().unwrap_or(KEEP),
-                };
-                Passage {
-                    before: encoded(batch, *row),
-                    fate: if verdict == DROP { Fate::Dropped } else { Fate::Halted },
-                    to: if verdict == DROP { None } else { verdict.checked_sub(1).and_then(|output| step.output(output)) },
-                    failure: failure.map(|failure| (failure.cause.name().into(), failure.reason.to_string())),
-                }
-            })
-            .collect();
+        let rows = 0..batch.live().len() as u32;
+        let (underway, passages) = Underway::decided(step, batch, verdicts, failing, rows);
         let key = (pipeline.to_owned(), step.name.clone());
         let mut trace = self.trace();
         let all = trace.steps.entry(key.clone()).or_default();
         let begin = all.len();
         all.extend(passages);
         drop(trace);
-        self.now = Now { key, begin, rows, drops_failing: step.on_failure == OnFailure::Drop };
+        self.now = Now { key, begin, underway };
     }
 
     fn applied(&mut self, batch: &mut Batch) {
-        let Now { key, begin, rows, drops_failing } = std::mem::take(&mut self.now);
-        let live = batch.live().to_vec();
-        let mut trace = self.trace();
-        let Some(passages) = trace.steps.get_mut(&key).and_then(|all| all.get_mut(begin..)) else { return };
-        // Both ascend.
-        let mut live = live.into_iter().peekable();
-        for (passage, row) in passages.iter_mut().zip(rows) {
-            if live.next_if_eq(&row).is_some() {
-                passage.fate = Fate::On(encoded(batch, row));
-            } else if passage.fate != Fate::Dropped {
-                passage.fate = if drops_failing && passage.failure.is_some() { Fate::Dropped } else { Fate::Dead };
-            }
+        let Now { key, begin, underway } = std::mem::take(&mut self.now);
+        if let Some(passages) = self.trace().steps.get_mut(&key).and_then(|all| all.get_mut(begin..)) {
+            underway.applied(batch, passages);
         }
     }
 

@@ -1,0 +1,167 @@
+//! A request to the admin API whose answer does not end by itself.
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The longest silence: the host says something every 15 s.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Bytes of an answer's headers, or of the reason why a request is refused.
+const HEAD_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of a line.
+const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Where an admin API listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Address {
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+impl std::str::FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
+            return Ok(Self::Unix(path.into()));
+        }
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+        match text.rsplit_once(':') {
+            Some((host, port)) if plain && !host.is_empty() && port.parse::<u16>().is_ok() => Ok(Self::Tcp(text.into())),
+            _ => Err("expected `host:port`, as in `127.0.0.1:9480`, or `unix:/path`".into()),
+        }
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => f.write_str(address),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Both directions of a connection.
+trait Connection: Read + Write {}
+impl<T: Read + Write> Connection for T {}
+
+/// What the API answers.
+pub(super) enum Answer {
+    Events(Events),
+    Refused {
+        status: u16,
+        /// In a sentence.
+        message: String,
+    },
+}
+
+/// An answer that goes on.
+pub(super) struct Events(BufReader<Box<dyn Connection>>);
+
+impl Events {
+    /// The next line, appended with its line end; 0 at the end.
+    pub(super) fn line(&mut self, line: &mut Vec<u8>) -> anyhow::Result<usize> {
+        let count = match self.0.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', line) {
+            Ok(count) => count,
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+                bail!("the host has said nothing for {} s", SILENCE_MAX.as_secs())
+            }
+            // Its end, when it was killed.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
+            Err(error) => return Err(error).context("the connection to the host broke"),
+        };
+        if count as u64 == LINE_BYTES_MAX {
+            bail!("the host sent a line of more than {LINE_BYTES_MAX} bytes")
+        }
+        Ok(count)
+    }
+}
+
+/// Sends a `GET`. In HTTP/1.0, whose answers are a plain stream to the connection's end.
+pub(super) fn get(address: &Address, target: &str) -> anyhow::Result<Answer> {
+    let connection = connect(address).with_context(|| {
+        format!("nobody answers at `{address}`; is the host running, and is this its `settings.admin`? (`--admin` names another)")
+    })?;
+    let mut reader = BufReader::new(connection);
+    let host = match address {
+        Address::Tcp(address) => address,
+        Address::Unix(_) => "localhost",
+    };
+    let token = match std::env::var("TAMIS_ADMIN_TOKEN") {
+        Ok(token) if token.bytes().all(|byte| byte.is_ascii_graphic()) => format!("Authorization: Bearer {token}\r\n"),
+        Ok(_) => bail!("`TAMIS_ADMIN_TOKEN` holds characters that no token has"),
+        Err(_) => String::new(),
+    };
+    reader
+        .get_mut()
+        .write_all(format!("GET {target} HTTP/1.0\r\nHost: {host}\r\nAccept: text/event-stream\r\n{token}\r\n").as_bytes())
+        .context("the host does not take the request")?;
+    let mut head = reader.by_ref().take(HEAD_BYTES_MAX);
+    let mut line = String::new();
+    head.read_line(&mut line).context("the host does not answer")?;
+    let status: u16 = match line.split(' ').nth(1).and_then(|status| status.parse().ok()) {
+        Some(status) if line.starts_with("HTTP/1.") => status,
+        _ => bail!("what listens at `{address}` is no admin API"),
+    };
+    while head.read_line(&mut line).context("the host does not answer")? > 2 {}
+    if status == 200 {
+        return Ok(Answer::Events(Events(reader)));
+    }
+    let mut body = Vec::new();
+    reader.take(HEAD_BYTES_MAX).read_to_end(&mut body).context("the host does not answer")?;
+    Ok(Answer::Refused { status, message: message(status, &body) })
+}
+
+fn connect(address: &Address) -> std::io::Result<Box<dyn Connection>> {
+    Ok(match address {
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect(address)?;
+            stream.set_read_timeout(Some(SILENCE_MAX))?;
+            Box::new(stream)
+        }
+        Address::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(SILENCE_MAX))?;
+            Box::new(stream)
+        }
+    })
+}
+
+/// Why a request was refused.
+fn message(status: u16, body: &[u8]) -> String {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    let Some(error) = answer.get("error").and_then(Value::as_str) else { return format!("the host refuses (status {status})") };
+    let known = answer.get("known").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let known: Vec<String> = known.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect();
+    match known.as_slice() {
+        [] => error.to_owned(),
+        known => format!("{error}; there is {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_hosts_with_ports_or_sockets() {
+        for good in ["127.0.0.1:9480", "[::1]:1", "localhost:80", "unix:/run/tamis.sock", "unix:relative"] {
+            assert_eq!(good.parse::<Address>().map(|address| address.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["", "host", "host:", "host:x", ":1", "unix:", "http://host:1", "a b:1", "host:1\r\nx", "host:70000"] {
+            assert!(bad.parse::<Address>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_what_there_is() {
+        assert_eq!(message(404, br#"{"error":"no `x`","known":["a","b"]}"#), "no `x`; there is `a`, `b`");
+        assert_eq!(message(429, br#"{"error":"too many"}"#), "too many");
+        assert_eq!(message(500, b"oops"), "the host refuses (status 500)");
+    }
+}
