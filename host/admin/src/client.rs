@@ -76,6 +76,11 @@ impl Token {
         value.set_sensitive(true);
         Ok(Self(value))
     }
+
+    /// The value of the header `Authorization`; not to be shown.
+    pub fn header(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for Token {

@@ -437,6 +437,9 @@ impl Engine {
         let Some(current) = self.current.get().filter(|_| !self.stop.is_draining()) else { return Err(StartError::Stopping) };
         let candidate = self.prepare(config, plan, tools)?;
         let same_sinks = candidate.sinks.touched().next().is_none() && candidate.graph.sinks == current.graph.sinks;
+        if candidate.taps != self.lanes.taps.settings() {
+            return Err(StartError::Build("`settings.tap` changes: what is hidden is hidden of all records or of none".into()));
+        }
         if !same_sinks || candidate.sources != current.sources {
             let what = "sources, sinks or pipelines without `dead_letters` begin, change or end: a canary shares them all";
             return Err(StartError::Build(what.into()));

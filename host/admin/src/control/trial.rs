@@ -217,6 +217,7 @@ impl Control {
         }
         let Some(generation) = self.engine.promote_canary() else { return self.say(Verdict::Failed, "the canary is gone".into()) };
         let mut running = self.running();
+        running.admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
         (running.planned, running.degraded) = (Arc::new(planned), None);
         self.engine.metrics().set_degraded(false);
         drop(running);

@@ -32,7 +32,8 @@ impl Target {
         Ok(Client::new(self.address()?, self.token()?))
     }
 
-    fn address(&self) -> Result<Address, String> {
+    /// The host's address. The error says why there is none.
+    pub(crate) fn address(&self) -> Result<Address, String> {
         let told = |text: &str| text.parse::<Address>().map_err(|error| error.to_string());
         if let Some(address) = self.admin.as_deref().filter(|address| !address.is_empty()) {
             return told(address);
@@ -56,7 +57,8 @@ impl Target {
         })
     }
 
-    fn token(&self) -> Result<Option<Token>, String> {
+    /// The token, if one is given.
+    pub(crate) fn token(&self) -> Result<Option<Token>, String> {
         let token = |text: &str, from: &str| Token::new(text).map(Some).map_err(|error| format!("{from}: {error}"));
         if let Some(path) = &self.token_file {
             let text = small_text(path).map_err(|error| format!("the token file `{}` cannot be read: {error}", path.display()))?;

@@ -5,12 +5,13 @@ mod text;
 
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
+use crate::operator::Target;
 use crate::screen;
 use clap::Args;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::Write;
-use stream::{Address, Answer};
+use stream::Answer;
 
 #[derive(Debug, Args)]
 pub(crate) struct Tap {
@@ -26,14 +27,13 @@ pub(crate) struct Tap {
     /// End after so many records.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// The host's admin API: `host:port` or `unix:/path`.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9480", env = "TAMIS_ADMIN")]
-    admin: Address,
+    #[command(flatten)]
+    target: Target,
 }
 
 impl Tap {
     /// What is asked for.
-    fn target(&self) -> String {
+    fn request(&self) -> String {
         let (pipeline, step) = match self.place.split_once('/') {
             Some((pipeline, step)) => (pipeline, Some(step)),
             None => (self.place.as_str(), None),
@@ -50,7 +50,14 @@ impl Tap {
 
 pub(crate) fn run(arguments: &Arguments, verb: &Tap) -> anyhow::Result<Exit> {
     end_on_interrupt()?;
-    let mut events = match stream::get(&verb.admin, &verb.target())? {
+    let (address, token) = match verb.target.address().and_then(|address| Ok((address, verb.target.token()?))) {
+        Ok(found) => found,
+        Err(why) => {
+            screen::tell(&format!("tamis: {why}"));
+            return Ok(Exit::BadConfiguration);
+        }
+    };
+    let mut events = match stream::get(&address, token.as_ref(), &verb.request())? {
         Answer::Events(events) => events,
         Answer::Refused { status, message } => {
             let lines: Vec<String> = message.lines().map(tamis_config::escaped).collect();

@@ -5,8 +5,8 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::time::Duration;
+use tamis_admin::client::{Address, Token};
 
 /// The longest silence: the host says something every 15 s.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -14,37 +14,6 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 const HEAD_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes of a line.
 const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
-
-/// Where an admin API listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Address {
-    Tcp(String),
-    Unix(PathBuf),
-}
-
-impl std::str::FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
-            return Ok(Self::Unix(path.into()));
-        }
-        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
-        match text.rsplit_once(':') {
-            Some((host, port)) if plain && !host.is_empty() && port.parse::<u16>().is_ok() => Ok(Self::Tcp(text.into())),
-            _ => Err("expected `host:port`, as in `127.0.0.1:9480`, or `unix:/path`".into()),
-        }
-    }
-}
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp(address) => f.write_str(address),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
 
 /// Both directions of a connection.
 trait Connection: Read + Write {}
@@ -83,7 +52,7 @@ impl Events {
 }
 
 /// Sends a `GET`. In HTTP/1.0, whose answers are a plain stream to the connection's end.
-pub(super) fn get(address: &Address, target: &str) -> anyhow::Result<Answer> {
+pub(super) fn get(address: &Address, token: Option<&Token>, target: &str) -> anyhow::Result<Answer> {
     let connection = connect(address).with_context(|| {
         format!("nobody answers at `{address}`; is the host running, and is this its `settings.admin`? (`--admin` names another)")
     })?;
@@ -92,11 +61,7 @@ pub(super) fn get(address: &Address, target: &str) -> anyhow::Result<Answer> {
         Address::Tcp(address) => address,
         Address::Unix(_) => "localhost",
     };
-    let token = match std::env::var("TAMIS_ADMIN_TOKEN") {
-        Ok(token) if token.bytes().all(|byte| byte.is_ascii_graphic()) => format!("Authorization: Bearer {token}\r\n"),
-        Ok(_) => bail!("`TAMIS_ADMIN_TOKEN` holds characters that no token has"),
-        Err(_) => String::new(),
-    };
+    let token = token.map(|token| format!("Authorization: {}\r\n", token.header())).unwrap_or_default();
     reader
         .get_mut()
         .write_all(format!("GET {target} HTTP/1.0\r\nHost: {host}\r\nAccept: text/event-stream\r\n{token}\r\n").as_bytes())
@@ -147,16 +112,6 @@ fn message(status: u16, body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_hosts_with_ports_or_sockets() {
-        for good in ["127.0.0.1:9480", "[::1]:1", "localhost:80", "unix:/run/tamis.sock", "unix:relative"] {
-            assert_eq!(good.parse::<Address>().map(|address| address.to_string()), Ok(good.to_owned()));
-        }
-        for bad in ["", "host", "host:", "host:x", ":1", "unix:", "http://host:1", "a b:1", "host:1\r\nx", "host:70000"] {
-            assert!(bad.parse::<Address>().is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn a_refusal_names_what_there_is() {

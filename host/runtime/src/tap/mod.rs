@@ -244,6 +244,11 @@ impl Taps {
         *self.running.write().unwrap_or_else(PoisonError::into_inner) = running;
     }
 
+    /// What the running generation lets taps do.
+    pub(crate) fn settings(&self) -> TapSettings {
+        self.running().settings.clone()
+    }
+
     fn running(&self) -> Arc<Running> {
         Arc::clone(&self.running.read().unwrap_or_else(PoisonError::into_inner))
     }
