@@ -46,6 +46,7 @@ test: guests python ## All tests: host, plugins, whole binary, samples
 	sh plugins/sdk/js/test.sh
 	cd plugins/sdk/python && PYTHONPATH=src ../../../$(PYTHON) -B -m unittest
 	cd plugins/tenant-python && PYTHONPATH=../sdk/python/src ../../$(PYTHON) -B -m unittest
+	sh tests/way.sh --short rust
 
 test-faults: guests ## Kills, rotations, full disks, failing syncs and sinks under load; FAULTS=long takes most of an hour
 	# As the tests are built, so that nothing is compiled a second time with other features.
@@ -96,7 +97,7 @@ plugin-docs: plugins python ## The pages of the reference plugins, from their co
 .PHONY: test-way
 test-way: build ## A plugin's whole way in each of LANGS="rust js python": new, build, check, test, sign, push, pull, verify, run
 	@sh plugins/toolchain.sh && sh tests/registry.sh
-	sh tests/way.sh $(or $(LANGS),rust js python)
+	WAY_SECONDS=$(or $(WAY_SECONDS),300) sh tests/way.sh $(or $(LANGS),rust js python)
 
 bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs full, lanes, VRL, serde_json; codecs
 	$(CARGO) build --release --locked -p tamis-tests --bins

@@ -325,10 +325,12 @@ impl Resolver<'_> {
                 Way::Dropped
             } else {
                 if let Some((step, place)) = sent.get(&name) {
+                    // `to: [sink]` means the output `default` and has no place for another: the help shows the long form.
+                    let default = located.value.to.get("default").map(|sinks| listed(&sinks.value)).unwrap_or_default();
                     self.findings.push(
                         Diagnostic::warning(codes::OUTPUT_NOT_MAPPED, format!("step `{step}` sends records to the output `{name}`, which `to` does not name: they go to the default output"))
                             .at(place)
-                            .help(format!("add `{name}: [a sink]` under `to`; `{name}: []` drops its records on purpose")),
+                            .help(format!("write `to: {{ default: [{default}], {name}: [a sink] }}`, with what else `to` names; `{name}: []` drops its records on purpose")),
                     );
                 }
                 Way::Default
@@ -383,6 +385,11 @@ pub(crate) fn unknown(what: &str, name: &str, reference: &Located<String>, known
         None => format!("known are: {}", known.iter().take(20).copied().collect::<Vec<_>>().join(", ")),
     };
     Diagnostic::error(codes::UNKNOWN_NAME, format!("no {what} is called `{name}`")).at(&reference.place).help(help)
+}
+
+/// Names as they stand in a list of the configuration.
+fn listed(names: &[Located<String>]) -> String {
+    names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn own_name(mode: &Mode) -> String {

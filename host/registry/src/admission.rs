@@ -171,7 +171,7 @@ impl Admission {
         let size = std::fs::metadata(path).map_err(|error| {
             unreadable(
                 &error,
-                "the path is relative to the folder of the configuration file; build the reference plugins with `make plugins`",
+                "the path is relative to the folder of the configuration file; `tamis plugin build` in a plugin's folder makes it, `make plugins` the reference plugins",
             )
         })?;
         let too_large = |bytes: u64| {

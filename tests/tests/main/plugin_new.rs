@@ -22,6 +22,34 @@ fn a_plugin_is_begun_and_says_what_comes_next() {
 }
 
 #[test]
+fn the_files_for_ci_name_commands_that_exist_and_in_order() {
+    let site = Site::new();
+    for language in ["rust", "js", "python"] {
+        let name = format!("calls-{language}");
+        assert_eq!(site.run(["plugin", "new", &name, "--lang", language]).code, Some(0));
+        for file in [".gitlab-ci.yml", ".github/workflows/plugin.yml"] {
+            let text = String::from_utf8(site.read(&format!("{name}/{file}"))).unwrap();
+            let commands: Vec<Vec<&str>> = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with('#'))
+                .filter_map(|line| line.find("tamis plugin ").and_then(|at| line.get(at..)))
+                .map(|command| command.split([' ', '|', '>']).skip(1).take_while(|word| !word.is_empty()).collect())
+                .collect();
+            let verbs: Vec<&str> = commands.iter().map(|words| words[1]).collect();
+            assert_eq!(verbs, ["build", "check", "test", "inspect", "sign", "push"], "{name}/{file}");
+            for words in commands {
+                let help = site.run(["plugin", words[1], "--help"]);
+                assert_eq!(help.code, Some(0), "{help}");
+                for option in words.iter().filter(|word| word.starts_with("--")) {
+                    assert!(help.text().contains(option), "`{option}` of {name}/{file}: {help}");
+                }
+            }
+            assert!(text.contains(&format!("target/plugins/{name}.wasm")), "{text}");
+        }
+    }
+}
+
+#[test]
 fn json_holds_the_files_and_the_commands() {
     let site = Site::new();
     let run = site.run(["--output", "json", "plugin", "new", "slow-calls", "--lang", "rust", "--out", "my plugins"]);

@@ -81,7 +81,7 @@ impl Expectation {
     /// Reads `unchanged`, `dropped`, `{ record: {…} }`, `{ unchanged: true }`, `{ dropped: true }` or
     /// `{ rejected: TEXT, cause: CAUSE }`, those of records that go on with `to: OUTPUT`.
     pub(super) fn read(value: Value, line: u32) -> Result<Self, Misread> {
-        let forms = "write `unchanged`, `dropped`, `record: {…}` or `rejected: TEXT`";
+        let forms = "write `unchanged`, `dropped`, `record: {…}` or `rejected: TEXT`; for another output `{ unchanged: true, to: OUTPUT }` or `{ record: {…}, to: OUTPUT }`";
         let mut map = match value {
             Value::String(word) => match word.as_str() {
                 "unchanged" => return Ok(Self { line, output: None, want: Want::Unchanged }),

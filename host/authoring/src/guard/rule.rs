@@ -66,7 +66,7 @@ rules! {
     AUTHORS "P013" Error "authors"
         "set `authors` in the manifest: who is asked when it fails"
     LICENCE "P014" Warning "a licence"
-        "set `license` in the manifest to an SPDX expression such as Apache-2.0"
+        "set `license` in the manifest to an SPDX expression such as Apache-2.0, or LicenseRef-Proprietary"
     FORGED "P015" Error "metadata that says what the component does"
         "build it again with `tamis plugin build`; metadata is never edited by hand"
 

@@ -27,8 +27,19 @@ pub(super) fn find(name: &'static str, folder: &Path, path: Option<OsString>) ->
     found.map(|path| Tool { version: version(&path).unwrap_or_default(), path }).ok_or_else(|| Error::NoTool {
         tool: name,
         folder: folder.to_owned(),
-        install: format!("npm install --save-dev {ESBUILD} {COMPONENTIZE}"),
+        install: match declared(name, folder) {
+            // Nothing is named: the manifest holds the versions that the plugin was made for.
+            true => "in the plugin's folder: npm install".to_owned(),
+            false => format!("npm install --save-dev {ESBUILD} {COMPONENTIZE}"),
+        },
     })
+}
+
+/// Whether the folder's `package.json` asks for the package.
+fn declared(name: &str, folder: &Path) -> bool {
+    let manifest = std::fs::read(folder.join("package.json")).ok();
+    let manifest: serde_json::Value = manifest.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    ["dependencies", "devDependencies"].iter().any(|key| manifest.get(key).and_then(|packages| packages.get(name)).is_some())
 }
 
 /// What `package.json` above a program says; `node_modules/.bin` holds links into the packages.
@@ -58,6 +69,10 @@ mod tests {
 
         let error = find(ESBUILD, &plugin, None).expect_err("nothing is there").to_string();
         assert!(error.contains("npm install --save-dev esbuild componentize-qjs"), "{error}");
+
+        write(&plugin.join("package.json"), r#"{"devDependencies":{"esbuild":"1.2.3"}}"#);
+        let error = find(ESBUILD, &plugin, None).expect_err("nothing is there").to_string();
+        assert!(error.contains("npm install") && !error.contains("--save-dev"), "{error}");
 
         let path = Some(root.join("bin").into_os_string());
         write(&root.join("bin/esbuild"), "");
