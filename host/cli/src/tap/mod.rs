@@ -139,18 +139,21 @@ fn encoded(text: &str) -> String {
 mod tests {
     use super::*;
 
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        tap: Tap,
+    }
+
     #[test]
-    fn the_target_names_what_is_asked_for() {
-        let tap = |place: &str, filter: Option<&str>, rate| Tap {
-            place: place.into(),
-            filter: filter.map(Into::into),
-            rate,
-            limit: None,
-            admin: "localhost:1".parse().expect("an address"),
+    fn the_request_names_what_is_asked_for() {
+        let request = |arguments: &[&str]| {
+            let line = <Line as clap::Parser>::try_parse_from([&["tap"], arguments].concat()).expect("arguments");
+            line.tap.request()
         };
-        assert_eq!(tap("main", None, None).target(), "/v1/tap?pipeline=main");
+        assert_eq!(request(&["main"]), "/v1/tap?pipeline=main");
         assert_eq!(
-            tap("main/redact", Some(".a == \"é&\""), Some(7)).target(),
+            request(&["main/redact", "--filter", ".a == \"é&\"", "--rate", "7"]),
             "/v1/tap?pipeline=main&step=redact&rate=7&filter=.a%20%3D%3D%20%22%C3%A9%26%22"
         );
     }
