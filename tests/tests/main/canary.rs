@@ -76,11 +76,14 @@ settings: {{ admin: 'unix:admin.sock', lanes: 2 }}"
     } else {
         assert!(letters.is_empty(), "{}", what("dead letters"));
     }
-    // Nothing but the lock, the cache, the dead letters and positions is kept in the data directory.
+    // Nothing but the lock, the cache, the generations, the dead letters and positions is kept in the data directory.
     clean(&what("the checkpoint"), &site.read("data/checkpoints/in.json"));
+    for file in std::fs::read_dir(site.path("data/generations")).into_iter().flatten().flatten().filter(|file| file.path().is_file()) {
+        clean(&what("a generation"), &std::fs::read(file.path()).unwrap());
+    }
     for entry in std::fs::read_dir(site.path("data")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(["lock", "cache", "cache.key", "checkpoints"].contains(&name.as_str()), "{name}");
+        assert!(["lock", "cache", "cache.key", "checkpoints", "generations"].contains(&name.as_str()), "{name}");
     }
 }
 

@@ -172,8 +172,8 @@ mod tests {
     fn event() -> Value {
         json!({
             "event": "sample", "time": "2026-05-01T12:00:00.123Z", "pipeline": "main", "step": "redact", "generation": 3, "source": "in",
-            "outcome": "passed", "output": null, "by": null, "cause": null, "reason": null, "changed": ["user.mail", "new"],
-            "before": {"user": {"mail": "b\u{9b}ob", "id": 1}}, "after": {"user": {"mail": "-", "id": 1}, "new": true},
+            "outcome": "passed", "output": null, "by": null, "cause": null, "reason": null, "changed": ["user.mail", "zone"],
+            "before": {"user": {"id": 1, "mail": "b\u{9b}ob"}}, "after": {"user": {"id": 1, "mail": "-"}, "zone": true},
         })
     }
 
@@ -181,16 +181,16 @@ mod tests {
     fn without_colours_changed_fields_follow_the_record() {
         assert_eq!(
             sample(&event(), false),
-            "12:00:00.123Z  main/redact  generation 3, from in: passed, changed\n  before  {\"user\":{\"mail\":\"b\\u{9b}ob\",\"id\":1}}\n  \
-             after   {\"user\":{\"mail\":\"-\",\"id\":1},\"new\":true}\n  - user.mail: \"b\\u{9b}ob\"\n  + user.mail: \"-\"\n  + new: true\n"
+            "12:00:00.123Z  main/redact  generation 3, from in: passed, changed\n  before  {\"user\":{\"id\":1,\"mail\":\"b\\u{9b}ob\"}}\n  \
+             after   {\"user\":{\"id\":1,\"mail\":\"-\"},\"zone\":true}\n  - user.mail: \"b\\u{9b}ob\"\n  + user.mail: \"-\"\n  + zone: true\n"
         );
     }
 
     #[test]
     fn with_colours_they_stand_out() {
         let text = sample(&event(), true);
-        assert!(text.contains("{\"mail\":\u{1b}[31m\"b\\u{9b}ob\"\u{1b}[0m,\"id\":1}"), "{text}");
-        assert!(text.contains("\"new\":\u{1b}[32mtrue\u{1b}[0m}"), "{text}");
+        assert!(text.contains("{\"id\":1,\"mail\":\u{1b}[31m\"b\\u{9b}ob\"\u{1b}[0m}"), "{text}");
+        assert!(text.contains("\"zone\":\u{1b}[32mtrue\u{1b}[0m}"), "{text}");
     }
 
     #[test]
