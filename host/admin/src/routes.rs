@@ -69,6 +69,7 @@ async fn unknown() -> Response {
         "/v1/status",
         "/v1/plan",
         "/v1/generations",
+        "/v1/tap",
         "POST /v1/reload",
         "POST /v1/rollback",
         "/v1/trial",

@@ -9,7 +9,7 @@ use tamis_config::{Diagnostics, FileText};
 pub(crate) fn plan(configuration: &Configuration, run: bool) -> (Option<Planned>, Diagnostics) {
     let mut findings = Diagnostics::new();
     let files = FileText::read(&configuration.config, &mut findings);
-    Planned::of(files, findings, None, |_| None, run)
+    Planned::of(files, findings, None, |_| None, None, run)
 }
 
 /// Shows the findings: on standard error as text, or as JSON for machines.

@@ -120,6 +120,11 @@ fn last_good(verb: &Run, findings: &Diagnostics) -> Option<(Planned, String)> {
     if verb.once {
         return None;
     }
+    // A component that the policy refuses now is not run because it was allowed before.
+    let refused = [tamis_plan::codes::NOT_ALLOWED, tamis_plan::codes::NOT_SIGNED];
+    if findings.iter().any(|finding| refused.contains(&finding.code)) {
+        return None;
+    }
     let paths = &verb.configuration.config;
     let data_dir = Settings::data_dir_in(&FileText::read(paths, &mut Diagnostics::new()));
     if !data_dir.join("generations").is_dir() {

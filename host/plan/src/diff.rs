@@ -88,6 +88,9 @@ pub fn diff(old: (&Config, &Plan), new: (&Config, &Plan)) -> Vec<Change> {
         }
     }
     parts(&mut changes, "sink", &old.0.sinks, &new.0.sinks, |old, new| (old != new).then_some(None));
+    if old.0.plugins_policy != new.0.plugins_policy {
+        changes.push(Change { part: "settings", name: "plugins_policy".into(), change: Kind::Changed, detail: None });
+    }
     if old.0.settings != new.0.settings {
         changes.push(Change { part: "settings", name: "settings".into(), change: Kind::Changed, detail: tokens(old.0, new.0) });
     }

@@ -31,5 +31,6 @@ pub use hash::digest_of;
 pub use lock::{LOCK_FILE, Lock, Locked};
 pub use manifest::{CONFIG_TYPE, Descriptor, Layer, MANIFEST_BYTES_MAX, MANIFEST_TYPE, Manifest, SIGNATURE_ANNOTATION, WASM_TYPE};
 pub use policy::Policy;
+pub use read::no_pipe;
 pub use store::Store;
 pub use transport::{ANSWER_TIMEOUT, CERTIFICATES_VARIABLE, CONNECT_TIMEOUT, PLAIN_HTTP_VARIABLE, REDIRECTS_MAX, TRANSFER_TIMEOUT};

@@ -131,7 +131,7 @@ impl Toolbox for Tools {
         let signature = loaded.signature(&config).map_err(|failure| Problem {
             in_configuration: true,
             code: None,
-            message: format!("its `init` failed: {failure}"),
+            message: tamis_config::without_filled(&format!("its `init` failed: {failure}"), &plugin.filled),
             help: Some(format!("look at plugins.{name}.config and the plugin's documentation")),
         })?;
         let planned = PluginPlan {

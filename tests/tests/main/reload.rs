@@ -365,3 +365,37 @@ fn a_data_folder_that_is_full_keeps_no_history_and_reloads() {
     assert_eq!(stamps(&site, 1), ["b"]);
     ended(live);
 }
+
+#[test]
+fn a_value_filled_in_does_not_come_back_in_what_a_plugin_says() {
+    const SECRET: &str = "s3cr3t-value-0123456789";
+    let yaml = config("a").replace("PLUGIN(identity)", "PLUGIN(redact)").replace(
+        "grant: { read: [m] }, config: { reads: [m] }",
+        "grant: { read: [m], write: [m] }, config: { fields: [m], mode: \"${MODE}\" }",
+    );
+    let site = Site::with(&yaml, "");
+    for arguments in [&["check"][..], &["check", "--output", "json"], &["run", "--once"]] {
+        let out = site.command(arguments).env("MODE", SECRET).output().unwrap();
+        let told = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(out.status.code() == Some(2) && told.contains("init") && !told.contains("s3cr3t"), "{told}");
+    }
+}
+
+#[test]
+fn a_pipe_for_a_component_does_not_hold_reloads_up_and_a_damaged_history_is_read() {
+    let (site, live, address) = started(&config("a"));
+    assert!(std::process::Command::new("mkfifo").arg(site.path("pipe.wasm")).status().unwrap().success());
+    site.config(&config("a").replace("PLUGIN(identity)", "pipe.wasm"));
+    let (status, told) = post(&address, "/v1/reload");
+    assert_eq!((status, told.to_string().contains("found a pipe")), (422, true), "{told}");
+    let history = site.path("data/generations/history.ndjson");
+    OpenOptions::new().append(true).open(&history).unwrap().write_all(b"a\xff\n{\"generation\":9,\"ti\n").unwrap();
+    site.config(&config("b"));
+    let (status, told) = post(&address, "/v1/reload");
+    assert_eq!((status, &told["generation"]), (200, &2.into()), "{told}");
+    let told = get(&address, "/v1/generations");
+    assert_eq!((&told["running"], told["history"].as_array().unwrap().len()), (&2.into(), 3), "{told}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(history).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    ended(live);
+}

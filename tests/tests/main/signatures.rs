@@ -122,3 +122,12 @@ fn what_does_not_hold_is_told() {
     assert_eq!(run.code, Some(2), "{run}");
     assert!(run.err.contains("expected a secret key in minisign's format"), "{run}");
 }
+
+#[test]
+fn the_public_key_does_not_take_the_secret_ones_place() {
+    let site = Site::new();
+    let run = site.run(["plugin", "keygen", "--no-password", "--out", "k.pub"]);
+    assert_eq!((run.code, site.path("k.pub").exists()), (Some(2), false), "{run}");
+    let run = site.run(["plugin", "verify", "no\u{1b}[31m.wasm", "--key", "nowhere.pub"]);
+    assert!(run.code != Some(0) && !run.err.contains('\u{1b}'), "{run}");
+}

@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tamis_config::{Diagnostics, FileText};
+use tamis_config::{Diagnostics, FileText, PluginsPolicy};
 use tamis_runtime::Tools;
 
 /// Generations that can be returned to; older ones are forgotten, but for their lines in the history.
@@ -127,9 +128,10 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// Plans it. The environment and the files of secrets are read as they are now.
-    pub(super) fn plan(&self, before: Option<&Tools>) -> (Option<Planned>, Diagnostics) {
+    /// `policy` counts in place of the one that was kept.
+    pub(super) fn plan(&self, before: Option<&Tools>, policy: Option<&PluginsPolicy>) -> (Option<Planned>, Diagnostics) {
         let component = |name: &str| self.plugins.get(name).map(|digest| blob(&self.data_dir, digest));
-        Planned::of(self.files.clone(), Diagnostics::new(), before, component, true)
+        Planned::of(self.files.clone(), Diagnostics::new(), before, component, policy, true)
     }
 }
 
@@ -159,12 +161,17 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> HistoryError {
     move |error| HistoryError::File { path, error }
 }
 
+/// Makes a folder that is this user's alone: configurations may hold what others must not read.
+fn own_folder(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 /// Writes a file as a whole: a reader, or the next start after a power cut, finds the old one or the new one.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    own_folder(folder)?;
     let beside = path.with_extension("new");
-    let mut file = File::create(&beside)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
@@ -176,7 +183,15 @@ impl History {
     pub fn open(data_dir: &Path) -> Self {
         let folder = data_dir.join("generations");
         let path = folder.join("history.ndjson");
-        let file = fs::create_dir_all(&folder).and_then(|()| OpenOptions::new().create(true).append(true).open(&path));
+        let open = || {
+            let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+            // A line that a power cut left unfinished must not take the next one with it.
+            if fs::read(&path)?.last().is_some_and(|byte| *byte != b'\n') {
+                file.write_all(b"\n")?;
+            }
+            Ok(file)
+        };
+        let file = own_folder(&folder).and_then(|()| open());
         let file = file.inspect_err(|error| {
             tracing::warn!("`{}`: {error}; generations of this host are not kept, so there is no rollback", path.display());
         });
@@ -208,7 +223,7 @@ impl History {
         for (name, plan) in &planned.plan.plugins {
             let kept = blob(&self.data_dir, &plan.digest);
             let Some((wasm, signature)) = components.get(name) else { continue };
-            if !kept.exists() {
+            if fs::read(&kept).map_or(true, |bytes| digest(&bytes) != plan.digest) {
                 write(&kept, wasm).map_err(failed(&kept))?;
             }
             if let Some(signature) = signature {
@@ -240,9 +255,9 @@ impl History {
             Err(error) => return Err(failed(&path)(error)),
         };
         let mut entries = std::collections::VecDeque::new();
-        for line in BufReader::new(file).lines() {
+        for line in BufReader::new(file).split(b'\n') {
             let line = line.map_err(failed(&path))?;
-            if let Ok(entry) = serde_json::from_str(&line) {
+            if let Ok(entry) = serde_json::from_slice(&line) {
                 if entries.len() == max.max(1) {
                     entries.pop_front();
                 }
@@ -257,7 +272,7 @@ impl History {
         let generation = self.kept().pop()?;
         let snapshot = self.read(generation).ok()?;
         let known = |file: &FileText| paths.iter().any(|path| Path::new(&file.name).starts_with(path));
-        let planned = snapshot.files.iter().all(known).then(|| snapshot.plan(None).0).flatten()?;
+        let planned = snapshot.files.iter().all(known).then(|| snapshot.plan(None, None).0).flatten()?;
         Some(LastGood { generation, planned })
     }
 

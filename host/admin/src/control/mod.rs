@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tamis_config::{AdminToken, Config, Diagnostics, FileText, ProcessEnvironment};
+use tamis_config::{AdminToken, Config, Diagnostics, FileText, PluginsPolicy, ProcessEnvironment};
 use tamis_plan::{Change, Plan, diff};
 use tamis_runtime::{Engine, StartError, Tools};
 
@@ -40,12 +40,13 @@ pub struct Planned {
 
 impl Planned {
     /// Plans what files say, with what was loaded `before` where it can be used again. `components` gives the files of plugins whose
-    /// bytes were kept, by the plugin's name. `run`: compiled plugins are kept for the next start.
+    /// bytes were kept, by the plugin's name. `policy` counts in place of the one in the files. `run`: compiled plugins are kept for the next start.
     pub fn of(
         files: Vec<FileText>,
         mut findings: Diagnostics,
         before: Option<&Tools>,
         components: impl Fn(&str) -> Option<PathBuf>,
+        policy: Option<&PluginsPolicy>,
         run: bool,
     ) -> (Option<Self>, Diagnostics) {
         let config = Config::of(&files, &ProcessEnvironment, &mut findings);
@@ -53,6 +54,9 @@ impl Planned {
             findings.sort();
             return (None, findings);
         };
+        if let Some(policy) = policy {
+            config.plugins_policy.clone_from(policy);
+        }
         for (name, plugin) in &mut config.plugins {
             plugin.value.kept = components(name);
         }
@@ -113,6 +117,13 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    fn of(error: &StartError) -> Self {
+        match error {
+            StartError::NeedsRestart { .. } => Self::Refused,
+            _ => Self::Failed,
+        }
+    }
+
     /// The word of the history and the metrics.
     pub fn word(self) -> &'static str {
         match self {
@@ -174,6 +185,8 @@ struct Running {
     planned: Arc<Planned>,
     degraded: Option<String>,
     trying: Option<Trying>,
+    /// That of the files that were read last: going back to an earlier generation does not bring back one that was tightened since.
+    policy: Arc<PluginsPolicy>,
     /// Those that files said last: going back to an earlier generation does not bring back tokens that were taken away since.
     admin_tokens: Arc<BTreeMap<String, AdminToken>>,
 }
@@ -197,10 +210,11 @@ impl Control {
         history: History,
         degraded: Option<String>,
     ) -> std::io::Result<Self> {
+        let policy = Arc::new(planned.config.plugins_policy.clone());
         let admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
         let control = Self {
             mailbox: Arc::new(Mailbox { waiting: Mutex::default(), changed: Condvar::new(), closed: AtomicBool::new(false) }),
-            running: Arc::new(Mutex::new(Running { planned, degraded, trying: None, admin_tokens })),
+            running: Arc::new(Mutex::new(Running { planned, degraded, trying: None, policy, admin_tokens })),
             history: Arc::new(Mutex::new(history)),
             engine,
             paths: paths.into(),
@@ -306,7 +320,7 @@ impl Control {
             Ask::Reload | Ask::DryRun | Ask::Try(_) => {
                 let mut findings = Diagnostics::new();
                 let files = FileText::read(&self.paths, &mut findings);
-                let (planned, findings) = Planned::of(files, findings, Some(&self.planned().tools), |_| None, true);
+                let (planned, findings) = Planned::of(files, findings, Some(&self.planned().tools), |_| None, None, true);
                 self.take_over(request, planned, &findings, None)
             }
             Ask::Rollback(to) => {
@@ -315,7 +329,8 @@ impl Control {
                 drop(history);
                 match snapshot {
                     Ok(snapshot) => {
-                        let (planned, findings) = snapshot.plan(Some(&self.planned().tools));
+                        let policy = Arc::clone(&self.running().policy);
+                        let (planned, findings) = snapshot.plan(Some(&self.planned().tools), Some(&policy));
                         self.take_over(request, planned, &findings, Some(snapshot.generation))
                     }
                     Err(error) => self.say(Verdict::Failed, error.to_string()),
@@ -355,8 +370,13 @@ impl Control {
         };
         let changes = diff((&running.config, &running.plan), (&planned.config, &planned.plan));
         if changes.is_empty() {
-            if request.ask != Ask::DryRun {
-                self.running().degraded = None;
+            if request.ask == Ask::Reload {
+                let mut running = self.running();
+                running.degraded = None;
+                // A rollback may have brought back other ones than the files say.
+                running.admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
+                running.policy = Arc::new(planned.config.plugins_policy.clone());
+                drop(running);
                 self.engine.metrics().set_degraded(false);
             }
             return Answer { findings: told, ..self.say(Verdict::Unchanged, format!("nothing changes: generation {number} goes on")) };
@@ -364,13 +384,13 @@ impl Control {
         if request.ask == Ask::DryRun {
             return match self.engine.reloadable(&planned.config) {
                 Ok(()) => Answer { changes, findings: told, ..self.say(Verdict::Sound, "sound: it would take over".into()) },
-                Err(error) => Answer { changes, findings: told, ..self.say(Verdict::Failed, error.to_string()) },
+                Err(error) => Answer { changes, findings: told, ..self.say(Verdict::of(&error), error.to_string()) },
             };
         }
         if let Ask::Try(trial) = request.ask {
             return match self.begin_trial(trial, request, planned) {
                 Ok(message) => Answer { changes, findings: told, ..self.say(Verdict::Trying, message) },
-                Err(error) => Answer { changes, findings: told, ..self.say(Verdict::Failed, error.to_string()) },
+                Err(error) => Answer { changes, findings: told, ..self.say(Verdict::of(&error), error.to_string()) },
             };
         }
         self.apply(planned, changes, told, back)
@@ -382,6 +402,7 @@ impl Control {
             Ok(taken) => {
                 let mut running = self.running();
                 if back.is_none() {
+                    running.policy = Arc::new(planned.config.plugins_policy.clone());
                     running.admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
                 }
                 (running.planned, running.degraded) = (Arc::new(planned), None);

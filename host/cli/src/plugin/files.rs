@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use tamis_registry::signature::{EXTENSION, KEY_BYTES_MAX, SIGNATURE_BYTES_MAX};
-use tamis_registry::{COMPONENT_BYTES_MAX, Error};
+use tamis_registry::{COMPONENT_BYTES_MAX, Error, no_pipe};
 
 /// The bytes of a file of at most so many.
 pub(super) fn at_most(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
     let wrong = |source| Error::File { path: path.to_owned(), source };
     let mut bytes = Vec::new();
+    no_pipe(path)?;
     File::open(path).map_err(wrong)?.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(wrong)?;
     if bytes.len() as u64 > bytes_max {
         return Err(Error::TooLarge { what: path.display().to_string(), bytes_max });

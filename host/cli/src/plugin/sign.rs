@@ -65,6 +65,9 @@ pub(crate) struct Verify {
 
 pub(crate) fn keygen(arguments: &Arguments, verb: &Keygen) -> anyhow::Result<Exit> {
     let public_path = verb.out.with_extension("pub");
+    if public_path == verb.out {
+        return Ok(bad_usage("`--out` names the secret key's file, and `.pub` is for the public one: give another name"));
+    }
     if verb.out.exists() || public_path.exists() {
         return Ok(bad_usage(&format!(
             "`{}` or `{}` is there already; keys are not overwritten: give another name with --out",
@@ -99,7 +102,7 @@ pub(crate) fn keygen(arguments: &Arguments, verb: &Keygen) -> anyhow::Result<Exi
         });
         writeln!(out, "{told}")?;
     } else {
-        writeln!(out, "{} (secret), {} (public), key {}", verb.out.display(), public_path.display(), made.key.id())?;
+        writeln!(out, "{} (secret), {} (public), key {}", printable(&verb.out), printable(&public_path), made.key.id())?;
         writeln!(out, "plugins_policy: {{ require_signature: [{}] }}", made.key.text())?;
     }
     Ok(Exit::Success)
@@ -138,7 +141,7 @@ pub(crate) fn sign_files(arguments: &Arguments, verb: &Sign) -> anyhow::Result<E
         if arguments.output == Output::Json {
             told.push(serde_json::json!({ "file": file, "signature": path, "key": id, "component": digest.as_str() }));
         } else {
-            writeln!(out, "{} (key {id})", path.display())?;
+            writeln!(out, "{} (key {id})", printable(&path))?;
         }
     }
     if arguments.output == Output::Json {
@@ -173,15 +176,20 @@ pub(crate) fn verify_file(arguments: &Arguments, verb: &Verify) -> anyhow::Resul
         });
         writeln!(out, "{told}")?;
     } else if let Ok(signed) = &result {
-        writeln!(out, "{}: signed by {} ({})", verb.file.display(), signed.key, signed.comment)?;
+        writeln!(out, "{}: signed by {} ({})", printable(&verb.file), signed.key, signed.comment)?;
     }
     match result {
         Ok(_) => Ok(Exit::Success),
         Err(reason) => {
-            screen::tell(&format!("tamis: {}: {reason}", verb.file.display()));
+            screen::tell(&format!("tamis: {}: {}", printable(&verb.file), tamis_config::escaped(&reason)));
             Ok(Exit::Failure)
         }
     }
+}
+
+/// A path fit for the terminal.
+fn printable(path: &Path) -> String {
+    tamis_config::escaped(&path.to_string_lossy())
 }
 
 /// Public keys from texts and files.

@@ -25,6 +25,9 @@ pub struct Plugin {
     /// `component`, where it lies in a registry; `component_path` is then of no use.
     #[serde(skip)]
     pub reference: Option<Reference>,
+    /// What `${…}` filled into `config`: it is never shown, whoever says it.
+    #[serde(skip)]
+    pub filled: Vec<std::sync::Arc<str>>,
     /// A copy of the component that an earlier generation ran, which is then read in its place; its signature lies beside it.
     #[serde(skip)]
     pub kept: Option<PathBuf>,
