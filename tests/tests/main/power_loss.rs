@@ -71,8 +71,11 @@ const RARE: [&str; 4] = ["parts/*.file.inherited", "packed.file.inherited", "out
 /// Recordings made before a sync counts as one that nobody misses.
 const RECORDINGS_MAX: usize = 3;
 
+/// The history of generations: no record hangs on it. Without its syncs its last line, or the last generation to return to, may be gone.
+const HISTORY: &str = "data/generations";
+
 fn is_spared(site: &str) -> bool {
-    SPARED.iter().any(|(spared, _)| *spared == site)
+    site.starts_with(HISTORY) || SPARED.iter().any(|(spared, _)| *spared == site)
 }
 
 #[test]
@@ -105,7 +108,7 @@ fn verdicts_of_a_recording() -> BTreeMap<&'static str, Option<String>> {
     let scenario = Scenario::new(600);
     let mut recorded = Recorded::follow(&scenario);
     let (mut verdicts, mut kills) = (BTreeMap::new(), BTreeMap::<&'static str, Vec<usize>>::new());
-    for (begun, _, site) in recorded.replay(None).syncs {
+    for (begun, _, site) in recorded.replay(None).syncs.into_iter().filter(|(_, _, site)| !is_spared(site)) {
         kills.entry(site).or_default().push(begun);
     }
     for site in kills.keys() {
