@@ -31,6 +31,7 @@ pub use model::{
     SinkCompression, Source, Start, StdinSource, StdoutSink, Step, StepKind, SyslogCodec, TAG_CHARS_MAX, TEST_BYTES_MAX,
     TEST_NAME_CHARS_MAX, TESTS_MAX, TapSettings, TestInput, TimePart, TokenDigest, UnknownZone, WhenFull, Zone, ZonedCodec,
 };
+pub use model::network::*;
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};
 pub use text::Text;

@@ -8,17 +8,27 @@
 use crate::ledger::{Ledger, Portion};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The frames of one source that are under way.
-#[derive(Debug)]
 pub struct Flight {
     seats_max: usize,
     state: Mutex<State>,
     landed: Condvar,
+    /// Called when positions have become safe.
+    wake: OnceLock<Wake>,
     settled: AtomicU64,
     lost: AtomicU64,
+}
+
+/// What is called from whichever thread makes a position safe.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+impl std::fmt::Debug for Flight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Flight").field("seats_max", &self.seats_max).field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +67,7 @@ pub struct Boarding {
 impl Flight {
     /// A flight of at most so many frames in memory.
     pub fn new(seats_max: usize) -> Arc<Self> {
-        Arc::new(Self { seats_max, state: Mutex::default(), landed: Condvar::new(), settled: AtomicU64::new(0), lost: AtomicU64::new(0) })
+        Arc::new(Self { seats_max, state: Mutex::default(), landed: Condvar::new(), wake: OnceLock::new(), settled: AtomicU64::new(0), lost: AtomicU64::new(0) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -81,6 +91,11 @@ impl Flight {
         drop(state);
         let ticket = Ticket { flight: Arc::clone(self), number, records, given_up: AtomicBool::new(false), portions: Mutex::default() };
         Some(Boarding { ticket: Arc::new(ticket), seat: Arc::new(Seat(Arc::clone(self))) })
+    }
+
+    /// Has `wake` called whenever positions have become safe. The first one counts.
+    pub fn on_safe(&self, wake: Wake) {
+        let _ = self.wake.set(wake);
     }
 
     /// The positions that became safe since the last call, the latest of each stream.
@@ -133,8 +148,12 @@ impl Flight {
                 None => state.safe.append(&mut behind),
             }
         }
+        let is_safe = !state.safe.is_empty();
         drop(state);
         self.landed.notify_all();
+        if is_safe && let Some(wake) = self.wake.get() {
+            wake();
+        }
     }
 }
 

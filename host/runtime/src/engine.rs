@@ -11,7 +11,7 @@ use crate::pool::Pool;
 use crate::sample::Samples;
 use crate::shadow::{Shadow, ShadowReport};
 use crate::sinks::{Prepared, Sinks, Spec, Surroundings as SinkSurroundings, Ways, WeakLetters};
-use crate::sources::{Flights, REPLAY, Replay, Roads, Sources, Surroundings};
+use crate::sources::{Flights, REPLAY, Replay, Roads, Sockets, Sources, Surroundings};
 use crate::stop::Stop;
 use crate::tap::{TapError, TapEvent, TapHandle, TapRequest, Taps, Told};
 use crate::tools::Tools;
@@ -48,6 +48,14 @@ pub enum StartError {
         sink: String,
         /// Why.
         error: tamis_nodes::sinks::OpenError,
+    },
+    /// A source cannot listen.
+    #[error("source `{source_name}`: {error}")]
+    Source {
+        /// The source.
+        source_name: String,
+        /// Why.
+        error: tamis_nodes::sources::SourceError,
     },
     /// A spool cannot be opened.
     #[error("the spool of sink `{sink}`: {error}")]
@@ -201,6 +209,7 @@ struct Candidate {
     ready: Vec<Lane>,
     sinks: Prepared,
     sources: BTreeMap<String, Source>,
+    sockets: Sockets,
     plugins: Vec<(String, tamis_sandbox::Plugin)>,
     taps: TapSettings,
     only: bool,
@@ -254,6 +263,7 @@ impl Engine {
             options: options.clone(),
             lane_count,
             left: Arc::clone(&left),
+            ending: Arc::default(),
             errors: Arc::clone(&source_errors),
             flights: Arc::clone(&flights),
         };
@@ -282,14 +292,14 @@ impl Engine {
             canary: Mutex::default(),
         };
         let candidate = engine.prepare(config, plan, tools)?;
-        let sources = engine.commit(candidate)?;
+        let (sources, sockets) = engine.commit(candidate)?;
         for number in 0..lane_count {
             let thread = engine.lanes.start(format!("lane {number}"), false, frames.1.clone())?;
             locked(&engine.threads).push(thread);
         }
         let thread = engine.lanes.start("lane aside".into(), true, aside.1)?;
         locked(&engine.threads).push(thread);
-        locked(&engine.sources).set(&sources, &roads, &alive)?;
+        locked(&engine.sources).set(&sources, sockets, &roads, &alive)?;
         let gate = surroundings.gate(REPLAY.into(), lane_count + 1, stop, &roads);
         let replay = Replay::new(&config.settings, gate, engine.alive.clone(), options.once);
         engine.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(replay.spawn(left)?);
@@ -315,8 +325,8 @@ impl Engine {
         }
         let sinks = candidate.sinks.touched().map(str::to_string).collect();
         let touched = locked(&self.sources).touched(&candidate.sources);
-        let sources = self.commit(candidate)?;
-        if let Err(error) = locked(&self.sources).set(&sources, &roads, &alive) {
+        let (sources, sockets) = self.commit(candidate)?;
+        if let Err(error) = locked(&self.sources).set(&sources, sockets, &roads, &alive) {
             self.stop.halt(format!("cannot start a source's thread: {error}"));
         }
         Ok(TakenOver { generation: self.generation(), sources: touched, sinks })
@@ -386,22 +396,25 @@ impl Engine {
         let current = self.current.get();
         let sinks = locked(&self.sinks).prepare(&wanted, |name| current.as_ref().and_then(|generation| generation.outlet(name)))?;
         let read = graph.sources.iter().filter_map(|name| Some((name.to_string(), config.sources.get(&**name)?.value.clone())));
-        let sources = read.collect();
+        let sources: BTreeMap<String, Source> = read.collect();
+        let sockets =
+            locked(&self.sources).bind(&sources).map_err(|(source_name, error)| StartError::Source { source_name, error })?;
         let plugins = tools.plugins.iter().map(|(name, loaded)| (name.clone(), loaded.plugin.clone())).collect();
-        Ok(Candidate { graph, ready, sinks, sources, plugins, taps: config.settings.tap.clone(), only: config.sinks.len() == 1 })
+        Ok(Candidate { graph, ready, sinks, sources, sockets, plugins, taps: config.settings.tap.clone(), only: config.sinks.len() == 1 })
     }
 
     /// Lets a candidate take over from the generation that runs. Gives the sources that it reads.
-    fn commit(&self, candidate: Candidate) -> Result<BTreeMap<String, Source>, StartError> {
+    fn commit(&self, mut candidate: Candidate) -> Result<(BTreeMap<String, Source>, Sockets), StartError> {
+        let sockets = std::mem::take(&mut candidate.sockets);
         let built = self.build(candidate)?;
         let sources = built.generation.sources.clone();
         self.enter(built);
-        Ok(sources)
+        Ok((sources, sockets))
     }
 
     /// Gives a candidate its sinks.
     fn build(&self, candidate: Candidate) -> Result<Built, StartError> {
-        let Candidate { graph, ready, sinks, sources, plugins, taps, only } = candidate;
+        let Candidate { graph, ready, sinks, sources, plugins, taps, only, .. } = candidate;
         let outlets = locked(&self.sinks).commit(sinks, &locked(&self.letters).get(), only)?;
         let refused =
             |pipeline: &crate::graph::PipelineGraph| pipeline.refused.iter().filter_map(|sink| outlets.get(*sink).cloned()).collect();

@@ -1,5 +1,6 @@
 //! What lanes hand to sinks.
 
+use std::ops::Range;
 use std::sync::Arc;
 use tamis_delivery::{Seat, Ticket};
 
@@ -33,10 +34,17 @@ pub(crate) struct Parcel {
 impl Parcel {
     /// What is left of it from byte `begin` on, where record number `first` begins.
     pub(crate) fn from(&self, begin: usize, first: usize) -> Self {
-        let Encoded { bytes, records, trace } = &*self.data;
-        let trace = Trace { offsets: trace.offsets.get(first..).unwrap_or_default().to_vec(), ..trace.clone() };
-        let bytes = bytes.get(begin..).unwrap_or_default().to_vec();
-        let data = Arc::new(Encoded { bytes, records: records.saturating_sub(first as u64), trace });
+        let Encoded { bytes, records, .. } = &*self.data;
+        self.part(begin..bytes.len(), first, usize::try_from(*records).unwrap_or(usize::MAX).saturating_sub(first))
+    }
+
+    /// So many of its records: those of these bytes, the first of which is number `first`.
+    pub(crate) fn part(&self, range: Range<usize>, first: usize, records: usize) -> Self {
+        let Encoded { bytes, trace, .. } = &*self.data;
+        let end = first.saturating_add(records).min(trace.offsets.len());
+        let trace = Trace { offsets: trace.offsets.get(first..end).unwrap_or_default().to_vec(), ..trace.clone() };
+        let bytes = bytes.get(range).unwrap_or_default().to_vec();
+        let data = Arc::new(Encoded { bytes, records: records as u64, trace });
         Self { data, ticket: Arc::clone(&self.ticket), seat: self.seat.clone() }
     }
 }

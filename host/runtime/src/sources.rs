@@ -4,7 +4,7 @@ mod replay;
 mod running;
 
 pub(crate) use replay::{REPLAY, Replay};
-pub(crate) use running::{Flights, Sources, Surroundings};
+pub(crate) use running::{Flights, Sockets, Sources, Surroundings};
 
 use crate::engine::Progress;
 use crate::generation::{Current, Generation, Whence};
@@ -104,6 +104,10 @@ impl Outlet for Gate {
 
     fn safe(&mut self) -> Vec<(u64, u64)> {
         self.flight.safe()
+    }
+
+    fn on_safe(&mut self, wake: Arc<dyn Fn() + Send + Sync>) {
+        self.flight.on_safe(wake);
     }
 
     fn finish(&mut self) {

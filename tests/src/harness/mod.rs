@@ -4,6 +4,8 @@
 
 mod admin;
 mod base64;
+mod certificates;
+mod port;
 mod process;
 mod prometheus;
 pub mod promql;
@@ -16,6 +18,8 @@ mod tmpfs;
 
 pub use admin::{Address, Answer, MetricFamily, Sample, Stream, parse_metrics, request, settled};
 pub use base64::base64;
+pub use certificates::Certificates;
+pub use port::{connect, free_port};
 pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
 pub use prometheus::{Prometheus, find as find_prometheus};
 pub use raw_server::{RawServer, answer};

@@ -21,6 +21,7 @@ mod grants;
 mod guard_rails;
 mod hostile;
 mod http_sink;
+mod http_source;
 mod inputs;
 mod json;
 mod languages;

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::path_template::PathTemplate;
-use super::{Buffer, Bytes, Retry};
+use super::network::{client_auth, client_tls};
+use super::{Buffer, Bytes, ClientAuth, ClientTls, Retry, SinkBatch};
 use crate::Text;
 use crate::reader::parts;
 
@@ -45,6 +46,25 @@ impl Sink {
             Sink::Http(sink) => sink.buffer.clone(),
             Sink::Null(_) => Buffer::default(),
         }
+    }
+
+    /// How many records it takes together, where it takes batches.
+    pub fn batch(&self) -> SinkBatch {
+        match self {
+            Sink::Http(sink) => sink.batch.clone(),
+            Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => SinkBatch::default(),
+        }
+    }
+
+    /// Whether it may refuse records.
+    pub fn refuses(&self) -> bool {
+        let by_kind = match self {
+            Sink::Http(_) => true,
+            // What its records hold may lead to no file.
+            Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
+            Sink::Stdout(_) | Sink::Null(_) => false,
+        };
+        by_kind || self.retry().give_up_after.is_some()
     }
 
     /// How often a failed delivery is tried again.
@@ -148,7 +168,7 @@ pub struct StdoutSink {
 /// Sends records to a web server, a batch a request. A batch is delivered when the answer is 2xx and complete.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 pub struct HttpSink {
-    /// Where to, such as `http://host:8080/path`.
+    /// Where to, such as `http://host:8080/path` or `https://host/path`.
     #[serde(deserialize_with = "parts::url")]
     #[schemars(with = "String")]
     pub url: Text,
@@ -159,6 +179,15 @@ pub struct HttpSink {
     #[serde(default, deserialize_with = "parts::headers")]
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
     pub headers: BTreeMap<String, Text>,
+    /// What it is let in with. Default: nothing.
+    #[serde(default, deserialize_with = "client_auth")]
+    pub auth: ClientAuth,
+    /// Whom it trusts with `https`, and what it shows.
+    #[serde(default, deserialize_with = "client_tls")]
+    pub tls: ClientTls,
+    /// How many records go in a request.
+    #[serde(default)]
+    pub batch: SinkBatch,
     /// How records stand in a request. Default: `ndjson`, one a line.
     #[serde(default)]
     pub format: HttpFormat,
@@ -213,6 +242,8 @@ pub enum HttpCompression {
     None,
     /// `Content-Encoding: gzip`.
     Gzip,
+    /// `Content-Encoding: zstd`.
+    Zstd,
 }
 
 fn timeout() -> Duration {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tamis_record::Path;
 
-use super::{Bytes, Codec};
+use super::{Bytes, Codec, HttpSource};
 use crate::reader::parts;
 use crate::{Located, Text};
 
@@ -21,6 +21,8 @@ pub enum Source {
     Stdin(StdinSource),
     /// Makes gateway records, to try things out.
     Demo(DemoSource),
+    /// Takes records from HTTP requests.
+    Http(HttpSource),
 }
 
 impl Source {
@@ -30,6 +32,7 @@ impl Source {
             Source::File(_) => "file",
             Source::Stdin(_) => "stdin",
             Source::Demo(_) => "demo",
+            Source::Http(_) => "http",
         }
     }
 
@@ -39,7 +42,41 @@ impl Source {
             Source::File(source) => source.fields.as_deref(),
             Source::Stdin(source) => source.fields.as_deref(),
             Source::Demo(_) => None,
+            Source::Http(source) => source.fields.as_deref(),
         }
+    }
+
+    /// The codec of its lines, where it has one.
+    pub fn codec(&self) -> Option<&Codec> {
+        match self {
+            Source::File(source) => Some(&source.codec),
+            Source::Stdin(source) => Some(&source.codec),
+            Source::Http(source) => Some(&source.codec),
+            Source::Demo(_) => None,
+        }
+    }
+
+    /// The longest record, where it says so.
+    pub fn max_record(&self) -> Option<Bytes> {
+        match self {
+            Source::File(source) => Some(source.max_record),
+            Source::Stdin(source) => Some(source.max_record),
+            Source::Http(source) => Some(source.max_record),
+            Source::Demo(_) => None,
+        }
+    }
+
+    /// Where it listens.
+    pub fn listen(&self) -> Option<&Text> {
+        match self {
+            Source::Http(source) => Some(&source.listen),
+            Source::File(_) | Source::Stdin(_) | Source::Demo(_) => None,
+        }
+    }
+
+    /// Whether it comes to an end by itself: with `--once`, the host waits for that.
+    pub fn ends(&self) -> bool {
+        matches!(self, Source::File(_) | Source::Demo(_))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sinks. The runtime gives each a thread of its own and does the retrying: a sink only says how far it got.
 
+mod batch;
 mod file;
-mod http;
 mod written;
 
 use std::fs::File;
@@ -10,10 +10,10 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
-use tamis_config::Sink as SinkConfig;
+use tamis_config::{Sink as SinkConfig, SinkBatch};
 
+pub use batch::{Batch, Origin, Part};
 pub use file::{FILES_OF_A_RECORD_MAX, FileSink, HELD_BYTES_MAX};
-pub use http::HttpSink;
 pub use written::{WRITTEN_FILES_MAX, WrittenFiles};
 
 /// Takes encoded records as bytes, one after the other.
@@ -48,8 +48,11 @@ pub struct Refused {
 
 /// Takes whole batches, several at the same time.
 pub trait Delivery: Send + Sync {
-    /// Delivers a batch of records, one a line. When it returns without an error they are safe.
-    fn deliver(&self, lines: &[u8]) -> Result<(), DeliveryError>;
+    /// Delivers a batch. When it returns without an error, all its records are safe.
+    ///
+    /// # Errors
+    /// What became of the batch, or of some of its records.
+    fn deliver(&self, batch: &Batch<'_>) -> Result<(), DeliveryError>;
 }
 
 /// Why a batch was not delivered. Reasons do not quote records.
@@ -71,6 +74,18 @@ pub enum DeliveryError {
         /// Whether a part of the batch may still be taken.
         divisible: bool,
     },
+    /// Some records were not delivered; all others are safe.
+    #[error("{reason}")]
+    Partly {
+        /// Records, by their place in the batch, that the receiver will never take, and why.
+        refused: Vec<(usize, String)>,
+        /// Records that it may take later, by their place in the batch, in order.
+        again: Vec<usize>,
+        /// What happened to the latter.
+        reason: String,
+        /// How long to wait, where the receiver says so.
+        after: Option<Duration>,
+    },
 }
 
 /// The job that makes what a sink has taken durable. After an error nothing that was taken since the last success may count
@@ -79,31 +94,44 @@ pub type Commit = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 /// A sink that cannot be made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open `{}`: {error}", path.display())]
-pub struct OpenError {
-    /// The file.
-    pub path: PathBuf,
-    /// What the system said.
-    pub error: io::Error,
+pub enum OpenError {
+    /// A file.
+    #[error("cannot open `{}`: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A client of a network protocol.
+    #[error("{0}")]
+    Network(String),
 }
 
 /// A sink, by how it takes records.
 pub enum Opened {
     /// As a stream of bytes, in order.
     Stream(Box<dyn Sink>),
-    /// In batches, so many at the same time.
-    Batches(Box<dyn Delivery>, usize),
+    /// In batches.
+    Batches {
+        /// Who takes them.
+        delivery: Box<dyn Delivery>,
+        /// How many at the same time.
+        concurrency: usize,
+        /// How many records together.
+        batch: SinkBatch,
+    },
 }
 
 /// Makes a sink that notes in `written` every file it opens, so that no source reads it. Files are opened now, so that a
-/// path that cannot be written is found before anything runs.
-pub fn open(config: &SinkConfig, written: &WrittenFiles) -> Result<Opened, OpenError> {
-    Ok(match config {
+/// path that cannot be written is found before anything runs. `None`: it speaks a network protocol.
+pub fn open(config: &SinkConfig, written: &WrittenFiles) -> Result<Option<Opened>, OpenError> {
+    Ok(Some(match config {
         SinkConfig::File(file) => Opened::Stream(Box::new(FileSink::open(file, written)?)),
         SinkConfig::Stdout(_) => Opened::Stream(Box::new(Stdout::open()?)),
-        SinkConfig::Http(http) => Opened::Batches(Box::new(HttpSink::new(http)), http.concurrency as usize),
         SinkConfig::Null(_) => Opened::Stream(Box::new(Null)),
-    })
+        SinkConfig::Http(_) => return Ok(None),
+    }))
 }
 
 /// Standard output without the library's line buffer, which would write again what it had written before an error.
@@ -111,7 +139,7 @@ struct Stdout(File);
 
 impl Stdout {
     fn open() -> Result<Self, OpenError> {
-        let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(|error| OpenError { path: "standard output".into(), error })?;
+        let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(|error| OpenError::File { path: "standard output".into(), error })?;
         Ok(Self(stdout.into()))
     }
 }

@@ -17,14 +17,14 @@ pub fn frames(source: Option<&Source>, settings: &Settings, bytes: &[u8]) -> Res
             let lines = file::frames(source, options.lines(source.max_record), bytes)?;
             Ok(decoded(Decoder::new(&source.codec), lines))
         }
-        Some(Source::Stdin(source)) => {
-            Ok(decoded(Decoder::new(&source.codec), whole(Lines::new(options.lines(source.max_record), 0), bytes)?))
-        }
-        Some(Source::Demo(_)) | None => {
-            let options =
-                LinesOptions { record_bytes_max: bytes.len().max(1), records_max: options.records_max, frame_bytes: options.frame_bytes };
-            whole(Lines::new(options, 0), bytes)
-        }
+        other => match other.and_then(|source| source.codec().zip(source.max_record())) {
+            Some((codec, max_record)) => Ok(decoded(Decoder::new(codec), whole(Lines::new(options.lines(max_record), 0), bytes)?)),
+            None => {
+                let max = bytes.len().max(1);
+                let options = LinesOptions { record_bytes_max: max, records_max: options.records_max, frame_bytes: options.frame_bytes };
+                whole(Lines::new(options, 0), bytes)
+            }
+        },
     }
 }
 

@@ -12,6 +12,7 @@ pub use frames::frames;
 use crate::sinks::WrittenFiles;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tamis_codecs::{Decoder, Frame, LinesOptions};
 use tamis_config::{Bytes, Settings, Source};
@@ -35,6 +36,9 @@ pub trait Outlet {
 
     /// The positions that became safe since the last call, by the streams' numbers: the latest of each.
     fn safe(&mut self) -> Vec<(u64, u64)>;
+
+    /// Has `wake` called whenever [`Outlet::safe`] may have something to tell; from any thread, and it must not wait.
+    fn on_safe(&mut self, wake: Arc<dyn Fn() + Send + Sync>);
 
     /// No more frames will come: waits until everything handed over is settled, or until the host gives up. After it
     /// [`Outlet::safe`] tells the last positions.
@@ -72,6 +76,8 @@ pub struct RunOptions {
     pub records_max: usize,
     /// Bytes of a frame to aim for.
     pub frame_bytes: usize,
+    /// With `once`, how many sources are still to come to their end by themselves: those that do not, end after them.
+    pub others: Arc<AtomicUsize>,
 }
 
 impl RunOptions {
@@ -86,20 +92,26 @@ impl RunOptions {
             written: WrittenFiles::default(),
             records_max: settings.batch.records as usize,
             frame_bytes: settings.batch.bytes.to_usize(),
+            others: Arc::default(),
         }
     }
 
-    fn lines(&self, record_bytes_max: Bytes) -> LinesOptions {
+    /// Whether a source that does not end by itself is to end.
+    pub fn is_over(&self) -> bool {
+        self.once && self.others.load(Ordering::SeqCst) == 0
+    }
+
+    /// How lines are cut.
+    pub fn lines(&self, record_bytes_max: Bytes) -> LinesOptions {
         LinesOptions { record_bytes_max: record_bytes_max.to_usize(), records_max: self.records_max, frame_bytes: self.frame_bytes }
     }
 }
 
 /// Decodes lines of a source as it would itself: those that could not be decoded before are given another try.
 pub fn decode(source: &Source, frame: Frame) -> Frame {
-    match source {
-        Source::File(file) => Decoder::new(&file.codec).decode(frame),
-        Source::Stdin(stdin) => Decoder::new(&stdin.codec).decode(frame),
-        Source::Demo(_) => frame,
+    match source.codec() {
+        Some(codec) => Decoder::new(codec).decode(frame),
+        None => frame,
     }
 }
 
@@ -131,6 +143,9 @@ pub enum SourceError {
         /// What is wrong with it.
         why: String,
     },
+    /// Something about a source that speaks a network protocol.
+    #[error("{0}")]
+    Network(String),
     /// A regular expression that the host cannot compile.
     #[error("`multiline`: {why}")]
     Pattern {
@@ -139,13 +154,14 @@ pub enum SourceError {
     },
 }
 
-/// Runs a source to its end, or until the host stops, and waits until what it handed over is settled.
+/// Runs a source of this crate to its end, or until the host stops, and waits until what it handed over is settled.
 pub fn run(source: &Source, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
     match source {
         // Finishes by itself: its last positions are written after that.
         Source::File(file) => return file::run(file, options, outlet),
         Source::Stdin(stdin) => stdin::run(stdin, options, outlet)?,
         Source::Demo(demo) => feed::run(demo, options, outlet)?,
+        Source::Http(_) => return Err(SourceError::Network(format!("`{}` is none of the sources on this machine", source.type_name()))),
     }
     outlet.finish();
     Ok(())

@@ -1,18 +1,22 @@
-//! A sink that takes whole batches: several threads deliver at the same time.
+//! A sink that takes whole batches: several threads deliver at the same time, each what came, put together up to the size of a batch.
 
 use super::{Intake, Letters, Popped, SinkCounts};
 use crate::parcel::Parcel;
 use crate::pool::Pool;
 use crate::stop::{HaltOnPanic, Stop};
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tamis_config::SinkBatch;
 use tamis_delivery::Backoff;
-use tamis_nodes::sinks::{Delivery, DeliveryError};
+use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, Part};
 
 /// How long a thread waits for a parcel at a time.
 const WAIT: Duration = Duration::from_secs(1);
+/// How often a thread that waits for company looks whether the host stops.
+const LOOK: Duration = Duration::from_millis(50);
 /// Stack of a thread: requests need little, and there may be 64.
 const STACK_BYTES: usize = 512 * 1024;
 
@@ -20,6 +24,7 @@ const STACK_BYTES: usize = 512 * 1024;
 pub(crate) struct BatchSink {
     pub(crate) name: String,
     pub(crate) sink: Arc<dyn Delivery>,
+    pub(crate) batch: SinkBatch,
     pub(crate) counts: Arc<SinkCounts>,
     pub(crate) stop: Stop,
     pub(crate) pool: Arc<Pool>,
@@ -30,12 +35,24 @@ pub(crate) struct BatchSink {
 }
 
 /// Some lines of a parcel.
-#[derive(Clone, Copy)]
-struct Part<'a> {
-    lines: &'a [u8],
-    /// The number of its first record in the parcel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Lines {
+    /// Which parcel.
+    parcel: usize,
+    bytes: Range<usize>,
+    /// The number of the first record in the parcel.
     first: usize,
     records: usize,
+}
+
+/// Why records were not delivered.
+enum Failed {
+    /// The host ends, or another sink takes over.
+    Ended,
+    /// They are not wanted; whether some of them may be.
+    Refused { reason: String, divisible: bool },
+    /// By their place among the records: those that will never be taken and why, and those to try again.
+    Partly { refused: Vec<(usize, String)>, again: Vec<usize> },
 }
 
 impl BatchSink {
@@ -48,7 +65,10 @@ impl BatchSink {
                     let _guard = HaltOnPanic(sink.stop.clone());
                     loop {
                         match parcels.pop(WAIT) {
-                            Popped::Parcel(parcel) => sink.deliver(parcel, &parcels),
+                            Popped::Parcel(parcel) => {
+                                let together = sink.gather(parcel, &parcels);
+                                sink.deliver(together, &parcels);
+                            }
                             Popped::Nothing => {}
                             Popped::Closed | Popped::Retired => return,
                         }
@@ -58,49 +78,145 @@ impl BatchSink {
             .collect()
     }
 
-    fn deliver(&mut self, parcel: Parcel, parcels: &Intake) {
-        let records = parcel.data.records;
-        // Parts still to be delivered, the first on top.
-        let mut parts = vec![Part { lines: &parcel.data.bytes, first: 0, records: usize::try_from(records).unwrap_or(usize::MAX) }];
-        while let Some(part) = parts.pop() {
-            let count = part.records as u64;
-            match self.try_until_told(part.lines) {
-                Ok(()) => {
-                    self.counts.delivered.inc_by(count);
-                    self.counts.bytes.inc_by(part.lines.len() as u64);
+    /// What comes within the age of a batch, as far as it fits.
+    fn gather(&self, first: Parcel, parcels: &Intake) -> Vec<Parcel> {
+        let (mut bytes, mut records) = (first.data.bytes.len(), first.data.records);
+        let until = Instant::now() + self.batch.age;
+        let mut together = vec![first];
+        while bytes < self.batch.bytes.to_usize() && records < u64::from(self.batch.records) && !self.stop.is_draining() {
+            let left = until.saturating_duration_since(Instant::now());
+            match parcels.pop(left.min(LOOK)) {
+                Popped::Parcel(next) => {
+                    let fits = bytes + next.data.bytes.len() <= self.batch.bytes.to_usize()
+                        && records + next.data.records <= u64::from(self.batch.records);
+                    if !fits {
+                        parcels.put_back(next);
+                        break;
+                    }
+                    (bytes, records) = (bytes + next.data.bytes.len(), records + next.data.records);
+                    together.push(next);
                 }
-                // It comes again from the spool.
-                Err(None) if self.spooled => parcel.ticket.give_up(),
-                Err(None) if self.stop.is_retired() && !self.stop.is_now() => {
-                    let left = parcel.from(parcel.data.bytes.len() - after(&parts) - part.lines.len(), part.first);
-                    self.counts.queued(left.data.records);
-                    parcels.put_back(left);
+                Popped::Nothing if left.is_zero() => break,
+                Popped::Nothing => {}
+                Popped::Closed | Popped::Retired => break,
+            }
+        }
+        together
+    }
+
+    fn deliver(&mut self, parcels: Vec<Parcel>, queue: &Intake) {
+        let whole = parcels.iter().enumerate().map(|(number, parcel)| Lines {
+            parcel: number,
+            bytes: 0..parcel.data.bytes.len(),
+            first: 0,
+            records: usize::try_from(parcel.data.records).unwrap_or(usize::MAX),
+        });
+        // Batches still to be delivered, the first on top.
+        let mut batches = Vec::new();
+        for lines in self.cut(&parcels, whole.collect()).into_iter().rev() {
+            batches.push(lines);
+        }
+        while let Some(batch) = batches.pop() {
+            let (records, bytes) = count(&batch);
+            match self.try_until_told(&parcels, &batch) {
+                Ok(()) => self.delivered(records, bytes),
+                // They come again from the spool.
+                Err(Failed::Ended) if self.spooled => batch.iter().for_each(|lines| give_up(&parcels, lines)),
+                Err(Failed::Ended) if self.stop.is_retired() && !self.stop.is_now() => {
+                    batches.push(batch);
+                    self.leave(&parcels, batches, queue);
                     break;
                 }
-                Err(None) => self.counts.give_up(&parcel, count),
-                Err(Some((_, true))) if part.records > 1 => {
-                    let (head, tail) = part.halves();
-                    parts.extend([tail, head]);
+                Err(Failed::Ended) => {
+                    self.counts.undelivered.inc_by(records);
+                    batch.iter().for_each(|lines| give_up(&parcels, lines));
                 }
-                Err(Some((reason, _))) => {
-                    self.counts.rejected.inc_by(count);
-                    if !self.letters.post(&parcel, part.lines, part.first, &self.name, &reason, &self.stop) {
-                        parcel.ticket.give_up();
+                Err(Failed::Refused { divisible: true, .. }) if records > 1 => {
+                    let places: Vec<usize> = (0..batch.iter().map(|lines| lines.records).sum()).collect();
+                    let (head, tail) = places.split_at(places.len() / 2);
+                    batches.extend([pick(&parcels, &batch, tail), pick(&parcels, &batch, head)]);
+                }
+                Err(Failed::Refused { reason, .. }) => batch.iter().for_each(|lines| self.refuse(&parcels, lines, &reason)),
+                Err(Failed::Partly { refused, again }) => {
+                    let (left, reasons): (Vec<usize>, Vec<String>) = refused.into_iter().unzip();
+                    let single = left.iter().map(|place| pick(&parcels, &batch, std::slice::from_ref(place)));
+                    for (lines, reason) in single.collect::<Vec<_>>().iter().flatten().zip(&reasons) {
+                        self.refuse(&parcels, lines, reason);
+                    }
+                    let rest = pick(&parcels, &batch, &again);
+                    let (undone, undone_bytes) = count(&rest);
+                    let done = records.saturating_sub(undone + left.len() as u64);
+                    self.delivered(done, bytes.saturating_sub(undone_bytes));
+                    if !rest.is_empty() {
+                        batches.push(rest);
                     }
                 }
             }
         }
-        self.counts.taken(records);
-        if let Some(encoded) = Arc::into_inner(parcel.data) {
-            self.pool.give(encoded.bytes);
+        for parcel in parcels {
+            self.counts.taken(parcel.data.records);
+            if let Some(encoded) = Arc::into_inner(parcel.data) {
+                self.pool.give(encoded.bytes);
+            }
         }
     }
 
-    /// Delivers, trying again while that may help. `Err(None)`: the host ends; `Err(Some)`: why not, and whether a part of
-    /// it may still be taken.
-    fn try_until_told(&mut self, lines: &[u8]) -> Result<(), Option<(String, bool)>> {
+    /// Cuts what is larger than a batch may be.
+    fn cut(&self, parcels: &[Parcel], lines: Vec<Lines>) -> Vec<Vec<Lines>> {
+        let (records, bytes) = count(&lines);
+        let (records_max, bytes_max) = (self.batch.records as usize, self.batch.bytes.0);
+        if records as usize <= records_max && bytes <= bytes_max {
+            return vec![lines];
+        }
+        // More than fits is one parcel alone, of records of one frame.
+        let mut batches = Vec::new();
+        for Lines { parcel, .. } in lines {
+            let text = parcels.get(parcel).map_or(&[][..], |parcel| &parcel.data.bytes);
+            let (mut from, mut first, mut at, mut records) = (0, 0, 0, 0);
+            for line in text.split_inclusive(|b| *b == b'\n') {
+                if records > 0 && (records == records_max || (at + line.len() - from) as u64 > bytes_max) {
+                    batches.push(vec![Lines { parcel, bytes: from..at, first, records }]);
+                    (from, first, records) = (at, first + records, 0);
+                }
+                at += line.len();
+                records += 1;
+            }
+            batches.push(vec![Lines { parcel, bytes: from..at, first, records }]);
+        }
+        batches
+    }
+
+    fn delivered(&self, records: u64, bytes: u64) {
+        self.counts.delivered.inc_by(records);
+        self.counts.bytes.inc_by(bytes);
+    }
+
+    /// Records that will never be taken become dead letters.
+    fn refuse(&self, parcels: &[Parcel], lines: &Lines, reason: &str) {
+        let Some(parcel) = parcels.get(lines.parcel) else { return };
+        self.counts.rejected.inc_by(lines.records as u64);
+        let text = parcel.data.bytes.get(lines.bytes.clone()).unwrap_or_default();
+        if !self.letters.post(parcel, text, lines.first, &self.name, reason, &self.stop) {
+            parcel.ticket.give_up();
+        }
+    }
+
+    /// Leaves what is not delivered to the sink that takes this one's place.
+    fn leave(&self, parcels: &[Parcel], batches: Vec<Vec<Lines>>, queue: &Intake) {
+        // The last on the stack came last.
+        for lines in batches.iter().flat_map(|batch| batch.iter().rev()) {
+            let Some(parcel) = parcels.get(lines.parcel) else { continue };
+            let left = parcel.part(lines.bytes.clone(), lines.first, lines.records);
+            self.counts.queued(left.data.records);
+            queue.put_back(left);
+        }
+    }
+
+    /// Delivers, trying again while that may help.
+    fn try_until_told(&mut self, parcels: &[Parcel], batch: &[Lines]) -> Result<(), Failed> {
+        let parts: Vec<Part<'_>> = batch.iter().filter_map(|lines| part(parcels, lines)).collect();
         loop {
-            let (reason, after) = match self.sink.deliver(lines) {
+            let (reason, after, partly) = match self.sink.deliver(&Batch::new(&parts)) {
                 Ok(()) => {
                     self.backoff.succeeded();
                     self.counts.succeeded();
@@ -109,35 +225,189 @@ impl BatchSink {
                 Err(DeliveryError::Permanent { reason, divisible }) => {
                     self.backoff.succeeded();
                     self.counts.succeeded();
-                    return Err(Some((reason, divisible)));
+                    return Err(Failed::Refused { reason, divisible });
                 }
-                Err(DeliveryError::Transient { reason, after }) => (reason, after),
+                Err(DeliveryError::Partly { refused, again, .. }) if again.is_empty() => {
+                    self.backoff.succeeded();
+                    self.counts.succeeded();
+                    return Err(Failed::Partly { refused, again });
+                }
+                Err(DeliveryError::Transient { reason, after }) => (reason, after, None),
+                Err(DeliveryError::Partly { refused, again, reason, after }) => (reason, after, Some((refused, again))),
             };
-            if self.stop.is_now() || self.stop.is_retired() || (self.spooled && self.stop.is_draining()) {
-                return Err(None);
+            let ends = self.stop.is_now() || self.stop.is_retired() || (self.spooled && self.stop.is_draining());
+            if ends && partly.is_none() {
+                return Err(Failed::Ended);
             }
             self.counts.retries.inc();
             self.counts.failed();
-            let Some(pause) = self.backoff.failed(Instant::now(), after, fastrand::f64()) else {
-                self.backoff.succeeded();
-                return Err(Some((format!("given up: {reason}"), false)));
-            };
-            tracing::warn!(sink = self.name, "cannot deliver, trying again in {} ms: {reason}", pause.as_millis());
-            self.stop.pause(pause);
+            let pause = self.backoff.failed(Instant::now(), after, fastrand::f64());
+            match (pause, partly) {
+                (Some(pause), partly) => {
+                    if !ends {
+                        tracing::warn!(sink = self.name, "cannot deliver, trying again in {} ms: {reason}", pause.as_millis());
+                        self.stop.pause(pause);
+                    }
+                    if let Some((refused, again)) = partly {
+                        return Err(Failed::Partly { refused, again });
+                    }
+                }
+                (None, None) => {
+                    self.backoff.succeeded();
+                    return Err(Failed::Refused { reason: format!("given up: {reason}"), divisible: false });
+                }
+                (None, Some((mut refused, again))) => {
+                    self.backoff.succeeded();
+                    refused.extend(again.into_iter().map(|place| (place, format!("given up: {reason}"))));
+                    return Err(Failed::Partly { refused, again: Vec::new() });
+                }
+            }
         }
     }
 }
 
-/// Bytes of the parts still to be delivered.
-fn after(parts: &[Part<'_>]) -> usize {
-    parts.iter().map(|part| part.lines.len()).sum()
+fn part<'a>(parcels: &'a [Parcel], lines: &Lines) -> Option<Part<'a>> {
+    let data = &parcels.get(lines.parcel)?.data;
+    Some(Part {
+        lines: data.bytes.get(lines.bytes.clone())?,
+        records: lines.records,
+        pipeline: &data.trace.pipeline,
+        source: &data.trace.source,
+        stream: &data.trace.stream,
+        offsets: data.trace.offsets.get(lines.first..(lines.first + lines.records).min(data.trace.offsets.len())).unwrap_or_default(),
+    })
 }
 
-impl<'a> Part<'a> {
-    fn halves(self) -> (Part<'a>, Part<'a>) {
-        let head = self.records / 2;
-        let cut = memchr::memchr_iter(b'\n', self.lines).nth(head.saturating_sub(1)).map_or(self.lines.len(), |at| at + 1);
-        let (lines, rest) = self.lines.split_at(cut);
-        (Part { lines, first: self.first, records: head }, Part { lines: rest, first: self.first + head, records: self.records - head })
+fn give_up(parcels: &[Parcel], lines: &Lines) {
+    if let Some(parcel) = parcels.get(lines.parcel) {
+        parcel.ticket.give_up();
+    }
+}
+
+/// Records and bytes.
+fn count(batch: &[Lines]) -> (u64, u64) {
+    batch.iter().fold((0, 0), |(records, bytes), lines| (records + lines.records as u64, bytes + lines.bytes.len() as u64))
+}
+
+/// The records at these places of a batch, in ascending order; neighbours stay together.
+fn pick(parcels: &[Parcel], batch: &[Lines], places: &[usize]) -> Vec<Lines> {
+    let (mut picked, mut places, mut place) = (Vec::<Lines>::new(), places.iter().peekable(), 0);
+    for lines in batch {
+        let text = parcels.get(lines.parcel).and_then(|parcel| parcel.data.bytes.get(lines.bytes.clone())).unwrap_or_default();
+        let mut at = lines.bytes.start;
+        for (row, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {
+            let bytes = at..at + line.len();
+            at = bytes.end;
+            if places.next_if(|wanted| **wanted == place).is_some() {
+                match picked.last_mut().filter(|last| last.parcel == lines.parcel && last.bytes.end == bytes.start) {
+                    Some(last) => {
+                        last.bytes.end = bytes.end;
+                        last.records += 1;
+                    }
+                    None => picked.push(Lines { parcel: lines.parcel, bytes, first: lines.first + row, records: 1 }),
+                }
+            }
+            place += 1;
+        }
+    }
+    picked
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::parcel::{Encoded, Trace};
+    use crate::sinks::queue;
+    use std::sync::Mutex;
+    use tamis_config::WhenFull;
+    use tamis_delivery::Flight;
+
+    type Answer = Box<dyn Fn(&[String]) -> Result<(), DeliveryError> + Send + Sync>;
+
+    struct Receiver {
+        taken: Mutex<Vec<Vec<String>>>,
+        answer: Answer,
+    }
+
+    impl Delivery for Receiver {
+        fn deliver(&self, batch: &Batch<'_>) -> Result<(), DeliveryError> {
+            let lines: Vec<String> = batch.iter().map(|(line, _)| String::from_utf8(line.to_vec()).unwrap()).collect();
+            let answer = (self.answer)(&lines);
+            self.taken.lock().unwrap().push(lines);
+            answer
+        }
+    }
+
+    /// What the receiver is shown when lines come in parcels, a string each.
+    fn run(parcels: &[&str], batch: SinkBatch, answer: Answer) -> (Vec<Vec<String>>, Arc<SinkCounts>, Arc<Flight>) {
+        let flight = Flight::new(100);
+        let (inlet, intake) = queue(1 << 20, WhenFull::Block);
+        for text in parcels {
+            let records = text.lines().count() as u64;
+            let boarding = flight.board(records, 0, 0, Duration::ZERO).unwrap();
+            let trace = Trace { pipeline: "p".into(), source: "s".into(), stream: "f".into(), offsets: (0..records).collect() };
+            let data = Arc::new(Encoded { bytes: text.as_bytes().to_vec(), records, trace });
+            inlet.push(Parcel { data, ticket: boarding.ticket, seat: Some(boarding.seat) }, Duration::ZERO);
+        }
+        drop(inlet);
+        let receiver = Arc::new(Receiver { taken: Mutex::default(), answer });
+        let counts = SinkCounts::new("to", &Metrics::new());
+        let sink = BatchSink {
+            name: "to".into(),
+            sink: Arc::clone(&receiver) as Arc<dyn Delivery>,
+            batch,
+            counts: Arc::clone(&counts),
+            stop: Stop::default(),
+            pool: Arc::new(Pool::new(1)),
+            backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(1), None),
+            letters: Letters::default(),
+            spooled: false,
+        };
+        sink.spawn(&intake, 1).unwrap().into_iter().for_each(|thread| thread.join().unwrap());
+        let taken = std::mem::take(&mut *receiver.taken.lock().unwrap());
+        (taken, counts, flight)
+    }
+
+    #[test]
+    fn parcels_travel_together_up_to_the_size_of_a_batch() {
+        let batch = SinkBatch { records: 3, ..SinkBatch::default() };
+        let (taken, counts, flight) = run(&["a\n", "b\nc\n", "d\ne\n", "f\ng\nh\ni\n"], batch, Box::new(|_| Ok(())));
+        assert_eq!(taken, [vec!["a", "b", "c"], vec!["d", "e"], vec!["f", "g", "h"], vec!["i"]]);
+        assert_eq!((counts.delivered.get(), counts.bytes.get(), flight.settled()), (9, 18, 9));
+    }
+
+    #[test]
+    fn what_is_refused_is_found_across_parcels() {
+        let refuses = |lines: &[String]| match lines.iter().any(|line| line == "c") {
+            true => Err(DeliveryError::Permanent { reason: "c".into(), divisible: true }),
+            false => Ok(()),
+        };
+        let (taken, counts, flight) = run(&["a\nb\n", "c\nd\ne\n"], SinkBatch::default(), Box::new(refuses));
+        assert_eq!(taken, [vec!["a", "b", "c", "d", "e"], vec!["a", "b"], vec!["c", "d", "e"], vec!["c"], vec!["d", "e"]]);
+        assert_eq!((counts.delivered.get(), counts.rejected.get()), (4, 1));
+        assert_eq!((flight.settled(), flight.undelivered()), (2, 3), "there is no way for dead letters here");
+    }
+
+    #[test]
+    fn records_have_fates_of_their_own() {
+        let calls = Mutex::new(0);
+        let answer = move |lines: &[String]| {
+            *calls.lock().unwrap() += 1;
+            match *calls.lock().unwrap() {
+                1 => Err(DeliveryError::Partly {
+                    refused: vec![(1, "b".into())],
+                    again: vec![2, 3, 5],
+                    reason: "busy".into(),
+                    after: None,
+                }),
+                _ if lines.len() == 3 => Err(DeliveryError::Transient { reason: "busy".into(), after: None }).or(Ok(())),
+                _ => Ok(()),
+            }
+        };
+        let (taken, counts, _) = run(&["a\nb\nc\n", "d\ne\nf\n"], SinkBatch::default(), Box::new(answer));
+        assert_eq!(taken, [vec!["a", "b", "c", "d", "e", "f"], vec!["c", "d", "f"]]);
+        assert_eq!((counts.delivered.get(), counts.rejected.get(), counts.retries.get(), counts.bytes.get()), (5, 1, 1, 12));
     }
 }

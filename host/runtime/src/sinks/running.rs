@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tamis_config::{Buffer, Config, PathTemplate, Retry, Sink, WhenFull};
+use tamis_config::{Buffer, Config, Retry, Sink, WhenFull};
 use tamis_delivery::Backoff;
 use tamis_delivery::disk::RealDisk;
 use tamis_delivery::spool::{Spool, SpoolOptions, SpoolReader, SpoolWriter};
@@ -41,14 +41,7 @@ impl Spec {
 
     /// Whether it may refuse records: then it is no place for those that another one refused.
     pub(crate) fn refuses(&self) -> bool {
-        let Self::Configured(sink) = self else { return false };
-        let by_kind = match sink {
-            Sink::Http(_) => true,
-            // What its records hold may lead to no file.
-            Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
-            Sink::Stdout(_) | Sink::Null(_) => false,
-        };
-        by_kind || sink.retry().give_up_after.is_some()
+        matches!(self, Self::Configured(sink) if sink.refuses())
     }
 
     fn buffer(&self) -> Buffer {
@@ -83,7 +76,11 @@ impl Spec {
 
     fn open(&self, written: &WrittenFiles) -> Result<Opened, OpenError> {
         match self {
-            Self::Configured(sink) => tamis_nodes::sinks::open(sink, written),
+            Self::Configured(sink) => match tamis_nodes::sinks::open(sink, written)? {
+                Some(opened) => Ok(opened),
+                None => tamis_network::open(sink)
+                    .unwrap_or_else(|| Err(OpenError::Network(format!("this build has no sink of type `{}`", sink.type_name())))),
+            },
             Self::Private(path) => {
                 let folder = path.parent().and_then(Path::parent).unwrap_or(Path::new("."));
                 if let Err(error) = std::fs::create_dir_all(folder) {
@@ -212,8 +209,8 @@ impl Slot {
                 let sink = StreamSink { name, sink, counts, stop: stop.clone(), pool, backoff, letters, only };
                 threads.extend(sink.spawn(intake)?);
             }
-            Opened::Batches(sink, concurrency) => {
-                let sink = BatchSink { name, sink: sink.into(), counts, stop: stop.clone(), pool, backoff, letters, spooled };
+            Opened::Batches { delivery, concurrency, batch } => {
+                let sink = BatchSink { name, sink: delivery.into(), batch, counts, stop: stop.clone(), pool, backoff, letters, spooled };
                 threads.extend(sink.spawn(&intake, concurrency)?);
             }
         }

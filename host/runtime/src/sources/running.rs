@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use tamis_config::{Settings, Source};
 use tamis_delivery::Flight;
+use tamis_network::Bound;
 use tamis_nodes::sinks::WrittenFiles;
 use tamis_nodes::sources::{RunOptions, SourceError};
 
@@ -31,6 +32,8 @@ pub(crate) struct Surroundings {
     pub(crate) lane_count: usize,
     /// Sources that have not ended, without those that nobody waits for.
     pub(crate) left: Arc<AtomicUsize>,
+    /// Those of them that end by themselves.
+    pub(crate) ending: Arc<AtomicUsize>,
     pub(crate) errors: Arc<Mutex<Vec<String>>>,
     pub(crate) flights: Flights,
 }
@@ -63,18 +66,32 @@ impl Surroundings {
     }
 
     /// Starts a source. `alive` tells the source of dead letters that there is another one.
-    fn start(&self, name: &str, source: Source, roads: &Arc<Roads>, alive: Arc<()>) -> io::Result<(Stop, JoinHandle<()>)> {
+    fn start(
+        &self,
+        name: &str,
+        source: Source,
+        bound: Option<Bound>,
+        roads: &Arc<Roads>,
+        alive: Arc<()>,
+    ) -> io::Result<(Stop, JoinHandle<()>)> {
         let (stop, once) = (self.stop.part(), self.options.once);
         // Enough that no lane waits while another frame is written, and little enough for a sidecar's memory.
         let mut gate = self.gate(name.into(), 2 * self.lane_count + 2, stop.clone(), roads);
         self.metrics.watch_flight(name, &gate.flight);
-        let run = RunOptions { again: self.options.again, written: self.written.clone(), ..RunOptions::new(name, once, &self.settings) };
+        let (again, written, others) = (self.options.again, self.written.clone(), Arc::clone(&self.ending));
+        let run = RunOptions { again, written, others, ..RunOptions::new(name, once, &self.settings) };
         let (left, errors) = (Arc::clone(&self.left), Arc::clone(&self.errors));
-        let (name, host, waited_for) = (name.to_string(), self.stop.clone(), waited_for(&source));
-        left.fetch_add(usize::from(waited_for), Ordering::SeqCst);
+        let (name, host, ending) = (name.to_string(), self.stop.clone(), Arc::clone(&self.ending));
+        let (waited_for, ends) = (usize::from(waited_for(&source)), usize::from(source.ends()));
+        left.fetch_add(waited_for, Ordering::SeqCst);
+        ending.fetch_add(ends, Ordering::SeqCst);
         let thread = std::thread::Builder::new().name(format!("source {name}")).spawn(move || {
             let _guard = HaltOnPanic(host.clone());
-            if let Err(error) = tamis_nodes::sources::run(&source, &run, &mut gate) {
+            let ended = match tamis_network::run(&source, bound, &run, &mut gate) {
+                Some(ended) => ended,
+                None => tamis_nodes::sources::run(&source, &run, &mut gate),
+            };
+            if let Err(error) = ended {
                 if !matches!(error, SourceError::NoFile { .. }) || once {
                     tracing::error!(source = name, "{error}");
                 }
@@ -83,7 +100,8 @@ impl Surroundings {
                     host.drain();
                 }
             }
-            left.fetch_sub(usize::from(waited_for), Ordering::SeqCst);
+            left.fetch_sub(waited_for, Ordering::SeqCst);
+            ending.fetch_sub(ends, Ordering::SeqCst);
             drop(alive);
         })?;
         Ok((stop, thread))
@@ -152,7 +170,7 @@ impl Slot {
             let _ = thread.join();
         }
         if let Some(source) = wanted {
-            match self.surroundings.start(&self.name, source.clone(), roads, Arc::clone(alive)) {
+            match self.surroundings.start(&self.name, source.clone(), None, roads, Arc::clone(alive)) {
                 Ok((stop, thread)) => {
                     tracing::info!(source = self.name, "the changed source is at work");
                     self.state().running = Some((source, stop, thread));
@@ -163,6 +181,9 @@ impl Slot {
         true
     }
 }
+
+/// Open sockets of sources, by name.
+pub(crate) type Sockets = BTreeMap<String, Bound>;
 
 /// All sources that run.
 pub(crate) struct Sources {
@@ -194,13 +215,51 @@ impl Sources {
         self.slots.iter().find(|(name, slot)| runs(slot) && changes(name)).map(|(name, _)| name.as_str())
     }
 
+    /// Opens the sockets of sources that begin to listen. One that takes another one's address, or its own again, does so itself when
+    /// that one has ended.
+    ///
+    /// # Errors
+    /// The source, and why it cannot listen.
+    pub(crate) fn bind(&self, wanted: &BTreeMap<String, Source>) -> Result<Sockets, (String, SourceError)> {
+        let taken: Vec<Source> = self.slots.values().filter_map(|slot| slot.state().running.as_ref().map(|(source, ..)| source.clone())).collect();
+        let free = |source: &Source| source.listen().is_some() && !taken.iter().any(|other| other.listen() == source.listen());
+        let mut bound = Sockets::new();
+        for (name, source) in wanted.iter().filter(|(name, source)| !self.slots.contains_key(*name) && free(source)) {
+            if let Some(sockets) = tamis_network::bind(source).map_err(|error| (name.clone(), error))? {
+                bound.insert(name.clone(), sockets);
+            }
+        }
+        Ok(bound)
+    }
+
     /// Starts, changes and ends sources until these run.
-    pub(crate) fn set(&mut self, wanted: &BTreeMap<String, Source>, roads: &Arc<Roads>, alive: &Arc<()>) -> io::Result<()> {
+    pub(crate) fn set(
+        &mut self,
+        wanted: &BTreeMap<String, Source>,
+        mut bound: Sockets,
+        roads: &Arc<Roads>,
+        alive: &Arc<()>,
+    ) -> io::Result<()> {
+        // None ends for want of others before all have begun.
+        let ending = Arc::clone(&self.surroundings.ending);
+        ending.fetch_add(1, Ordering::SeqCst);
+        let set = self.begin(wanted, &mut bound, roads, alive);
+        ending.fetch_sub(1, Ordering::SeqCst);
+        set
+    }
+
+    fn begin(
+        &mut self,
+        wanted: &BTreeMap<String, Source>,
+        bound: &mut Sockets,
+        roads: &Arc<Roads>,
+        alive: &Arc<()>,
+    ) -> io::Result<()> {
         for name in self.touched(wanted) {
             let source = wanted.get(&name).cloned();
             match (self.slots.get(&name), source) {
                 (None, Some(source)) => {
-                    let running = self.surroundings.start(&name, source.clone(), roads, Arc::clone(alive))?;
+                    let running = self.surroundings.start(&name, source.clone(), bound.remove(&name), roads, Arc::clone(alive))?;
                     let state = State { wanted: Some(source.clone()), running: Some((source, running.0, running.1)), changing: false };
                     let slot = Slot { name: name.clone(), surroundings: self.surroundings.clone(), state: Mutex::new(state) };
                     self.slots.insert(name, Arc::new(slot));

@@ -249,7 +249,7 @@ impl Sink for FileSink {
 }
 
 fn error_at(path: impl AsRef<Path>, error: io::Error) -> OpenError {
-    OpenError { path: path.as_ref().into(), error }
+    OpenError::File { path: path.as_ref().into(), error }
 }
 
 /// One write of as much as the system takes, which is at least a byte.

@@ -34,6 +34,8 @@ impl Sink {
 }
 
 impl Outlet for Sink {
+    fn on_safe(&mut self, _wake: std::sync::Arc<dyn Fn() + Send + Sync>) {}
+
     fn send(&mut self, stream: &Stream, frame: Frame, end: u64) -> bool {
         let mut shared = self.lock();
         assert!(frame.count() > 0);

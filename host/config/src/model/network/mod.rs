@@ -1,0 +1,249 @@
+//! What sources and sinks that speak a network protocol have in common: addresses, TLS, who may send, limits, batches.
+
+mod http;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+pub use http::HttpSource;
+
+use super::Bytes;
+use crate::Text;
+use crate::reader::parts;
+
+/// The certificate that a source shows, and whose it wants to see.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+pub struct ServerTls {
+    /// A file with the certificate chain, PEM.
+    #[serde(deserialize_with = "parts::file_path")]
+    #[schemars(with = "String")]
+    pub certificate: Text,
+    /// A file with the private key, PEM.
+    #[serde(deserialize_with = "parts::file_path")]
+    #[schemars(with = "String")]
+    pub key: Text,
+    /// A file with the certificates of authorities, PEM: a client must show a certificate that one of them signed. Default: any client.
+    #[serde(default, deserialize_with = "file_path_option")]
+    #[schemars(with = "Option<String>")]
+    pub client_ca: Option<Text>,
+}
+
+/// Whom a client trusts, and the certificate that it shows.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ClientTls {
+    /// A file with the certificates of authorities to trust, PEM. Default: those of Mozilla's list.
+    #[serde(deserialize_with = "file_path_option")]
+    #[schemars(with = "Option<String>")]
+    pub ca: Option<Text>,
+    /// A file with the certificate chain to show, PEM. Needs `key`. Default: none.
+    #[serde(deserialize_with = "file_path_option")]
+    #[schemars(with = "Option<String>")]
+    pub certificate: Option<Text>,
+    /// A file with the private key of `certificate`, PEM. Default: none.
+    #[serde(deserialize_with = "file_path_option")]
+    #[schemars(with = "Option<String>")]
+    pub key: Option<Text>,
+}
+
+/// What a sink shows to be let in; at most one of the two.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ClientAuth {
+    /// A token, sent as `Authorization: Bearer …`. Default: none.
+    #[schemars(with = "Option<String>")]
+    pub token: Option<Text>,
+    /// A user, sent as `Authorization: Basic …`. Needs `password`. Default: none.
+    #[schemars(with = "Option<String>")]
+    pub user: Option<Text>,
+    /// The password of `user`. Default: none.
+    #[schemars(with = "Option<String>")]
+    pub password: Option<Text>,
+}
+
+/// Who may send to a source. Without any of them, whoever reaches it.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ServerAuth {
+    /// Tokens of which a request must show one, as `Authorization: Bearer …`. Default: none; 64 at most.
+    #[serde(deserialize_with = "secrets")]
+    #[schemars(with = "Vec<String>", length(max = 64))]
+    pub tokens: Vec<Text>,
+    /// Users and their passwords, of which a request must show one pair, as `Authorization: Basic …`. Default: none; 64 at most.
+    #[serde(deserialize_with = "users")]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub basic: BTreeMap<String, Text>,
+    /// A signature over the body that a request must show. Default: none.
+    pub hmac: Option<HmacAuth>,
+}
+
+impl ServerAuth {
+    /// Whether anybody may send.
+    pub fn is_open(&self) -> bool {
+        self.tokens.is_empty() && self.basic.is_empty() && self.hmac.is_none()
+    }
+}
+
+/// An HMAC (RFC 2104) with SHA-256 over a request's body as it came, in hexadecimal digits, as webhooks send it.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+pub struct HmacAuth {
+    /// The key.
+    #[serde(deserialize_with = "secret")]
+    #[schemars(with = "String")]
+    pub secret: Text,
+    /// The header that holds it, with or without `sha256=` in front. Default: `X-Hub-Signature-256`.
+    #[serde(default = "signature_header")]
+    #[schemars(with = "String")]
+    pub header: Text,
+}
+
+/// The limits of a source that others connect to.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ServerLimits {
+    /// Bytes of a request or message as it comes. Default: 10 MiB; 1 KiB to 1 GiB.
+    #[serde(deserialize_with = "parts::bytes_between::<_, 1_024, 1_073_741_824>")]
+    pub body: Bytes,
+    /// Bytes of a request or message once it is unpacked. Default: 32 MiB; 1 KiB to 1 GiB.
+    #[serde(deserialize_with = "parts::bytes_between::<_, 1_024, 1_073_741_824>")]
+    pub unpacked: Bytes,
+    /// Connections at once; further ones are closed. Default: 1,024; 1 to 65,536.
+    #[serde(deserialize_with = "parts::whole_between::<_, 1, 65_536>")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub connections: u32,
+    /// How long a client may take to send headers, or to shake hands. Default: 5 s; 100 ms to 10 m.
+    #[serde(deserialize_with = "parts::duration_between::<_, 100, 600_000>")]
+    #[schemars(with = "String")]
+    pub header_timeout: Duration,
+    /// How long a client may take to send a request's body. Default: 30 s; 100 ms to 10 m.
+    #[serde(deserialize_with = "parts::duration_between::<_, 100, 600_000>")]
+    #[schemars(with = "String")]
+    pub body_timeout: Duration,
+    /// How long a connection may be idle. Default: 2 m; 1 s to 1 d.
+    #[serde(deserialize_with = "parts::duration_between::<_, 1_000, 86_400_000>")]
+    #[schemars(with = "String")]
+    pub idle_timeout: Duration,
+    /// How long a request waits for its records to be delivered or spooled before it is told to come again. Default: 30 s; 100 ms to 10 m.
+    #[serde(deserialize_with = "parts::duration_between::<_, 100, 600_000>")]
+    #[schemars(with = "String")]
+    pub ack_timeout: Duration,
+    /// Bytes of records that may wait to be delivered or spooled, of all clients together; beyond it they are told to come again.
+    /// Default: 32 MiB; 64 KiB to 4 GiB.
+    #[serde(deserialize_with = "parts::bytes_between::<_, 65_536, 4_294_967_296>")]
+    pub in_flight: Bytes,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            body: Bytes::mebi(10),
+            unpacked: Bytes::mebi(32),
+            connections: 1_024,
+            header_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(120),
+            ack_timeout: Duration::from_secs(30),
+            in_flight: Bytes::mebi(32),
+        }
+    }
+}
+
+/// How many records a sink sends together; whichever is reached first closes a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SinkBatch {
+    /// Records of a batch. Default: 4,096; 1 to 100,000.
+    #[serde(deserialize_with = "parts::whole_between::<_, 1, 100_000>")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub records: u32,
+    /// Bytes of a batch, before it is packed; a single larger record still travels, alone. Default: 4 MiB; 1 KiB to 64 MiB.
+    #[serde(deserialize_with = "parts::bytes_between::<_, 1_024, 67_108_864>")]
+    pub bytes: Bytes,
+    /// How long the first record of a batch waits for company. Default: 50 ms; 0 s to 1 h.
+    #[serde(deserialize_with = "parts::duration_between::<_, 0, 3_600_000>")]
+    #[schemars(with = "String")]
+    pub age: Duration,
+}
+
+impl Default for SinkBatch {
+    fn default() -> Self {
+        Self { records: 4_096, bytes: Bytes::mebi(4), age: Duration::from_millis(50) }
+    }
+}
+
+/// An address to listen at.
+pub(crate) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+    let text = Text::deserialize(deserializer)?;
+    let is_address = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        !host.is_empty() && port.parse::<u16>().is_ok()
+    });
+    match is_address {
+        true => Ok(text),
+        false => Err(parts::bad_value("not an address to listen at", "write `host:port`, such as `127.0.0.1:8080` or `[::]:8080`")),
+    }
+}
+
+pub(crate) fn file_path_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
+    parts::file_path(deserializer).map(Some)
+}
+
+/// What a client is let in with.
+pub(crate) fn client_auth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ClientAuth, D::Error> {
+    let auth = ClientAuth::deserialize(deserializer)?;
+    match (&auth.token, &auth.user, &auth.password) {
+        (None, None, None) | (Some(_), None, None) | (None, Some(_), Some(_)) => Ok(auth),
+        _ => Err(parts::bad_value("neither a token alone nor a user with a password", "give `token`, or `user` and `password`")),
+    }
+}
+
+/// Whom a client trusts, and what it shows.
+pub(crate) fn client_tls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ClientTls, D::Error> {
+    let tls = ClientTls::deserialize(deserializer)?;
+    match tls.certificate.is_some() == tls.key.is_some() {
+        true => Ok(tls),
+        false => Err(parts::bad_value("`certificate` and `key` come together", "give both, or neither")),
+    }
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+    let text = Text::deserialize(deserializer)?;
+    match text.len() {
+        8.. => Ok(text),
+        _ => Err(parts::bad_value("the secret has fewer than 8 characters", "take a long random one, such as `openssl rand -hex 32` prints")),
+    }
+}
+
+struct Secret(Text);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        secret(deserializer).map(Self)
+    }
+}
+
+fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
+    let all = Option::<Vec<Secret>>::deserialize(deserializer)?.unwrap_or_default();
+    match all.len() {
+        0..=64 => Ok(all.into_iter().map(|Secret(text)| text).collect()),
+        _ => Err(parts::bad_value("there are more than 64 tokens", "remove those that nobody uses")),
+    }
+}
+
+fn users<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Text>, D::Error> {
+    let all = Option::<BTreeMap<String, Secret>>::deserialize(deserializer)?.unwrap_or_default();
+    match all.len() {
+        0..=64 if all.keys().all(|name| !name.is_empty() && !name.contains(':')) => {
+            Ok(all.into_iter().map(|(name, Secret(text))| (name, text)).collect())
+        }
+        0..=64 => Err(parts::bad_value("a user's name is empty or holds a colon", "HTTP's Basic scheme has no way to write it")),
+        _ => Err(parts::bad_value("there are more than 64 users", "remove those that nobody uses")),
+    }
+}
+
+fn signature_header() -> Text {
+    Text::from("X-Hub-Signature-256")
+}

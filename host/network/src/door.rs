@@ -1,0 +1,286 @@
+//! Between the tasks that serve connections and the source's own thread, which knows the lanes.
+//!
+//! What clients send waits for its delivery within a bound in bytes. Small requests travel together: the source's thread joins what has
+//! come meanwhile into one frame, so that a client that sends one record at a time costs no batch each.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tamis_codecs::{Frame, Rejected};
+use tamis_config::ServerLimits;
+use tamis_nodes::sources::{Outlet, RunOptions, Stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// How often the source's thread looks whether the host stops.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a client waits for room before it is told to come again.
+const ROOM: Duration = Duration::from_secs(1);
+/// What a record counts beside its bytes.
+const RECORD_BYTES: usize = 64;
+
+/// Why records were not taken. The client still has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// Too much waits.
+    #[error("too many records wait to be delivered; come again")]
+    Busy,
+    /// They were taken, and were not delivered within the time. They may still be: the client's repetition may come twice.
+    #[error("the records were not delivered within the time; come again")]
+    Late,
+    /// The host ends.
+    #[error("the host is stopping")]
+    Stopping,
+}
+
+enum Event {
+    Came(Came),
+    /// Something may have become safe.
+    Safe,
+}
+
+struct Came {
+    stream: Arc<str>,
+    frame: Frame,
+    done: oneshot::Sender<Result<(), Refused>>,
+    /// Held until the records are safe.
+    room: OwnedSemaphorePermit,
+}
+
+/// Where connections hand in records. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Door {
+    events: Sender<Event>,
+    room: Arc<Semaphore>,
+    room_bytes: u32,
+    patience: Duration,
+    closed: Arc<AtomicBool>,
+    counts: Counts,
+}
+
+/// What happened and is not yet told to the host.
+type Counts = Arc<Mutex<BTreeMap<&'static str, u64>>>;
+
+/// The source's side of a door.
+pub(crate) struct Pump {
+    events: Receiver<Event>,
+    own: Sender<Event>,
+    closed: Arc<AtomicBool>,
+    counts: Counts,
+}
+
+/// A door and its other side.
+pub(crate) fn door(limits: &ServerLimits) -> (Door, Pump) {
+    let (events, other) = mpsc::channel();
+    let room_bytes = u32::try_from(limits.in_flight.0).unwrap_or(u32::MAX);
+    let closed = Arc::<AtomicBool>::default();
+    let room = Arc::new(Semaphore::new(room_bytes as usize));
+    let (own, counts) = (events.clone(), Counts::default());
+    let pump = Pump { events: other, own, closed: Arc::clone(&closed), counts: Arc::clone(&counts) };
+    (Door { events, room, room_bytes, patience: limits.ack_timeout, closed, counts }, pump)
+}
+
+impl Door {
+    /// Hands in records and waits until they are delivered or spooled. A frame without any is done at once.
+    pub(crate) async fn hand_in(&self, stream: &Arc<str>, frame: Frame) -> Result<(), Refused> {
+        if frame.count() == 0 {
+            return Ok(());
+        }
+        let wait = self.begin(stream, frame).await?;
+        wait.done().await
+    }
+
+    /// Counts something that happened (`tamis_source_events_total`).
+    pub(crate) fn count(&self, event: &'static str, count: u64) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(event).or_default() += count;
+    }
+
+    /// Hands in records; when they are safe is to be waited for.
+    pub(crate) async fn begin(&self, stream: &Arc<str>, frame: Frame) -> Result<Waiting, Refused> {
+        let bytes = frame.records.text.len() + frame.rejected.iter().map(|r| r.bytes.len()).sum::<usize>() + frame.count() * RECORD_BYTES;
+        // What is larger than all the room waits until there is all the room.
+        let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.room_bytes);
+        let room = tokio::time::timeout(ROOM, Arc::clone(&self.room).acquire_many_owned(wanted));
+        let room = room.await.map_err(|_| Refused::Busy)?.map_err(|_| Refused::Stopping)?;
+        let (done, told) = oneshot::channel();
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Refused::Stopping);
+        }
+        self.events.send(Event::Came(Came { stream: Arc::clone(stream), frame, done, room })).map_err(|_| Refused::Stopping)?;
+        Ok(Waiting { told, patience: self.patience })
+    }
+}
+
+/// Records that were handed in.
+pub(crate) struct Waiting {
+    told: oneshot::Receiver<Result<(), Refused>>,
+    patience: Duration,
+}
+
+impl Waiting {
+    /// Waits until they are delivered or spooled.
+    pub(crate) async fn done(self) -> Result<(), Refused> {
+        match tokio::time::timeout(self.patience, self.told).await {
+            Ok(Ok(told)) => told,
+            Ok(Err(_)) => Err(Refused::Stopping),
+            Err(_) => Err(Refused::Late),
+        }
+    }
+}
+
+/// Those who wait for a frame.
+type Waiters = Vec<(oneshot::Sender<Result<(), Refused>>, OwnedSemaphorePermit)>;
+
+impl Pump {
+    /// Brings what comes to the lanes and tells who waits, until the host stops; then takes nothing more, and waits until what came is
+    /// settled.
+    pub(crate) fn run(self, options: &RunOptions, outlet: &mut dyn Outlet) {
+        let Self { events, own, closed, counts } = self;
+        let told = Arc::<AtomicBool>::default();
+        let waking = Arc::clone(&told);
+        outlet.on_safe(Arc::new(move || {
+            if !waking.swap(true, Ordering::SeqCst) {
+                let _ = own.send(Event::Safe);
+            }
+        }));
+        let mut state = Pumping { outlet, options, waiting: BTreeMap::new(), next: 1, base: 0 };
+        let mut pending = VecDeque::new();
+        while !state.outlet.stopping() && !options.is_over() {
+            state.count(&counts);
+            match events.recv_timeout(LOOK) {
+                Ok(Event::Came(came)) => pending.push_back(came),
+                Ok(Event::Safe) => {
+                    told.store(false, Ordering::SeqCst);
+                    state.tell();
+                    continue;
+                }
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            while let Ok(event) = events.try_recv() {
+                match event {
+                    Event::Came(came) => pending.push_back(came),
+                    Event::Safe => told.store(false, Ordering::SeqCst),
+                }
+            }
+            while !pending.is_empty() && state.send(&mut pending) {
+                state.tell();
+            }
+        }
+        closed.store(true, Ordering::SeqCst);
+        for Came { done, .. } in pending.into_iter().chain(events.try_iter().filter_map(Event::came)) {
+            let _ = done.send(Err(Refused::Stopping));
+        }
+        state.outlet.finish();
+        state.tell();
+        state.count(&counts);
+        for (done, _) in std::mem::take(&mut state.waiting).into_values().flatten() {
+            let _ = done.send(Err(Refused::Stopping));
+        }
+    }
+}
+
+impl Event {
+    fn came(self) -> Option<Came> {
+        match self {
+            Event::Came(came) => Some(came),
+            Event::Safe => None,
+        }
+    }
+}
+
+struct Pumping<'a> {
+    outlet: &'a mut dyn Outlet,
+    options: &'a RunOptions,
+    /// Who waits, by the number of the frame.
+    waiting: BTreeMap<u64, Waiters>,
+    next: u64,
+    /// Bytes that came before.
+    base: u64,
+}
+
+impl Pumping<'_> {
+    /// Brings the first of what has come, and what fits to it, to the lanes as one frame. `false`: the host stops.
+    fn send(&mut self, pending: &mut VecDeque<Came>) -> bool {
+        let Some(Came { stream, mut frame, done, room }) = pending.pop_front() else { return true };
+        let mut waiters = vec![(done, room)];
+        let base = self.base;
+        place(&mut frame, base);
+        while let Some(next) = pending.front()
+            && next.stream == stream
+            && frame.count() + next.frame.count() <= self.options.records_max
+            && frame.records.text.len() + next.frame.records.text.len() <= self.options.frame_bytes
+        {
+            let Some(Came { frame: mut next, done, room, .. }) = pending.pop_front() else { break };
+            place(&mut next, base + frame.bytes);
+            join(&mut frame, next);
+            waiters.push((done, room));
+        }
+        self.base += frame.bytes;
+        let number = self.next;
+        self.next += 1;
+        self.waiting.insert(number, waiters);
+        self.outlet.send(&Stream { id: 0, name: stream }, frame, number)
+    }
+
+    fn count(&mut self, counts: &Counts) {
+        let counts = std::mem::take(&mut *counts.lock().unwrap_or_else(PoisonError::into_inner));
+        counts.into_iter().for_each(|(event, count)| self.outlet.event(event, count));
+    }
+
+    /// Tells all whose frames are safe.
+    fn tell(&mut self) {
+        let Some((_, safe)) = self.outlet.safe().pop() else { return };
+        let later = self.waiting.split_off(&(safe + 1));
+        for (done, room) in std::mem::replace(&mut self.waiting, later).into_values().flatten() {
+            let _ = done.send(Ok(()));
+            drop(room);
+        }
+    }
+}
+
+/// Sets where a frame's records stand among all that came.
+fn place(frame: &mut Frame, base: u64) {
+    let bytes = frame.records.text.len() as u64;
+    let offsets = match frame.offsets.take() {
+        Some(offsets) => offsets.into_iter().map(|offset| base + offset).collect(),
+        None => frame.records.rows.iter().map(|(from, _)| base + u64::from(*from)).collect(),
+    };
+    frame.offsets = Some(offsets);
+    frame.rejected.iter_mut().for_each(|rejected: &mut Rejected| rejected.offset += base);
+    frame.base = base;
+    frame.bytes = frame.bytes.max(bytes);
+}
+
+fn join(frame: &mut Frame, next: Frame) {
+    let from = frame.records.text.len() as u32;
+    frame.records.text.extend_from_slice(&next.records.text);
+    frame.records.rows.extend(next.records.rows.iter().map(|(begin, end)| (begin + from, end + from)));
+    if let (Some(offsets), Some(more)) = (&mut frame.offsets, next.offsets) {
+        offsets.extend(more);
+    }
+    frame.rejected.extend(next.rejected);
+    frame.bytes += next.bytes;
+}
+
+/// How long ago something began, for logs that are not to be written too often.
+#[derive(Debug)]
+pub(crate) struct Seldom(Mutex<Option<Instant>>);
+
+impl Seldom {
+    /// Never yet.
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Whether it is time again: once in ten seconds.
+    pub(crate) fn is_time(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = last.is_none_or(|last| last.elapsed() > Duration::from_secs(10));
+        if is_time {
+            *last = Some(Instant::now());
+        }
+        is_time
+    }
+}

@@ -1,0 +1,4 @@
+//! `http`: records in requests, both ways.
+
+pub(crate) mod sink;
+pub(crate) mod source;

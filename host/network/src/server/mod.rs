@@ -1,0 +1,158 @@
+//! What sources that others connect to have in common: sockets, TLS, connections within limits, and an end in good order.
+
+pub(crate) mod auth;
+pub(crate) mod body;
+pub(crate) mod http;
+mod sockets;
+mod tls;
+
+pub(crate) use sockets::Sockets;
+
+use crate::Bound;
+use crate::door::{Door, Seldom, door};
+use crate::runtime::runtime;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tamis_config::{ServerLimits, ServerTls, Text};
+use tamis_nodes::sources::{Outlet, RunOptions, SourceError};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+/// How long connections have to end in good order when the host stops.
+const GRACE: Duration = Duration::from_secs(1);
+/// Pause when the system gives no connection.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Pause before an address that another one has is tried again.
+const BIND_AGAIN: Duration = Duration::from_millis(500);
+
+/// A connection, with TLS or without.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// What a connection is served with.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) door: Door,
+    pub(crate) limits: Arc<ServerLimits>,
+    /// Bytes of requests that are being received, of all connections together.
+    pub(crate) receiving: Arc<Semaphore>,
+    /// Turns true when the host stops.
+    pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) peer: SocketAddr,
+}
+
+/// Where and how a source listens.
+pub(crate) struct Listening<'a> {
+    pub(crate) address: &'a Text,
+    pub(crate) tls: Option<&'a ServerTls>,
+    pub(crate) limits: &'a ServerLimits,
+}
+
+/// Listens, serves each connection with `serve`, and brings what they hand in to the lanes, until the host stops.
+pub(crate) fn run<F, S>(
+    listening: &Listening<'_>,
+    bound: Option<Bound>,
+    options: &RunOptions,
+    outlet: &mut dyn Outlet,
+    serve: F,
+) -> Result<(), SourceError>
+where
+    F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
+    S: Future<Output = ()> + Send + 'static,
+{
+    let Some(sockets) = sockets(listening, bound, outlet)? else { return Ok(()) };
+    let tls = listening.tls.map(tls::acceptor).transpose().map_err(SourceError::Network)?;
+    let runtime = runtime().map_err(SourceError::Network)?;
+    let (door, pump) = door(listening.limits);
+    let listener = {
+        let _inside = runtime.enter();
+        sockets.listener().map_err(SourceError::Network)?
+    };
+    let (stop, stopping) = watch::channel(false);
+    let context = Context {
+        door,
+        limits: Arc::new(listening.limits.clone()),
+        receiving: Arc::new(Semaphore::new(receiving_bytes(listening.limits))),
+        stopping,
+        peer: SocketAddr::from(([0, 0, 0, 0], 0)),
+    };
+    let server = runtime.spawn(accept(listener, tls, context, serve));
+    tracing::info!(source = &*options.name, "listening at {}", listening.address.shown());
+    pump.run(options, outlet);
+    let _ = stop.send(true);
+    let _ = runtime.block_on(async { tokio::time::timeout(GRACE, server).await });
+    Ok(())
+}
+
+/// At least one request of the largest size finds room.
+fn receiving_bytes(limits: &ServerLimits) -> usize {
+    limits.in_flight.to_usize().max(limits.body.to_usize()).min(Semaphore::MAX_PERMITS)
+}
+
+/// The sockets, once nobody else has the address. `None`: the host stops before.
+fn sockets(listening: &Listening<'_>, bound: Option<Bound>, outlet: &mut dyn Outlet) -> Result<Option<Sockets>, SourceError> {
+    if let Some(Bound(sockets)) = bound {
+        return Ok(Some(sockets));
+    }
+    let seldom = Seldom::new();
+    while !outlet.stopping() {
+        match Sockets::bind(listening.address) {
+            Ok(sockets) => return Ok(Some(sockets)),
+            Err(error) if seldom.is_time() => tracing::warn!("{error}; trying again"),
+            Err(_) => {}
+        }
+        std::thread::sleep(BIND_AGAIN);
+    }
+    Ok(None)
+}
+
+async fn accept<F, S>(listener: TcpListener, tls: Option<TlsAcceptor>, context: Context, serve: F)
+where
+    F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
+    S: Future<Output = ()> + Send + 'static,
+{
+    let (serve, mut stopping) = (Arc::new(serve), context.stopping.clone());
+    let slots = Arc::new(Semaphore::new(context.limits.connections as usize));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            _ = stopping.changed() => break,
+            _ = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, most likely: others may be given back.
+                tracing::warn!("cannot take a connection: {error}");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            context.door.count("connections_refused", 1);
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let (tls, serve, context) = (tls.clone(), Arc::clone(&serve), Context { peer, ..context.clone() });
+        connections.spawn(async move {
+            let stream: Box<dyn Stream> = match tls {
+                None => Box::new(stream),
+                Some(tls) => match tokio::time::timeout(context.limits.header_timeout, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => Box::new(stream),
+                    Ok(Err(_)) | Err(_) => return context.door.count("tls_failed", 1),
+                },
+            };
+            serve(stream, context).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
