@@ -6,6 +6,7 @@
 mod case_file;
 mod diagnostic;
 mod document;
+mod file_error;
 mod filled;
 mod interpolate;
 mod load;
@@ -18,6 +19,7 @@ mod text;
 pub use case_file::load_tests;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity, codes, escaped, nearest};
 pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX, Key, NODES_MAX, Node, TEXT_BYTES_MAX, Value};
+pub use file_error::FileError;
 pub use filled::without_filled;
 pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 pub use load::{FileText, ProcessEnvironment};
