@@ -336,6 +336,9 @@ impl StepGraph {
             memory: metrics.step_memory.get_or_create(&labels).clone(),
             breaker: metrics.step_breaker.get_or_create(&labels).clone(),
         };
+        if let Work::Plugin(loaded) = &work {
+            metrics.step_deadline.get_or_create(&labels).set(loaded.deadline.as_secs_f64());
+        }
         Ok(Self {
             name: step.name.clone(),
             plugin,

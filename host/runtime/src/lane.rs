@@ -328,9 +328,9 @@ impl From<'_> {
     fn address(&self, encoded: Encoded, sinks: &[usize], parcels: &mut Vec<Addressed>) {
         let data = Arc::new(encoded);
         let Boarding { ticket, seat } = self.boarding;
-        parcels.extend(
-            sinks.iter().map(|sink| (*sink, Parcel { data: Arc::clone(&data), ticket: Arc::clone(ticket), seat: Some(Arc::clone(seat)) })),
-        );
+        parcels.extend(sinks.iter().map(|sink| {
+            (*sink, Parcel { data: Arc::clone(&data), ticket: Arc::clone(ticket), seat: Some(Arc::clone(seat)), waiting: None })
+        }));
     }
 }
 
