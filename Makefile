@@ -99,10 +99,11 @@ test-way: build ## A plugin's whole way in each of LANGS="rust js python": new, 
 	@sh plugins/toolchain.sh && sh tests/registry.sh
 	WAY_SECONDS=$(or $(WAY_SECONDS),300) sh tests/way.sh $(or $(LANGS),rust js python)
 
-bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs full, lanes, VRL, serde_json; codecs
+bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs full, lanes, VRL, serde_json; codecs; spool
 	$(CARGO) build --release --locked -p tamis-tests --bins
 	target/release/tamis-bench
 	$(CARGO) run --release --locked -q -p tamis-codecs --example throughput -- all 0.2
+	$(CARGO) run --release --locked -q -p tamis-delivery --example spool
 
 SEED ?= 1
 .PHONY: corpus

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use serde_json::Value;
 
 /// How long a sample may run.
@@ -111,7 +112,7 @@ fn wait(mut child: Child) -> Result<(), String> {
     }
 }
 
-/// What of `planted.txt` is found in the outputs, as it stands.
+/// What of `planted.txt` is found in the outputs, as it stands or in base64: dead letters hold what could not be decoded so.
 fn leaks(sample: &Path, outputs: &BTreeMap<String, Vec<u8>>) -> Result<Vec<String>, String> {
     let path = sample.join("planted.txt");
     if !path.is_file() {
@@ -123,10 +124,21 @@ fn leaks(sample: &Path, outputs: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Strin
         return Err("planted.txt is empty".to_owned());
     }
     let leaked = |(file, bytes): (&String, &Vec<u8>)| {
-        let text = String::from_utf8_lossy(bytes);
+        let mut text = String::from_utf8_lossy(bytes).into_owned();
+        for decoded in base64_texts(bytes) {
+            text.push('\n');
+            text.push_str(&String::from_utf8_lossy(&decoded));
+        }
         planted.iter().filter(|value| text.contains(**value)).map(|value| format!("{file}: `{value}` leaked")).collect::<Vec<_>>()
     };
     Ok(outputs.iter().flat_map(leaked).collect())
+}
+
+/// What is written in base64: each row of its characters that decodes, of 8 at least.
+fn base64_texts(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let rows = bytes.split(|byte| !is_base64(byte)).filter(|row| row.len() >= 8);
+    rows.filter_map(|row| base64::engine::general_purpose::STANDARD.decode(row).ok()).collect()
 }
 
 /// The files in a folder and below that are not empty, by path, dead letters without what differs from run to run.
@@ -304,6 +316,17 @@ mod tests {
         fs::write(sample.join("planted.txt"), "no such value\n\"a\":2\n").expect("what must not come out");
         let problem = run_all(&tamis, project.path(), true).expect_err("a leak");
         assert!(problem.contains("a/calls.ndjson: `\"a\":2` leaked") && !problem.contains("no such value"), "{problem}");
+    }
+
+    #[test]
+    fn what_leaks_in_base64_is_seen() {
+        let (project, tamis, _turn) =
+            project(r#"mkdir -p out/one && echo '{"record":"dG8gamVhbkBleGFtcGxlLmZyIQ=="}' > out/one/calls.ndjson"#);
+        let sample = project.path().join("samples/one");
+        assert_eq!(run_all(&tamis, project.path(), true), Ok(1));
+        fs::write(sample.join("planted.txt"), "jean@example.fr\n").expect("what must not come out");
+        let problem = run_all(&tamis, project.path(), false).expect_err("a leak");
+        assert!(problem.contains("calls.ndjson: `jean@example.fr` leaked"), "{problem}");
     }
 
     #[test]

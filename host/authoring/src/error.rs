@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use tamis_config::FileError;
+
 /// Why a plugin could not be built, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -127,18 +129,6 @@ pub enum Error {
     },
 
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-}
-
-impl Error {
-    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::File { path, source }
-    }
+    #[error(transparent)]
+    File(#[from] FileError),
 }

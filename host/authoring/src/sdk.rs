@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tamis_config::FileError;
 
 use crate::embedded::{self, Language};
 use crate::template::{Error, expect_empty, write};
@@ -70,7 +71,7 @@ pub fn update(plugin: &Path, force: bool) -> Result<Written, Error> {
     for path in stamp.files.keys().filter(|path| !language.sdk.iter().any(|file| file.path == path.as_str())) {
         let path = folder.join(path);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::file(path)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(FileError::at(path)(error).into()),
             _ => {}
         }
     }

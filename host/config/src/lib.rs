@@ -6,6 +6,7 @@
 mod case_file;
 mod diagnostic;
 mod document;
+mod file_error;
 mod filled;
 mod interpolate;
 mod load;
@@ -18,6 +19,7 @@ mod text;
 pub use case_file::load_tests;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity, codes, escaped, nearest};
 pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX, Key, NODES_MAX, Node, TEXT_BYTES_MAX, Value};
+pub use file_error::FileError;
 pub use filled::without_filled;
 pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 pub use load::{FileText, ProcessEnvironment};
@@ -29,7 +31,7 @@ pub use model::{
     PathPart, PathPiece, PathTemplate, PathTemplateError, Pattern, Pipeline, PipelineTest, Plugin, PluginLimits, PluginsPolicy,
     REPOSITORY_CHARS_MAX, Rate, RawCodec, Reference, ReferenceError, RegexCodec, Repository, Retry, Role, Rotation, SCHEME, Settings, Sink,
     SinkCompression, Source, Start, StdinSource, StdoutSink, Step, StepKind, SyslogCodec, TAG_CHARS_MAX, TEST_BYTES_MAX,
-    TEST_NAME_CHARS_MAX, TESTS_MAX, TapSettings, TestInput, TimePart, TokenDigest, UnknownZone, WhenFull, Zone, ZonedCodec,
+    TEST_NAME_CHARS_MAX, TESTS_MAX, TapSettings, TestInput, TimePart, TokenDigest, Undecodable, UnknownZone, WhenFull, Zone, ZonedCodec,
 };
 pub use model::network::*;
 pub use place::{Located, Place};

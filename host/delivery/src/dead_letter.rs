@@ -2,6 +2,8 @@
 
 use base64::Engine as _;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
 use std::time::SystemTime;
 
 /// Why and where a record failed.
@@ -64,6 +66,18 @@ impl DeadLetter<'_> {
         let _ = serde_json::to_writer(&mut *out, origin);
         out.extend_from_slice(b"}\n");
     }
+}
+
+/// What stands for a record of which nothing else is kept: its length in bytes and its SHA-256, as JSON.
+pub fn digest(record: &[u8]) -> Vec<u8> {
+    let sha256 = Sha256::digest(record);
+    let mut out = format!("{{\"bytes\":{},\"sha256\":\"", record.len());
+    for byte in sha256 {
+        // Writing into memory cannot fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out.push_str("\"}");
+    out.into_bytes()
 }
 
 fn now() -> String {

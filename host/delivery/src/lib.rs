@@ -15,7 +15,7 @@ pub mod spool;
 
 pub use backoff::Backoff;
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, CHECKPOINT_VERSION, CheckpointError, CheckpointFile, Loaded};
-pub use dead_letter::{DeadLetter, Origin, Position};
+pub use dead_letter::{DeadLetter, Origin, Position, digest};
 pub use flight::{Boarding, Flight, Seat, Ticket, Wake};
 pub use ledger::{Balance, Ledger, Portion};
 pub use lock::{FolderLock, LockError};

@@ -165,6 +165,9 @@ fn pipeline(changes: &mut Vec<Change>, (old_config, old): (&Config, &PipelinePla
     if old.dead_letters != new.dead_letters {
         details.push("its dead letters go elsewhere");
     }
+    if old.undecodable != new.undecodable {
+        details.push("what is kept of records that cannot be decoded changes");
+    }
     let (before, after): (Vec<_>, Vec<_>) = (names(old), names(new));
     let common = |of: &[String], others: &[String]| of.iter().filter(|name| others.contains(name)).cloned().collect::<Vec<_>>();
     if common(&before, &after) != common(&after, &before) {

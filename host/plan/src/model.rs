@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use std::collections::BTreeMap;
-use tamis_config::{OnFailure, Place};
+use tamis_config::{OnFailure, Place, Undecodable};
 use tamis_record::Signature;
 
 /// Steps a pipeline may have.
@@ -65,6 +65,8 @@ pub struct PipelinePlan {
     pub outputs: Vec<OutputPlan>,
     /// Sinks of its dead letters; empty: the folder in the data directory.
     pub dead_letters: Vec<String>,
+    /// What is kept of records that cannot be decoded.
+    pub undecodable: Undecodable,
 }
 
 /// Where a pipeline's records come from.

@@ -186,7 +186,7 @@ impl Resolver<'_> {
                 dead_letters.push(sink.value.clone());
             }
         }
-        self.plan.pipelines.push(PipelinePlan { name: name.into(), from, steps, outputs, dead_letters });
+        self.plan.pipelines.push(PipelinePlan { name: name.into(), from, steps, outputs, dead_letters, undecodable: pipeline.undecodable });
     }
 
     fn origin(&mut self, reference: &Located<String>) -> Option<Origin> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use tamis_config::{Config, Digest, Plugin, Reference};
+use tamis_config::{Config, Digest, FileError, Plugin, Reference};
 
 use crate::client::{Client, Found};
 use crate::manifest::{Layer, MANIFEST_BYTES_MAX, Manifest};
@@ -183,7 +183,7 @@ impl Admission {
         }
         let wasm = match read_at_most(path, bytes_max) {
             Ok(wasm) => wasm.ok_or_else(|| too_large(bytes_max.saturating_add(1)))?,
-            Err(Error::File { source, .. }) => return Err(unreadable(&source, "")),
+            Err(Error::File(FileError { source, .. })) => return Err(unreadable(&source, "")),
             Err(error) => return Err(error.into()),
         };
         let wanted = self.policy.as_ref().is_ok_and(Policy::requires_signature);
@@ -305,7 +305,7 @@ pub(crate) fn signature_beside(path: &Path) -> Result<Option<String>, Error> {
     match read_at_most(Path::new(&name), SIGNATURE_BYTES_MAX) {
         // What is no text, or too long, is not a signature either.
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())),
-        Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(Error::File(FileError { source, .. })) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }

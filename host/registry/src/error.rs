@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use tamis_config::Digest;
+use tamis_config::FileError;
 
 /// Why a plugin could not be pushed, pulled, kept or found. What a registry says is escaped and cut.
 #[derive(Debug, thiserror::Error)]
@@ -135,21 +136,11 @@ pub enum Error {
     },
 
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 impl Error {
-    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::File { path, source }
-    }
-
     /// Whether the registry did not answer at all, so that what is kept may serve.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. })

@@ -10,6 +10,7 @@ use tamis_config::{Digest, Reference};
 
 use crate::Error;
 use crate::read::read_at_most;
+use tamis_config::FileError;
 
 /// The lock's name; it lies in the folder of the configuration.
 pub const LOCK_FILE: &str = "tamis.lock";
@@ -113,7 +114,7 @@ impl Lock {
 /// Writes a file beside its place, syncs it, and moves it there.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt as _;
-    let wrong = |error| Error::File { path: path.to_owned(), source: error };
+    let wrong = |error| Error::from(FileError::at(path)(error));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let permissions = std::fs::Permissions::from_mode(mode);
     let mut file = tempfile::Builder::new().prefix(".tamis-").permissions(permissions).tempfile_in(folder).map_err(wrong)?;

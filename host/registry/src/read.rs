@@ -5,6 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
+use tamis_config::FileError;
+
 use crate::Error;
 
 /// Refuses what would be waited for until somebody writes to it.
@@ -12,9 +14,9 @@ use crate::Error;
 /// # Errors
 /// [`Error::File`].
 pub fn no_pipe(path: &Path) -> Result<(), Error> {
-    let kind = std::fs::metadata(path).map_err(Error::file(path))?.file_type();
+    let kind = std::fs::metadata(path).map_err(FileError::at(path))?.file_type();
     if kind.is_fifo() || kind.is_socket() {
-        return Err(Error::file(path)(std::io::Error::other("expected a file, found a pipe or a socket")));
+        return Err(FileError::at(path)(std::io::Error::other("expected a file, found a pipe or a socket")).into());
     }
     Ok(())
 }
@@ -23,7 +25,7 @@ pub fn no_pipe(path: &Path) -> Result<(), Error> {
 pub(crate) fn read_at_most(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>, Error> {
     let mut bytes = Vec::new();
     no_pipe(path)?;
-    let file = File::open(path).map_err(Error::file(path))?;
-    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::file(path))?;
+    let file = File::open(path).map_err(FileError::at(path))?;
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(FileError::at(path))?;
     Ok((bytes.len() as u64 <= bytes_max).then_some(bytes))
 }

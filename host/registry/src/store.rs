@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use tamis_config::Digest;
+use tamis_config::FileError;
 
 use crate::lock::replace;
 use crate::read::read_at_most;
@@ -41,7 +42,7 @@ impl Store {
         let bytes = match read_at_most(&path, bytes_max) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Err(Error::TooLarge { what: path.display().to_string(), bytes_max }),
-            Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(Error::File(FileError { source, .. })) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
         if digest_of(&bytes) == *digest { Ok(Some(bytes)) } else { Err(Error::Damaged { path }) }
@@ -54,7 +55,7 @@ impl Store {
     pub fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path(digest);
         let folder = self.folder.join("sha256");
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(Error::file(folder))?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(FileError::at(folder))?;
         replace(&path, bytes, 0o600)
     }
 }

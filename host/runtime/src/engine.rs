@@ -1,6 +1,8 @@
 //! The engine: starts sources, lanes and sinks, lets one generation take over from another, and brings everything to an end in
 //! that order.
 
+mod trial;
+
 use crate::counts::Summary;
 use crate::generation::{Current, Generation, Tally};
 use crate::graph::Graph;
@@ -9,13 +11,12 @@ use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::sample::Samples;
-use crate::shadow::{Shadow, ShadowReport};
+use crate::shadow::Shadow;
 use crate::sinks::{Prepared, Sinks, Spec, Surroundings as SinkSurroundings, Ways, WeakLetters};
 use crate::sources::{Flights, REPLAY, Replay, Roads, Sockets, Sources, Surroundings};
 use crate::stop::Stop;
 use crate::tap::{TapError, TapEvent, TapHandle, TapRequest, Taps, Told};
 use crate::tools::Tools;
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -24,6 +25,8 @@ use std::time::Instant;
 use tamis_config::{Config, Lanes as LaneCount, Settings, Source, TapSettings};
 use tamis_nodes::sinks::WrittenFiles;
 use tamis_plan::Plan;
+use trial::Canary;
+pub use trial::CanaryReport;
 
 /// How to run.
 #[derive(Debug, Clone, Default)]
@@ -146,32 +149,6 @@ pub struct Engine {
     started: Instant,
     shadow: Mutex<Option<Shadow>>,
     canary: Mutex<Option<Canary>>,
-}
-
-/// A generation that gets a share of the frames, and what it takes to let it have all of them.
-struct Canary {
-    built: Built,
-    share: f64,
-    started: Instant,
-    /// What the active generation had taken through when it began.
-    before: (u64, u64),
-}
-
-/// What a canary has done so far, beside the generation that runs.
-#[derive(Debug, Clone, Serialize)]
-pub struct CanaryReport {
-    /// The share of frames that it gets, from 0 to 1.
-    pub share: f64,
-    /// How long it has run, in seconds.
-    pub seconds: f64,
-    /// Records that the canary's pipelines took.
-    pub records: u64,
-    /// Dead letters among them.
-    pub errors: u64,
-    /// Records that the active generation's pipelines took meanwhile.
-    pub records_active: u64,
-    /// Dead letters among those.
-    pub errors_active: u64,
 }
 
 /// A generation with its ways to the sinks, and what begins with it.
@@ -332,34 +309,6 @@ impl Engine {
         Ok(TakenOver { generation: self.generation(), sources: touched, sinks })
     }
 
-    /// Compares a candidate with what runs, on copies of a share (from 0 to 1) of the frames and without effect, until another
-    /// comparison or [`Engine::end_shadow`].
-    ///
-    /// # Errors
-    /// What cannot be built.
-    pub fn start_shadow(
-        &self,
-        active: (&Config, &Plan, &Tools),
-        candidate: (&Config, &Plan, &Tools),
-        share: f64,
-    ) -> Result<(), StartError> {
-        // One at a time: there is one feed.
-        *locked(&self.shadow) = None;
-        let shadow = Shadow::start(&self.lanes.feed, active, candidate, share)?;
-        *locked(&self.shadow) = Some(shadow);
-        Ok(())
-    }
-
-    /// What the shadow found so far, if there is one.
-    pub fn shadow(&self) -> Option<ShadowReport> {
-        locked(&self.shadow).as_ref().map(Shadow::report)
-    }
-
-    /// Ends the shadow and gives what it found.
-    pub fn end_shadow(&self) -> Option<ShadowReport> {
-        locked(&self.shadow).take().map(|shadow| shadow.report())
-    }
-
     /// Whether the settings are those that the host runs with.
     ///
     /// # Errors
@@ -438,61 +387,6 @@ impl Engine {
         *latest = Latest { number, graph: Arc::clone(&generation.graph), plugins };
         drop(latest);
         self.current.set(Some(generation));
-    }
-
-    /// Builds a candidate and gives it a share (from 0 to 1) of the frames, until [`Engine::promote_canary`],
-    /// [`Engine::end_canary`] or a reload. Each frame, and what it is delivered as, is the work of one of the two.
-    ///
-    /// # Errors
-    /// What cannot be built. Sources and sinks have to be the same.
-    pub fn start_canary(&self, config: &Config, plan: &Plan, tools: &Tools, share: f64) -> Result<(), StartError> {
-        self.reloadable(config)?;
-        let Some(current) = self.current.get().filter(|_| !self.stop.is_draining()) else { return Err(StartError::Stopping) };
-        let candidate = self.prepare(config, plan, tools)?;
-        let same_sinks = candidate.sinks.touched().next().is_none() && candidate.graph.sinks == current.graph.sinks;
-        if candidate.taps != self.lanes.taps.settings() {
-            return Err(StartError::Build("`settings.tap` changes: what is hidden is hidden of all records or of none".into()));
-        }
-        if !same_sinks || candidate.sources != current.sources {
-            let what = "sources, sinks or pipelines without `dead_letters` begin, change or end: a canary shares them all";
-            return Err(StartError::Build(what.into()));
-        }
-        let built = self.build(candidate)?;
-        let before = current.tally.get();
-        self.current.set_canary(Some((Arc::clone(&built.generation), share)));
-        *locked(&self.canary) = Some(Canary { built, share, started: Instant::now(), before });
-        Ok(())
-    }
-
-    /// What the canary has done so far, if there is one.
-    pub fn canary(&self) -> Option<CanaryReport> {
-        let canary = locked(&self.canary);
-        let Canary { built, share, started, before } = canary.as_ref()?;
-        let (records, errors) = built.generation.tally.get();
-        let (taken, failed) = self.current.get().map(|generation| generation.tally.get()).unwrap_or_default();
-        Some(CanaryReport {
-            share: *share,
-            seconds: started.elapsed().as_secs_f64(),
-            records,
-            errors,
-            records_active: taken.saturating_sub(before.0),
-            errors_active: failed.saturating_sub(before.1),
-        })
-    }
-
-    /// Gives the canary all frames. `None`: there is none. Otherwise the number of the generation.
-    pub fn promote_canary(&self) -> Option<u64> {
-        let Canary { built, .. } = locked(&self.canary).take()?;
-        self.enter(built);
-        Some(self.generation())
-    }
-
-    /// Gives the canary no more frames; what it has under way, it delivers. Gives what it did.
-    pub fn end_canary(&self) -> Option<CanaryReport> {
-        let report = self.canary();
-        self.current.set_canary(None);
-        *locked(&self.canary) = None;
-        report
     }
 
     /// What is counted.

@@ -8,7 +8,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tamis_config::OnFailure;
+use tamis_config::{OnFailure, Undecodable};
 use tamis_delivery::Ledger;
 use tamis_nodes::steps::Program;
 use tamis_plan::{Mode, Origin, PipelinePlan, Plan, StepPlan, Target, Way};
@@ -46,6 +46,7 @@ pub(crate) struct PipelineGraph {
     pub(crate) outputs: Vec<OutputGraph>,
     pub(crate) streams: Vec<StreamGraph>,
     pub(crate) dead_letters: Vec<usize>,
+    pub(crate) undecodable: Undecodable,
     /// Where records go that a sink refuses: a sink that refuses none.
     pub(crate) refused: Vec<usize>,
     pub(crate) counts: PipelineCounts,
@@ -216,6 +217,7 @@ impl PipelineGraph {
             outputs,
             streams,
             dead_letters,
+            undecodable: pipeline.undecodable,
             refused: Vec::new(),
             counts,
         })
@@ -334,6 +336,9 @@ impl StepGraph {
             memory: metrics.step_memory.get_or_create(&labels).clone(),
             breaker: metrics.step_breaker.get_or_create(&labels).clone(),
         };
+        if let Work::Plugin(loaded) = &work {
+            metrics.step_deadline.get_or_create(&labels).set(loaded.deadline.as_secs_f64());
+        }
         Ok(Self {
             name: step.name.clone(),
             plugin,

@@ -2,6 +2,7 @@
 
 mod failing;
 mod outgoing;
+mod undecodable;
 
 use crate::generation::{Generation, Whence};
 use crate::graph::{Graph, Lead, PipelineGraph, StepGraph, Work};
@@ -174,25 +175,7 @@ impl Lane {
             made.portion.taken = rejected.len() as u64;
             pipeline.ledger.enter(rejected.len() as u64);
             for rejected in &rejected {
-                pipeline.count_dead("decode", 1);
-                let letter = DeadLetter {
-                    pipeline: &pipeline.name,
-                    step: None,
-                    plugin: None,
-                    digest: None,
-                    reason: &rejected.reason,
-                    cause: "decode",
-                };
-                letter.write(
-                    &rejected.bytes,
-                    false,
-                    &Origin { source: from.source, position: Position { stream: from.stream, offset: rejected.offset } },
-                    &mut made.letters,
-                );
-                made.letter_count += 1;
-                if let Some(observer) = &mut made.observer {
-                    observer.letter(&letter, None, &rejected.bytes);
-                }
+                made.undecodable(pipeline, &rejected.reason, &rejected.bytes, &from, (None, rejected.offset));
             }
             self.pipeline(&graph, number, Arc::clone(&records), &from, made);
         }
@@ -220,8 +203,8 @@ impl Lane {
         }
         batch.load(Arc::clone(&records), faults);
         for fault in faults.drain(..) {
-            pipeline.count_dead("decode", 1);
-            made.letter(pipeline, None, &fault.reason, "decode", records.get(fault.row as usize), false, from, fault.row);
+            let place = (Some(fault.row), (from.offset)(fault.row));
+            made.undecodable(pipeline, &fault.reason, records.get(fault.row as usize), from, place);
         }
         pipeline.time(&pipeline.counts.scan_ns, started);
         for (step, runner) in pipeline.steps.iter().zip(runners) {
@@ -291,7 +274,7 @@ impl Lane {
             if let Err(conflict) = batch.encode(row, &mut out.data) {
                 *count -= 1;
                 pipeline.count_dead("contract", 1);
-                made.letter(pipeline, None, &conflict.to_string(), "contract", records.get(row as usize), true, from, row);
+                made.letter(pipeline, None, &conflict.to_string(), "contract", records.get(row as usize), from, row);
                 continue;
             }
             if sampling {
@@ -345,9 +328,9 @@ impl From<'_> {
     fn address(&self, encoded: Encoded, sinks: &[usize], parcels: &mut Vec<Addressed>) {
         let data = Arc::new(encoded);
         let Boarding { ticket, seat } = self.boarding;
-        parcels.extend(
-            sinks.iter().map(|sink| (*sink, Parcel { data: Arc::clone(&data), ticket: Arc::clone(ticket), seat: Some(Arc::clone(seat)) })),
-        );
+        parcels.extend(sinks.iter().map(|sink| {
+            (*sink, Parcel { data: Arc::clone(&data), ticket: Arc::clone(ticket), seat: Some(Arc::clone(seat)), waiting: None })
+        }));
     }
 }
 
@@ -360,7 +343,6 @@ impl Made<'_> {
         reason: &str,
         cause: &str,
         record: &[u8],
-        json: bool,
         from: &From<'_>,
         row: u32,
     ) {
@@ -373,7 +355,7 @@ impl Made<'_> {
             cause,
         };
         let origin = Origin { source: from.source, position: Position { stream: from.stream, offset: (from.offset)(row) } };
-        letter.write(record, json, &origin, &mut self.letters);
+        letter.write(record, true, &origin, &mut self.letters);
         self.letter_count += 1;
         if let Some(observer) = &mut self.observer {
             observer.letter(&letter, Some(row), record);
@@ -442,16 +424,7 @@ fn run_step(
                 for (row, failure) in &failing {
                     let Some(&row) = batch.live().get(*row as usize) else { continue };
                     pipeline.count_dead(failure.cause.name(), 1);
-                    made.letter(
-                        pipeline,
-                        Some(step),
-                        &failure.reason,
-                        failure.cause.name(),
-                        batch.records().get(row as usize),
-                        true,
-                        from,
-                        row,
-                    );
+                    made.letter(pipeline, Some(step), &failure.reason, failure.cause.name(), batch.records().get(row as usize), from, row);
                 }
                 dead.extend(failing.iter().map(|(row, _)| *row));
             }

@@ -1,7 +1,9 @@
 //! The host's metrics, by the names that the documentation promises.
 
 mod process;
+mod sinks;
 
+use crate::sinks::SinkCounts;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -14,6 +16,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use tamis_delivery::spool::SpoolLevel;
 use tamis_delivery::{Flight, Ledger};
+use tamis_nodes::sources::Reading;
 use tamis_sandbox::Plugin;
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -72,6 +75,7 @@ pub struct Metrics {
     pub(crate) source_records: Family<SourceLabels, Counter>,
     pub(crate) source_bytes: Family<SourceLabels, Counter>,
     pub(crate) source_events: Family<EventLabels, Counter>,
+    pub(crate) source_failed: Family<SourceLabels, Gauge>,
     pub(crate) step_in: Family<StepLabels, Counter>,
     pub(crate) step_out: Family<StepLabels, Counter>,
     pub(crate) step_dropped: Family<StepLabels, Counter>,
@@ -81,10 +85,12 @@ pub struct Metrics {
     pub(crate) step_busy: Family<StepLabels, Counter<f64, AtomicU64>>,
     pub(crate) step_memory: Family<StepLabels, Gauge>,
     pub(crate) step_breaker: Family<StepLabels, Gauge>,
+    pub(crate) step_deadline: Family<StepLabels, Gauge<f64, AtomicU64>>,
     pub(crate) sink_records: Family<SinkResultLabels, Counter>,
     pub(crate) sink_bytes: Family<SinkLabels, Counter>,
     pub(crate) sink_retries: Family<SinkLabels, Counter>,
     pub(crate) sink_queue: Family<SinkLabels, Gauge>,
+    pub(crate) sink_queue_limit: Family<SinkLabels, Gauge>,
     pub(crate) dead_letters: Family<DeadLabels, Counter>,
     generation: Gauge,
     pub(crate) reloads: Family<ReloadLabels, Counter>,
@@ -101,7 +107,7 @@ impl std::fmt::Debug for Metrics {
 }
 
 /// What is read when somebody asks, because it is counted elsewhere.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Live {
     plugins: Vec<Plugin>,
     /// What plugins of earlier generations counted, by name.
@@ -109,6 +115,8 @@ struct Live {
     flights: Vec<(String, Arc<Flight>)>,
     ledgers: Vec<(String, Arc<Ledger>)>,
     spools: Vec<(String, SpoolLevel)>,
+    sinks: Vec<(String, Arc<SinkCounts>)>,
+    reading: Vec<(String, Vec<Reading>)>,
 }
 
 #[derive(Debug, Default)]
@@ -125,8 +133,13 @@ fn put<T>(list: &mut Vec<(String, T)>, name: &str, value: T) {
     }
 }
 
-#[derive(Debug)]
 struct LiveCollector(Arc<Mutex<Live>>);
+
+impl std::fmt::Debug for LiveCollector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveCollector").finish_non_exhaustive()
+    }
+}
 
 impl Collector for LiveCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
@@ -172,8 +185,20 @@ impl Collector for LiveCollector {
             held = ConstGauge::new(i64::try_from(flight.under_way()).unwrap_or(i64::MAX));
             held.encode(family.encode_family(&[("source", source.as_str())])?)?;
         }
+        live.encode_sinks(&mut encoder)?;
         live.encode_ledgers(&mut encoder)?;
-        live.encode_spools(&mut encoder)
+        live.encode_spools(&mut encoder)?;
+        let reading = live.reading.clone();
+        // Files are asked for their size: whoever is held up by one must not hold up the sources.
+        drop(live);
+        let mut unread = ConstGauge::new(0i64);
+        let help = "Bytes of the source's files that it has not read yet";
+        let mut family = encoder.encode_descriptor("tamis_source_unread_bytes", help, None, unread.metric_type())?;
+        for (source, files) in &reading {
+            unread = ConstGauge::new(i64::try_from(files.iter().map(Reading::unread).sum::<u64>()).unwrap_or(i64::MAX));
+            unread.encode(family.encode_family(&[("source", source.as_str())])?)?;
+        }
+        Ok(())
     }
 }
 
@@ -190,31 +215,6 @@ impl Live {
             counted.log_lines_dropped += plugin.log_lines_dropped();
         }
         all
-    }
-
-    fn encode_spools(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        type Gauge = (&'static str, &'static str, fn(&SpoolLevel) -> u64);
-        let gauges: [Gauge; 3] = [
-            ("tamis_spool_batches", "Batches that wait in the sink's spool", SpoolLevel::pending),
-            ("tamis_spool_bytes", "Bytes that the sink's spool takes", SpoolLevel::bytes),
-            ("tamis_spool_limit_bytes", "Bytes that the sink's spool may take", SpoolLevel::bytes_max),
-        ];
-        for (name, help, read) in gauges {
-            let mut gauge = ConstGauge::new(0i64);
-            let mut family = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            for (sink, level) in &self.spools {
-                gauge = ConstGauge::new(i64::try_from(read(level)).unwrap_or(i64::MAX));
-                gauge.encode(family.encode_family(&[("sink", sink.as_str())])?)?;
-            }
-        }
-        let mut lost = ConstCounter::new(0u64);
-        let help = "Batches that were lost from the sink's spool because it was damaged";
-        let mut family = encoder.encode_descriptor("tamis_spool_damaged_batches", help, None, lost.metric_type())?;
-        for (sink, level) in &self.spools {
-            lost = ConstCounter::new(level.damaged_frames());
-            lost.encode(family.encode_family(&[("sink", sink.as_str())])?)?;
-        }
-        Ok(())
     }
 
     fn encode_ledgers(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
@@ -269,6 +269,7 @@ impl Metrics {
             source_records: Family::default(),
             source_bytes: Family::default(),
             source_events: Family::default(),
+            source_failed: Family::default(),
             step_in: Family::default(),
             step_out: Family::default(),
             step_dropped: Family::default(),
@@ -278,10 +279,12 @@ impl Metrics {
             step_busy: Family::default(),
             step_memory: Family::default(),
             step_breaker: Family::default(),
+            step_deadline: Family::default(),
             sink_records: Family::default(),
             sink_bytes: Family::default(),
             sink_retries: Family::default(),
             sink_queue: Family::default(),
+            sink_queue_limit: Family::default(),
             dead_letters: Family::default(),
             generation: Gauge::default(),
             reloads: Family::default(),
@@ -301,6 +304,7 @@ impl Metrics {
             "What happened to a source beside records: rotations, truncations and the like",
             metrics.source_events.clone(),
         );
+        registry.register("tamis_source_failed", "1 when the source ended with an error", metrics.source_failed.clone());
         registry.register("tamis_step_records_in", "Records shown to the step", metrics.step_in.clone());
         registry.register("tamis_step_records_out", "Records passed on by the step", metrics.step_out.clone());
         registry.register("tamis_step_records_dropped", "Records dropped by the step on purpose", metrics.step_dropped.clone());
@@ -318,10 +322,16 @@ impl Metrics {
             "1 while the step's plugin is not called because it keeps failing",
             metrics.step_breaker.clone(),
         );
+        registry.register(
+            "tamis_step_deadline_seconds",
+            "Time that the step's plugin has for a batch: limits.deadline",
+            metrics.step_deadline.clone(),
+        );
         registry.register("tamis_sink_records", "Records that a sink was given", metrics.sink_records.clone());
         registry.register("tamis_sink_bytes", "Bytes written", metrics.sink_bytes.clone());
         registry.register("tamis_sink_retries", "Writes tried again", metrics.sink_retries.clone());
         registry.register("tamis_sink_queue_records", "Records waiting for the sink", metrics.sink_queue.clone());
+        registry.register("tamis_sink_queue_limit_bytes", "Bytes that may wait for the sink", metrics.sink_queue_limit.clone());
         registry.register("tamis_dead_letters", "Records among the dead letters", metrics.dead_letters.clone());
         metrics.generation.set(1);
         registry.register("tamis_generation", "Number of the running generation", metrics.generation.clone());
@@ -361,6 +371,15 @@ impl Metrics {
         let ledger = Arc::default();
         live.ledgers.push((pipeline.into(), Arc::clone(&ledger)));
         ledger
+    }
+
+    /// How far a source's files are read.
+    pub(crate) fn set_reading(&self, source: &str, files: Vec<Reading>) {
+        put(&mut self.live().reading, source, files);
+    }
+
+    pub(crate) fn watch_sink(&self, sink: &str, counts: &Arc<SinkCounts>) {
+        put(&mut self.live().sinks, sink, Arc::clone(counts));
     }
 
     pub(crate) fn watch_spool(&self, sink: &str, level: SpoolLevel) {

@@ -1,5 +1,6 @@
 //! What lanes hand to sinks.
 
+use crate::sinks::Waiting;
 use std::ops::Range;
 use std::sync::Arc;
 use tamis_delivery::{Seat, Ticket};
@@ -29,6 +30,8 @@ pub(crate) struct Parcel {
     pub(crate) ticket: Arc<Ticket>,
     /// Held while the records are in memory that the source's bound counts.
     pub(crate) seat: Option<Arc<Seat>>,
+    /// Held while it waits for its sink.
+    pub(crate) waiting: Option<Waiting>,
 }
 
 impl Parcel {
@@ -44,7 +47,8 @@ impl Parcel {
         let end = first.saturating_add(records).min(trace.offsets.len());
         let trace = Trace { offsets: trace.offsets.get(first..end).unwrap_or_default().to_vec(), ..trace.clone() };
         let bytes = bytes.get(range).unwrap_or_default().to_vec();
+        let waiting = self.waiting.as_ref().map(|waiting| waiting.part(bytes.len()));
         let data = Arc::new(Encoded { bytes, records: records as u64, trace });
-        Self { data, ticket: Arc::clone(&self.ticket), seat: self.seat.clone() }
+        Self { data, ticket: Arc::clone(&self.ticket), seat: self.seat.clone(), waiting }
     }
 }

@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tamis_codecs::Frame;
 use tamis_delivery::Flight;
-use tamis_nodes::sources::{Outlet, Stream};
+use tamis_nodes::sources::{Outlet, Reading, Stream};
 
 /// How often a source that is held back looks whether the host stops.
 const LOOK: Duration = Duration::from_millis(50);
@@ -49,6 +49,7 @@ pub(crate) struct Gate {
     pub(crate) records: Counter,
     pub(crate) bytes: Counter,
     pub(crate) events: Family<EventLabels, Counter>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 pub(crate) fn counters(name: &str, metrics: &Metrics) -> (Counter, Counter) {
@@ -123,6 +124,10 @@ impl Outlet for Gate {
 
     fn event(&mut self, event: &'static str, count: u64) {
         self.events.get_or_create(&EventLabels { source: self.whence.name.to_string(), event: event.into() }).inc_by(count);
+    }
+
+    fn reading(&mut self, files: Vec<Reading>) {
+        self.metrics.set_reading(&self.whence.name, files);
     }
 
     fn stopping(&self) -> bool {

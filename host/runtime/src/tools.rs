@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tamis_config::{Config, Plugin as PluginConfig, StepKind};
 use tamis_nodes::steps::{CompileError, Program, compile_filter, compile_route, compile_vrl};
 use tamis_plan::{PluginPlan, Problem, ProgramProblem, Toolbox, codes};
@@ -15,6 +16,8 @@ pub(crate) struct Loaded {
     pub(crate) plugin: Plugin,
     pub(crate) config: Arc<str>,
     pub(crate) signature: Arc<Signature>,
+    /// What it has for a batch.
+    pub(crate) deadline: Duration,
 }
 
 /// The bytes of a component, and the text of its signature where the policy asks for one.
@@ -145,7 +148,8 @@ impl Toolbox for Tools {
         };
         let components = self.components.get_mut().unwrap_or_else(PoisonError::into_inner);
         components.insert(name.into(), (admitted.wasm, admitted.signature));
-        self.plugins.insert(name.into(), Loaded { plugin: loaded, config, signature: Arc::new(signature) });
+        self.plugins
+            .insert(name.into(), Loaded { plugin: loaded, config, signature: Arc::new(signature), deadline: plugin.limits.deadline });
         Ok(planned)
     }
 

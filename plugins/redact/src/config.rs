@@ -129,6 +129,7 @@ impl<'de> Deserialize<'de> for FieldConfig {
 pub struct Detectors {
     pub email: Option<Detector>,
     pub jwt: Option<Detector>,
+    pub credential: Option<Detector>,
     pub bearer: Option<Detector>,
     pub named: Option<Detector>,
     pub account: Option<Detector>,
@@ -295,6 +296,7 @@ impl Config {
             Kind::Named => &detectors.named,
             Kind::Bearer => &detectors.bearer,
             Kind::Jwt => &detectors.jwt,
+            Kind::Credential => &detectors.credential,
             Kind::Account => &detectors.account,
             Kind::Card => &detectors.card,
             Kind::Iban => &detectors.iban,

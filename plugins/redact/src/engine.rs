@@ -2,7 +2,7 @@
 
 use crate::config::{Mode, Policy};
 use crate::detect::named::{Names, Strength};
-use crate::detect::{self, bearer, card, email, iban, ip, jwt, named, nir, phone, userinfo};
+use crate::detect::{self, bearer, card, credential, email, iban, ip, jwt, named, nir, phone, userinfo};
 use crate::findings::{self, Detail, Found};
 use crate::kind::{Finding, KINDS, Kind};
 use crate::prescan;
@@ -286,6 +286,9 @@ impl Engine {
             b'%' | b'\\' | 0x80.. => *encoded |= views::is_encoded(text, at),
             b';' => *encoded |= views::ends_entity(text, at),
             b'0'..=b'9' => self.look_number(text, at),
+            b'-' => {
+                self.look_credential(text, at, byte);
+            }
             _ => self.look_letter(text, at, byte),
         }
     }
@@ -327,7 +330,20 @@ impl Engine {
         }
     }
 
+    fn look_credential(&mut self, text: &[u8], at: usize, byte: u8) -> bool {
+        // One that is off may still be an address or whatever else begins here, and would not be passed over.
+        let looks = self.policy.action(Kind::Credential).is_some() && credential::may_be(text, at, byte);
+        let found = looks.then(|| credential::find(text, at, byte)).flatten();
+        if let Some(range) = &found {
+            self.add(Kind::Credential, text, range.start, range.end);
+        }
+        found.is_some()
+    }
+
     fn look_letter(&mut self, text: &[u8], at: usize, byte: u8) {
+        if self.look_credential(text, at, byte) {
+            return;
+        }
         let previous = detect::byte_before(text, at);
         let [_, refusals] = &mut self.refusals;
         let token = match byte {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// How many kinds there are.
-pub const KINDS: usize = 10;
+pub const KINDS: usize = 11;
 
 /// A kind of personal data or secret. The order is that of strength: where two findings touch, the text is masked as the
 /// first of them.
@@ -16,6 +16,8 @@ pub enum Kind {
     Bearer,
     /// A JSON Web Token.
     Jwt,
+    /// A key or token of a service that its form tells, or a private key.
+    Credential,
     /// An account of the gateway, `user@tenant`.
     Account,
     /// A payment card's number.
@@ -34,8 +36,19 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, strongest first.
-    pub const ALL: [Kind; KINDS] =
-        [Kind::Named, Kind::Bearer, Kind::Jwt, Kind::Account, Kind::Card, Kind::Iban, Kind::Nir, Kind::Email, Kind::Phone, Kind::Ip];
+    pub const ALL: [Kind; KINDS] = [
+        Kind::Named,
+        Kind::Bearer,
+        Kind::Jwt,
+        Kind::Credential,
+        Kind::Account,
+        Kind::Card,
+        Kind::Iban,
+        Kind::Nir,
+        Kind::Email,
+        Kind::Phone,
+        Kind::Ip,
+    ];
 
     /// The name used in the configuration and, after `redacted_`, of the counter.
     #[must_use]
@@ -44,6 +57,7 @@ impl Kind {
             Kind::Named => "named",
             Kind::Bearer => "bearer",
             Kind::Jwt => "jwt",
+            Kind::Credential => "credential",
             Kind::Account => "account",
             Kind::Card => "card",
             Kind::Iban => "iban",
@@ -61,6 +75,7 @@ impl Kind {
             Kind::Named => "redacted_named",
             Kind::Bearer => "redacted_bearer",
             Kind::Jwt => "redacted_jwt",
+            Kind::Credential => "redacted_credential",
             Kind::Account => "redacted_account",
             Kind::Card => "redacted_card",
             Kind::Iban => "redacted_iban",
@@ -78,6 +93,7 @@ impl Kind {
             Kind::Named => "[secret]",
             Kind::Bearer => "[token]",
             Kind::Jwt => "[jwt]",
+            Kind::Credential => "[credential]",
             Kind::Account => "[account]",
             Kind::Card => "[card]",
             Kind::Iban => "[iban]",

@@ -16,7 +16,7 @@ const AHEAD: usize = 16;
 #[derive(Clone, Copy, Default)]
 struct Classes {
     /// Something to look at by itself: `@ : ; < = > % \`, the `b` of `bearer` and `basic`, what a token begins with (`{` or a
-    /// blank in base64), characters that are read as others or as none.
+    /// blank in base64), a byte in what a service's keys begin with, characters that are read as others or as none.
     direct: u64,
     digit: u64,
     /// A digit, or what may stand between the groups of a number.
@@ -167,7 +167,12 @@ fn classify(window: &[u8; BLOCK + AHEAD]) -> Classes {
             | (eq(x, b'y') & (eq(x1, b'J') | eq(x1, b'A')))
             // `o` and `k` differ in one bit.
             | (eq(x, b'e') & eq(x1, b'w') & (eq(x2 & u8x16::splat(0xfb), b'k') | eq(x2, b'0')))
-            | (eq(x, b'I') & eq(x1, b'H'))
+            // And `AKIA`, `ASIA`, `AIza`.
+            | (eq(x, b'I') & (eq(x1, b'H') | eq(x1, b'A') | eq(x1, b'z')))
+            // `ghp_` and the like; `npm_`, `sk_live_`, `_pat_`.
+            | (eq(x2, b'_') & (eq(x, b'h') | eq(x1, b'm') | eq(x1, b'k') | eq(x1, b't')))
+            // `xoxb-`, `glpat-`, `-----BEGIN`.
+            | (eq(x4, b'-') & (eq(x, b'x') | eq(x, b'l') | eq(x, b'-')))
             // U+00AD, U+2000 and on, U+FE00 and on begin so; what else does is told later.
             | (x & u8x16::splat(0xd2)).simd_eq(u8x16::splat(0xc2))
             | (is_b & (eq(x5, b'r') | eq(x4, b'c')));

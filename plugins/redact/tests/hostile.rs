@@ -64,6 +64,21 @@ fn time_is_linear_in_hostile_values() {
         "password=abcdefgh&",
         "2001:db8::",
         "\u{e9}",
+        "value=",
+        "\"value\":\"",
+        "\"name\":\"x\",\"value\":",
+        "name=x value=y ",
+        "value:'x' ",
+        "mot de passe",
+        "ghp_",
+        "xoxb-",
+        "glpat-a",
+        "AKIA",
+        "-",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----AAAAAAAAAAAAAAAA ",
+        "-----BEGIN PRIVATE KEY-----AAAAAAAAAAAAAAAA@",
+        "n\u{303}",
     ];
     let repeats = r#"{"fields":[{"path":"m","kind":"text"}],"repeats":true}"#;
     let configurations = [TEXT, repeats, r#"{"fields":[{"path":"m","kind":"text"}],"mode":"off","detectors":{"email":"mask"}}"#];

@@ -56,6 +56,51 @@ fn further_names_of_secrets() {
 }
 
 #[test]
+fn values_that_a_member_beside_them_names() {
+    let mut record = plugin(r#"{"fields":["."]}"#);
+    for (before, after) in [
+        (r#"{"name":"Authorization","value":"Bearer abc"}"#, r#"{"name":"Authorization","value":"[secret]"}"#),
+        (r#"{"value":"x y","comment":"","name":"X-Api-Key"}"#, r#"{"value":"[secret]","comment":"","name":"X-Api-Key"}"#),
+        (
+            r#"{"attributes":[{"key":"http.request.header.authorization","value":{"arrayValue":{"values":[{"stringValue":"abc"}]}}},{"key":"http.route","value":{"stringValue":"/x"}}]}"#,
+            r#"{"attributes":[{"key":"http.request.header.authorization","value":{"arrayValue":{"values":[{"stringValue":"[secret]"}]}}},{"key":"http.route","value":{"stringValue":"/x"}}]}"#,
+        ),
+        (
+            r#"{"value":{"value":"a","key":"b"},"key":"mot de passe"}"#,
+            r#"{"value":{"value":"[secret]","key":"[secret]"},"key":"mot de passe"}"#,
+        ),
+        (r#"{"\u006eame":"contrase\u00f1a","Values":[1,"b"]}"#, r#"{"\u006eame":"contrase\u00f1a","Values":["[secret]","[secret]"]}"#),
+        (r#"{"name":"host","name":"password","value":"b"}"#, r#"{"name":"host","name":"password","value":"[secret]"}"#),
+    ] {
+        assert_eq!(json(&mut record, before), Became::Text(after.to_owned()), "{before}");
+    }
+    for same in [
+        r#"{"name":"host","value":"abc"}"#,
+        r#"{"name":"code","value":"200"}"#,
+        r#"[{"name":"password","type":"string"},{"name":"host","value":"abc"}]"#,
+        r#"{"a":{"name":"password"},"value":"abc"}"#,
+        r#"{"name":["password"],"value":"abc"}"#,
+        r#"{"name":"password","value":null}"#,
+    ] {
+        assert_eq!(json(&mut record, same), Became::Untouched, "{same}");
+    }
+    for (before, after) in [
+        (r#"sent {"name":"Authorization","value":"Digest a b"} on"#, r#"sent {"name":"Authorization","value":"[secret]"} on"#),
+        (r#"{"value": "abc", "type": 1, "key": "password"}"#, r#"{"value": "[secret]", "type": 1, "key": "password"}"#),
+        (r#"<header name='X-Api-Key' value='abc'/>"#, r#"<header name='X-Api-Key' value='[secret]'/>"#),
+        ("name=mdp, type=text, value=abc, x=1", "name=mdp, type=text, value=[secret], x=1"),
+        (r#"{\"key\":\"passwort\",\"value\":\"a b\"}"#, r#"{\"key\":\"passwort\",\"value\":\"[secret]\"}"#),
+        (r#"q={"value":+"abc",+"key":+"mdp"}"#, r#"q={"value":+"[secret]",+"key":+"mdp"}"#),
+        ("- name: DB_PASSWORD\n  value: abc\n", "- name: DB_PASSWORD\n  value: [secret]\n"),
+    ] {
+        assert_eq!(masked(before), after, "{before}");
+    }
+    for same in ["name=host, value=abc", "value=abc", "key=password", "value: abc, name: host", "a=1&value=2&name=x"] {
+        assert_eq!(masked(same), same);
+    }
+}
+
+#[test]
 fn times_and_qualified_names_are_no_addresses() {
     let mut plugin = plugin(r#"{"fields":["x"],"detectors":{"ip":{"mode":"mask","keep_private":false}}}"#);
     for value in

@@ -293,3 +293,29 @@ fn kills_lose_nothing() {
     assert_eq!((arrived.len() as u64, letters), (COUNT, vec![]));
     assert_eq!(run(&site, 1, &["replay"]).err.trim(), "tamis: no dead letters");
 }
+
+#[test]
+fn of_what_cannot_be_decoded_no_more_is_kept_than_the_pipeline_says() {
+    for (undecodable, kept) in [("keep", Some("\"bm8ganNvbg==\"")), ("digest", Some("{\"bytes\":7,\"sha256\":\"")), ("drop", None)] {
+        let pipelines = format!("main: {{ from: [in], to: [out], undecodable: {undecodable} }}");
+        let config = format!(
+            "sources: {{ in: {{ type: file, paths: ['input*.ndjson'] }} }}\npipelines: {{ {pipelines} }}\nsinks: {{ out: {{ type: file, path: out.ndjson }} }}"
+        );
+        let site = Site::with(&config, "{\"n\":1}\nno json\n{\"n\":2}\n");
+        let report = site.delivered();
+        let flow = report.flow("main");
+        assert_eq!((flow.out, flow.rejected + flow.dropped), (2, 1), "{undecodable}");
+        assert_eq!(flow.dropped == 1, kept.is_none(), "{undecodable}");
+        let letters = fs::read_to_string(site.path(PRIVATE)).unwrap_or_default();
+        match kept {
+            Some(kept) => assert!(letters.starts_with(&format!("{{\"record\":{kept}")), "{undecodable}: {letters}"),
+            None => assert_eq!(letters, "", "{undecodable}"),
+        }
+        if undecodable == "digest" {
+            let listed = run(&site, 0, &["list", "--records"]).text();
+            assert!(listed.contains("only its length and digest are kept"), "{listed}");
+            let told = run(&site, 1, &["replay"]);
+            assert!(told.err.contains("1 letters hold only the beginning or the digest"), "{told}");
+        }
+    }
+}

@@ -7,6 +7,8 @@ pub mod rust;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tamis_config::FileError;
+
 use crate::{Error, Language, component, metadata};
 
 /// A plugin that was built.
@@ -51,7 +53,7 @@ pub fn build(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) 
     components.extend(rust::components(&crates, on_message)?);
     components.extend(javascript::components(&packages, out, on_message)?);
     components.extend(python::components(&projects, out, on_message)?);
-    fs::create_dir_all(out).map_err(Error::file(out))?;
+    fs::create_dir_all(out).map_err(FileError::at(out))?;
     components.into_iter().map(|component| finish(component, out)).collect()
 }
 
@@ -82,14 +84,14 @@ fn write_changed(path: &Path, bytes: &[u8]) -> Result<bool, Error> {
         return Ok(false);
     }
     let beside = path.with_extension(format!("wasm.{}", std::process::id()));
-    fs::write(&beside, bytes).map_err(Error::file(&beside))?;
+    fs::write(&beside, bytes).map_err(FileError::at(&beside))?;
     if path.is_file() {
         // A second name for the old file first: `path` is there all the time. Without one there is nothing to compare with.
         let kept = previous(path);
         let _ = fs::remove_file(&kept);
         let _ = fs::hard_link(path, &kept);
     }
-    fs::rename(&beside, path).map_err(Error::file(path))?;
+    fs::rename(&beside, path).map_err(FileError::at(path))?;
     Ok(true)
 }
 

@@ -6,6 +6,8 @@ mod name;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tamis_config::FileError;
+
 use crate::embedded::{self, File};
 use crate::sdk;
 
@@ -81,21 +83,11 @@ pub enum Error {
     },
 
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 impl Error {
-    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::File { path, source }
-    }
-
     pub(crate) fn language(found: &str) -> Self {
         Self::Language { found: found.escape_debug().to_string(), known: languages().collect::<Vec<_>>().join(", ") }
     }
@@ -144,16 +136,16 @@ pub(crate) fn expect_empty(folder: &Path) -> Result<(), Error> {
             count => Err(Error::NotEmpty { folder: folder.to_owned(), count }),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::file(folder)(error)),
+        Err(error) => Err(FileError::at(folder)(error).into()),
     }
 }
 
 /// Writes a file and the folders it lies in.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(Error::file(folder))?;
+        fs::create_dir_all(folder).map_err(FileError::at(folder))?;
     }
-    fs::write(path, bytes).map_err(Error::file(path))
+    Ok(fs::write(path, bytes).map_err(FileError::at(path))?)
 }
 
 /// The path in the new plugin: what would be hidden lies in the template under a name that git and cargo do not heed.

@@ -171,7 +171,7 @@ fn tell(arguments: &Arguments, moved: &Moved, alone: bool) -> anyhow::Result<Exi
     }
     for (count, why) in [
         (homeless, "are of pipelines that the configuration does not have"),
-        (cut, "hold only the beginning of their record"),
+        (cut, "hold only the beginning or the digest of their record"),
         (packed, "are in compressed files, which are not changed: unpack the file beside itself first"),
     ] {
         if *count > 0 {

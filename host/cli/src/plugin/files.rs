@@ -4,15 +4,19 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use tamis_config::FileError;
 use tamis_registry::signature::{EXTENSION, KEY_BYTES_MAX, SIGNATURE_BYTES_MAX};
 use tamis_registry::{COMPONENT_BYTES_MAX, Error, no_pipe};
 
 /// The bytes of a file of at most so many.
 pub(super) fn at_most(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
-    let wrong = |source| Error::File { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     no_pipe(path)?;
-    File::open(path).map_err(wrong)?.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(wrong)?;
+    File::open(path)
+        .map_err(FileError::at(path))?
+        .take(bytes_max.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(FileError::at(path))?;
     if bytes.len() as u64 > bytes_max {
         return Err(Error::TooLarge { what: path.display().to_string(), bytes_max });
     }
@@ -42,7 +46,7 @@ pub(super) fn signature(file: &Path, named: Option<&Path>) -> Result<Option<Stri
     let beside = signature_path(file);
     match at_most(named.unwrap_or(&beside), SIGNATURE_BYTES_MAX) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(Error::File { source, .. }) if named.is_none() && source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(Error::File(FileError { source, .. })) if named.is_none() && source.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -50,7 +54,6 @@ pub(super) fn signature(file: &Path, named: Option<&Path>) -> Result<Option<Stri
 /// Writes a file; `private`: for its owner alone, and never over another one.
 pub(super) fn write(path: &Path, bytes: &[u8], private: bool) -> Result<(), Error> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let wrong = |source| Error::File { path: path.to_owned(), source };
     let mut options = File::options();
     options.write(true);
     if private {
@@ -58,6 +61,6 @@ pub(super) fn write(path: &Path, bytes: &[u8], private: bool) -> Result<(), Erro
     } else {
         options.create(true).truncate(true);
     }
-    let mut file = options.open(path).map_err(wrong)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(wrong)
+    let mut file = options.open(path).map_err(FileError::at(path))?;
+    Ok(file.write_all(bytes).and_then(|()| file.sync_all()).map_err(FileError::at(path))?)
 }

@@ -8,9 +8,9 @@ use crate::screen;
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
-use tamis_config::Reference;
+use tamis_config::{FileError, Reference};
+use tamis_registry::COMPONENT_BYTES_MAX;
 use tamis_registry::signature::{PublicKey, claimed_key, verify};
-use tamis_registry::{COMPONENT_BYTES_MAX, Error};
 
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Pull) -> anyhow::Result<Exit> {
         match &artifact.signature {
             Some(text) => files::write(&beside, text.as_bytes(), false),
             // One that lies there from before would be of other bytes.
-            None if beside.exists() => std::fs::remove_file(&beside).map_err(|source| Error::File { path: beside, source }),
+            None if beside.exists() => std::fs::remove_file(&beside).map_err(|source| FileError { path: beside, source }.into()),
             None => Ok(()),
         }
     });

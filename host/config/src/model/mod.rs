@@ -30,7 +30,7 @@ pub(crate) use network::*;
 pub use path_template::{
     PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, PathPart, PathPiece, PathTemplate, PathTemplateError, TimePart,
 };
-pub use pipeline::{Pipeline, Step, StepKind};
+pub use pipeline::{Pipeline, Step, StepKind, Undecodable};
 pub use pipeline_test::{
     Expect, Expected, ExpectedLetter, ExpectedPassage, ExpectedRecord, LetterCause, PipelineTest, TEST_BYTES_MAX, TEST_NAME_CHARS_MAX,
     TESTS_MAX, TestInput,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::OnFailure;
 use crate::Located;
@@ -30,6 +30,22 @@ pub struct Pipeline {
     #[serde(default, deserialize_with = "parts::names_one_or_many")]
     #[schemars(schema_with = "crate::schema::one_or_many_names")]
     pub dead_letters: Vec<Located<String>>,
+    /// What the dead letter of a record that cannot be decoded holds of it.
+    #[serde(default)]
+    pub undecodable: Undecodable,
+}
+
+/// What is kept of a record that cannot be decoded. No step has seen it, so it holds what a redactor would have removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Undecodable {
+    /// All of it, in base64: it can be run again.
+    #[default]
+    Keep,
+    /// Its length and SHA-256.
+    Digest,
+    /// Nothing: no dead letter is made, and the record counts as dropped.
+    Drop,
 }
 
 /// One step of a pipeline: exactly one of `plugin`, `vrl`, `filter` and `route`.

@@ -79,6 +79,9 @@ pub enum Damaged {
     /// A record that should be base64 is not.
     #[error("its `record` is not base64: {0}")]
     Record(#[from] base64::DecodeError),
+    /// A digest stands for the record.
+    #[error("only its length and digest are kept (`undecodable: digest`)")]
+    Digest,
     /// It begins with a blank, as a letter does that is taken out.
     #[error("taken out")]
     TakenOut,
@@ -112,6 +115,9 @@ impl<'a> Letter<'a> {
     pub fn content(&self) -> Result<Content<'a>, Damaged> {
         if self.failure.cause != "decode" {
             return Ok(Content::Record(self.record_text().as_bytes()));
+        }
+        if self.record_text().starts_with('{') {
+            return Err(Damaged::Digest);
         }
         let text: Cow<'_, str> = serde_json::from_str::<Borrowed<'_>>(self.record_text())?.0;
         Ok(Content::Raw(base64::engine::general_purpose::STANDARD.decode(text.as_bytes())?))
@@ -156,6 +162,18 @@ mod tests {
         }
         let line = written(b"\xff{\n", "decode", "not UTF-8");
         assert_eq!(Letter::parse(&line).unwrap().content().unwrap(), Content::Raw(b"\xff{\n".to_vec()));
+    }
+
+    #[test]
+    fn a_digest_is_no_record() {
+        let letter = DeadLetter { pipeline: "main", step: None, plugin: None, digest: None, reason: "r", cause: "decode" };
+        let (mut line, origin) = (Vec::new(), Origin { source: "in", position: Position { stream: "a", offset: 7 } });
+        letter.write(&crate::digest(b"abc"), true, &origin, &mut line);
+        line.pop();
+        let letter = Letter::parse(&line).unwrap();
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(letter.record_text(), format!("{{\"bytes\":3,\"sha256\":\"{sha256}\"}}"));
+        assert!(matches!(letter.content(), Err(Damaged::Digest)) && !letter.is_cut());
     }
 
     #[test]

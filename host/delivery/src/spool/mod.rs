@@ -14,7 +14,7 @@
 //! ```
 //! use std::{path::Path, sync::Arc, time::Duration};
 //! use tamis_delivery::{disk::RealDisk, spool::{Spool, SpoolOptions}};
-//! # let temporary = tempfile::tempdir().unwrap();
+//! # let temporary = tempfile::tempdir().expect("a temporary folder");
 //! # let data_dir = temporary.path();
 //! let folder = data_dir.join("spool/archive");
 //! let (mut writer, mut reader, recovery) = Spool::open(Arc::new(RealDisk), &folder, SpoolOptions::new(1 << 30))?;

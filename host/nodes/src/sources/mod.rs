@@ -27,6 +27,26 @@ pub struct Stream {
     pub name: Arc<str>,
 }
 
+/// How far a file is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size when it was looked at, in bytes.
+    pub size: u64,
+    /// Read to here, in bytes; of a compressed file, in bytes of what it holds.
+    pub read: u64,
+}
+
+impl Reading {
+    /// Bytes that it has now, or had when it was looked at, and that are not read.
+    pub fn unread(&self) -> u64 {
+        // A source that is held up does not look, and its files grow.
+        let size = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
+        self.size.max(size).saturating_sub(self.read)
+    }
+}
+
 /// What a source needs of the host.
 pub trait Outlet {
     /// Hands a frame on; blocks while too much is under way. `end` is the position in the stream, in bytes, from which reading
@@ -52,6 +72,9 @@ pub trait Outlet {
 
     /// How much there is to read, when that becomes known, in bytes.
     fn expect(&mut self, bytes: u64);
+
+    /// Tells how far the source's files are read, in place of what it told before.
+    fn reading(&mut self, files: Vec<Reading>);
 
     /// Counts something that happened in the source (`tamis_source_events_total{source,event}`).
     fn event(&mut self, event: &'static str, count: u64);

@@ -42,6 +42,7 @@ fn hostile() -> Plan {
             steps: vec![step(text), step("second")],
             outputs: vec![OutputPlan { name: text.to_owned(), way: Way::To(vec![Target::Sink(text.to_owned())]) }],
             dead_letters: vec![text.to_owned()],
+            undecodable: tamis_config::Undecodable::Keep,
         });
     }
     plan
@@ -115,7 +116,14 @@ fn names_that_look_alike_are_nodes_of_their_own() {
         plan.sources.insert(name.to_owned(), SourcePlan { kind: "stdin".to_owned(), fields: None });
         let steps = names.iter().map(|name| step(name)).collect();
         let outputs = Vec::new();
-        plan.pipelines.push(PipelinePlan { name: name.to_owned(), from: Vec::new(), steps, outputs, dead_letters: Vec::new() });
+        plan.pipelines.push(PipelinePlan {
+            name: name.to_owned(),
+            from: Vec::new(),
+            steps,
+            outputs,
+            dead_letters: Vec::new(),
+            undecodable: tamis_config::Undecodable::Keep,
+        });
     }
     let picture = to_dot(&plan);
     let nodes: Vec<&str> = picture.lines().filter(|l| l.contains("shape=")).filter_map(|l| l.trim().split(' ').next()).collect();

@@ -173,7 +173,7 @@ mod tests {
         let boarding = flight.board(1, 0, 0, NOW).unwrap();
         let trace = Trace { pipeline: "p".into(), source: "s".into(), stream: "f".into(), offsets: vec![] };
         let data = Arc::new(Encoded { bytes: vec![b'x'; bytes], records: 1, trace });
-        Parcel { data, ticket: boarding.ticket, seat: Some(boarding.seat) }
+        Parcel { data, ticket: boarding.ticket, seat: Some(boarding.seat), waiting: None }
     }
 
     fn without_a_seat(flight: &Arc<Flight>, bytes: usize) -> Parcel {

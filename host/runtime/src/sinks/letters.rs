@@ -53,7 +53,10 @@ impl Letters {
         let trace = Trace { offsets: Vec::new(), ..trace.clone() };
         let data = Arc::new(Encoded { bytes, records, trace });
         for outlet in &outlets {
-            outlet.send(Parcel { data: Arc::clone(&data), ticket: Arc::clone(&parcel.ticket), seat: parcel.seat.clone() }, stop);
+            outlet.send(
+                Parcel { data: Arc::clone(&data), ticket: Arc::clone(&parcel.ticket), seat: parcel.seat.clone(), waiting: None },
+                stop,
+            );
         }
         true
     }

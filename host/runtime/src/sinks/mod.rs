@@ -7,6 +7,7 @@ mod letters;
 mod running;
 mod spooled;
 mod stream;
+mod waiting;
 
 pub(crate) use batches::BatchSink;
 pub(crate) use inlet::{Inlet, Intake, Popped, Pushed, queue};
@@ -14,6 +15,7 @@ pub(crate) use letters::{Letters, Ways, WeakLetters};
 pub(crate) use running::{Prepared, Sinks, Spec, Surroundings};
 pub(crate) use spooled::SpooledSink;
 pub(crate) use stream::StreamSink;
+pub(crate) use waiting::{Waiting, WaitingList};
 
 use crate::metrics::{Metrics, SinkLabels, SinkResultLabels};
 use crate::parcel::Parcel;
@@ -38,6 +40,10 @@ pub(crate) struct SinkCounts {
     pub(crate) bytes: Counter,
     pub(crate) retries: Counter,
     pub(crate) queue: Gauge,
+    /// Bytes that its queue may hold.
+    pub(crate) queue_limit: Gauge,
+    /// What waits for it, or is in its hands.
+    pub(crate) waiting: Arc<WaitingList>,
     /// Since when nothing has been taken, in seconds since 1970; 0 when the last try went well.
     failing_since: AtomicU64,
 }
@@ -47,7 +53,7 @@ impl SinkCounts {
         let result =
             |result: &str| metrics.sink_records.get_or_create(&SinkResultLabels { sink: name.into(), result: result.into() }).clone();
         let labels = SinkLabels { sink: name.into() };
-        Arc::new(Self {
+        let counts = Arc::new(Self {
             delivered: result("delivered"),
             rejected: result("rejected"),
             dropped: result("dropped"),
@@ -55,8 +61,12 @@ impl SinkCounts {
             bytes: metrics.sink_bytes.get_or_create(&labels).clone(),
             retries: metrics.sink_retries.get_or_create(&labels).clone(),
             queue: metrics.sink_queue.get_or_create(&labels).clone(),
+            queue_limit: metrics.sink_queue_limit.get_or_create(&labels).clone(),
+            waiting: Arc::default(),
             failing_since: AtomicU64::new(0),
-        })
+        });
+        metrics.watch_sink(name, &counts);
+        counts
     }
 
     /// A try failed.
@@ -105,7 +115,8 @@ impl Outlet {
     pub(crate) fn send(&self, parcel: Parcel, stop: &Stop) {
         let records = parcel.data.records;
         self.counts.queued(records);
-        let mut waiting = parcel;
+        let bytes = parcel.data.bytes.len();
+        let mut waiting = Parcel { waiting: Some(self.counts.waiting.enter(bytes)), ..parcel };
         loop {
             match self.inlet.push(waiting, LOOK) {
                 Pushed::Queued => return,

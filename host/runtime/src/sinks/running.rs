@@ -261,6 +261,7 @@ impl Slot {
         };
         let (bytes_max, when_full) = change.spec.bounds();
         self.intake.succeed(bytes_max, when_full);
+        self.counts.queue_limit.set(i64::try_from(bytes_max).unwrap_or(i64::MAX));
         match self.start(&change.spec, parts, change.letters, change.only) {
             Ok((stop, threads)) => {
                 tracing::info!(sink = self.name, "the changed sink is at work");
@@ -344,13 +345,9 @@ impl Sinks {
 
     fn slot(&self, name: &str, spec: &Spec, intake: Intake) -> Arc<Slot> {
         let state = State { wanted: spec.clone(), taking: None, change: None };
-        Arc::new(Slot {
-            name: name.into(),
-            intake,
-            counts: SinkCounts::new(name, &self.surroundings.metrics),
-            surroundings: self.surroundings.clone(),
-            state: Mutex::new(state),
-        })
+        let counts = SinkCounts::new(name, &self.surroundings.metrics);
+        counts.queue_limit.set(i64::try_from(spec.bounds().0).unwrap_or(i64::MAX));
+        Arc::new(Slot { name: name.into(), intake, counts, surroundings: self.surroundings.clone(), state: Mutex::new(state) })
     }
 
     /// Other sinks that write the same files and are taken away or changed.

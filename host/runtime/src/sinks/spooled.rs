@@ -191,8 +191,9 @@ impl Front {
         let offsets = trace.offsets.split_at(head.min(trace.offsets.len()));
         for (bytes, records, offsets) in [(first, records / 2, offsets.0), (rest, records - records / 2, offsets.1)] {
             let trace = Trace { offsets: offsets.to_vec(), ..trace.clone() };
+            let waiting = parcel.waiting.as_ref().map(|waiting| waiting.part(bytes.len()));
             let data = Arc::new(Encoded { bytes: bytes.to_vec(), records, trace });
-            self.take(Parcel { data, ticket: Arc::clone(&parcel.ticket), seat: parcel.seat.clone() });
+            self.take(Parcel { data, ticket: Arc::clone(&parcel.ticket), seat: parcel.seat.clone(), waiting });
         }
     }
 
@@ -295,7 +296,7 @@ impl Back {
                 None => self.acknowledge(false),
             }
         };
-        self.sink.send(Parcel { data: Arc::new(encoded), ticket: boarding.ticket, seat: Some(boarding.seat) }, &self.stop);
+        self.sink.send(Parcel { data: Arc::new(encoded), ticket: boarding.ticket, seat: Some(boarding.seat), waiting: None }, &self.stop);
     }
 
     fn acknowledge(&mut self, last: bool) {

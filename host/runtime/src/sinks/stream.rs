@@ -121,9 +121,9 @@ impl Writer {
         self.written.since.get_or_insert_with(Instant::now);
         self.written.bytes += parcel.data.bytes.len();
         self.written.records += records - left;
-        let Parcel { data, ticket, seat } = parcel;
+        let Parcel { data, ticket, seat, waiting } = parcel;
         self.written.tickets.push(ticket);
-        drop(seat);
+        drop((seat, waiting));
         if let Some(encoded) = Arc::into_inner(data) {
             self.parts.pool.give(encoded.bytes);
         }

@@ -4,7 +4,7 @@
 use super::{Gate, Roads, counters};
 use crate::engine::{Progress, StartOptions};
 use crate::generation::{Current, Whence};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, SourceLabels};
 use crate::pool::Pool;
 use crate::stop::{HaltOnPanic, Stop};
 use std::collections::BTreeMap;
@@ -62,6 +62,7 @@ impl Surroundings {
             records,
             bytes,
             events: self.metrics.source_events.clone(),
+            metrics: Arc::clone(&self.metrics),
         }
     }
 
@@ -85,16 +86,22 @@ impl Surroundings {
         let (waited_for, ends) = (usize::from(waited_for(&source)), usize::from(source.ends()));
         left.fetch_add(waited_for, Ordering::SeqCst);
         ending.fetch_add(ends, Ordering::SeqCst);
+        let failed = self.metrics.source_failed.get_or_create(&SourceLabels { source: name.clone() }).clone();
+        failed.set(0);
         let thread = std::thread::Builder::new().name(format!("source {name}")).spawn(move || {
             let _guard = HaltOnPanic(host.clone());
             let ended = match tamis_network::run(&source, bound, &run, &mut gate) {
                 Some(ended) => ended,
                 None => tamis_nodes::sources::run(&source, &run, &mut gate),
             };
+            if ended.is_ok() {
+                gate.metrics.set_reading(&name, Vec::new());
+            }
             if let Err(error) = ended {
                 if !matches!(error, SourceError::NoFile { .. }) || once {
                     tracing::error!(source = name, "{error}");
                 }
+                failed.set(1);
                 errors.lock().unwrap_or_else(PoisonError::into_inner).push(format!("source `{name}`: {error}"));
                 if once {
                     host.drain();

@@ -3,12 +3,15 @@
 
 pub mod bearer;
 pub mod card;
+pub mod credential;
 pub mod email;
 pub mod iban;
 pub mod ip;
 pub mod jwt;
 pub mod named;
+mod names;
 pub mod nir;
+pub mod pairs;
 pub mod phone;
 mod secret_value;
 pub mod userinfo;

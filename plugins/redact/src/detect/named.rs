@@ -4,143 +4,14 @@
 
 use std::ops::Range;
 
+use super::names::{NAME_MAX, is_name};
+pub use super::names::{Names, Strength};
 pub use super::secret_value::Refusals;
 use super::secret_value::{self, Form};
-use super::{byte, byte_before, is_blank, run_end, run_start};
+use super::{byte, byte_before, is_blank, pairs, run_end, run_start};
 
-/// Longest name compared, without `-` and `_`.
-const NAME_MAX: usize = 64;
 /// Longest opening tag of an XML element that is looked back over.
 const TAG_MAX: usize = 512;
-
-/// How far a name can be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strength {
-    /// Whatever follows is secret.
-    Strong,
-    /// As strong, and prose after a colon is secret as well: passwords are words.
-    Password,
-    /// An HTTP header of several words.
-    Header,
-    /// An ordinary word too: the value has to look like a secret.
-    Weak,
-}
-
-/// Which longer names count that end in a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Longer {
-    /// None: the name has to be this one.
-    None,
-    /// All: `proxy-authorization`, `dbpassword`.
-    All,
-    /// Those in which it is a word: `db_pass`, `smtpPass`, but not `bypass`.
-    Word,
-}
-
-/// Name without `-` and `_`, in lower case; which longer names count; how far it is trusted.
-const DEFAULTS: [(&[u8], Longer, Strength); 27] = [
-    (b"authorization", Longer::All, Strength::Header),
-    (b"cookie", Longer::None, Strength::Header),
-    (b"setcookie", Longer::None, Strength::Header),
-    (b"apikey", Longer::All, Strength::Strong),
-    (b"internalkey", Longer::All, Strength::Strong),
-    (b"xjwtassertion", Longer::None, Strength::Strong),
-    (b"clientassertion", Longer::All, Strength::Strong),
-    (b"clientsecret", Longer::All, Strength::Strong),
-    (b"consumerkey", Longer::All, Strength::Strong),
-    (b"secret", Longer::All, Strength::Strong),
-    (b"secretkey", Longer::All, Strength::Strong),
-    (b"privatekey", Longer::All, Strength::Strong),
-    (b"accesskey", Longer::All, Strength::Strong),
-    (b"signingkey", Longer::All, Strength::Strong),
-    (b"encryptionkey", Longer::All, Strength::Strong),
-    (b"accesstoken", Longer::All, Strength::Strong),
-    (b"refreshtoken", Longer::All, Strength::Strong),
-    (b"idtoken", Longer::All, Strength::Strong),
-    (b"password", Longer::All, Strength::Password),
-    (b"passwordhash", Longer::All, Strength::Strong),
-    (b"passwd", Longer::All, Strength::Password),
-    (b"passphrase", Longer::All, Strength::Password),
-    (b"pwd", Longer::All, Strength::Password),
-    // Also a word of test reports: what follows in prose has to be more than a word or a small number.
-    (b"pass", Longer::Word, Strength::Strong),
-    (b"token", Longer::All, Strength::Weak),
-    (b"assertion", Longer::All, Strength::Weak),
-    (b"code", Longer::None, Strength::Weak),
-];
-
-/// The names that secrets follow.
-#[derive(Debug, Clone)]
-pub struct Names {
-    entries: Vec<(Vec<u8>, Longer, Strength)>,
-    /// The last two characters of each name, five bits each: nearly every other name fails here.
-    endings: [u32; 32],
-}
-
-impl Names {
-    /// The built-in names and `more`, which match in any case and with or without `-` and `_`.
-    #[must_use]
-    pub fn new<'a>(more: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut entries: Vec<_> = DEFAULTS.iter().map(|&(name, longer, strength)| (name.to_vec(), longer, strength)).collect();
-        entries.extend(more.into_iter().map(|name| {
-            let name = name.bytes().filter(u8::is_ascii_alphanumeric);
-            (name.map(|byte| byte.to_ascii_lowercase()).collect(), Longer::None, Strength::Strong)
-        }));
-        entries.retain(|(name, ..): &(Vec<u8>, Longer, Strength)| name.len() >= 2);
-        let mut endings = [0; 32];
-        for (name, ..) in &entries {
-            if let [.., last_but_one, last] = name.as_slice()
-                && let Some(bits) = endings.get_mut(usize::from(last_but_one & 31))
-            {
-                *bits |= 1 << (last & 31);
-            }
-        }
-        Self { entries, endings }
-    }
-
-    /// Whether the text before `end` ends as one of the names does.
-    #[inline]
-    fn ends_like_one(&self, text: &[u8], end: usize) -> bool {
-        let Some(last) = byte_before(text, end) else {
-            return false;
-        };
-        let other = match byte_before(text, end - 1) {
-            Some(b'-' | b'_') => byte_before(text, end - 2),
-            other => other,
-        };
-        other.is_some_and(|other| self.endings.get(usize::from(other & 31)).is_some_and(|bits| bits >> (last & 31) & 1 == 1))
-    }
-
-    /// How far `name` is trusted to name a secret; `None` where it does not.
-    #[inline]
-    #[must_use]
-    pub fn strength(&self, name: &[u8]) -> Option<Strength> {
-        let name = name.trim_ascii();
-        self.ends_like_one(name, name.len()).then(|| self.known(name)).flatten()
-    }
-
-    fn known(&self, name: &[u8]) -> Option<Strength> {
-        let mut plain = [0; NAME_MAX];
-        let mut length = 0;
-        for &byte in name {
-            match byte {
-                b'.' => length = 0,
-                b'-' | b'_' => {}
-                _ => {
-                    *plain.get_mut(length)? = byte.to_ascii_lowercase();
-                    length += 1;
-                }
-            }
-        }
-        let plain = plain.get(..length)?;
-        let ends = |entry: &[u8], longer| match longer {
-            Longer::None => false,
-            Longer::All => plain.ends_with(entry),
-            Longer::Word => plain.ends_with(entry) && begins_word(name, entry.len()),
-        };
-        self.entries.iter().find(|(entry, longer, _)| plain == entry || ends(entry, *longer)).map(|(.., strength)| *strength)
-    }
-}
 
 /// The secret after the `=` or `:` at `at`.
 #[inline]
@@ -152,8 +23,11 @@ pub fn find(text: &[u8], at: usize, names: &Names, refusals: &mut Refusals) -> O
 
 /// The secret after the separator at `at`, whose name ends at `end`.
 fn find_after(text: &[u8], end: usize, at: usize, names: &Names, refusals: &mut Refusals) -> Option<Range<usize>> {
-    let name = run_start(text, end, NAME_MAX * 2, is_name)..end;
-    let strength = names.known(text.get(name.clone())?)?;
+    let name = phrase_start(text, run_start(text, end, NAME_MAX * 2, is_name), end)..end;
+    let strength = match names.known(text.get(name.clone())?) {
+        Some(strength) => strength,
+        None => pairs::sibling(text, &name, at, names)?,
+    };
     let separator = byte(text, at)?;
     let mut start = at + 1;
     match (separator, byte(text, start)) {
@@ -163,10 +37,10 @@ fn find_after(text: &[u8], end: usize, at: usize, names: &Names, refusals: &mut 
         (b'=', Some(b'>')) => start += 1,
         _ => {}
     }
-    // A form's `password+=+x`.
-    let form = byte_before(text, at) == Some(b'+');
-    if form {
-        start = run_end(text, start, |byte| byte == b'+');
+    // A form's `password+=+x` and `"password":+"x"`.
+    let after = run_end(text, start, |byte| byte == b'+');
+    if byte_before(text, at) == Some(b'+') || (after > start && super::is(text, after, |byte| matches!(byte, b'"' | b'\''))) {
+        start = after;
     }
     let quoted = text.get(name.end..at)?.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'\\'));
     let prose = separator == b':' && !quoted && byte(text, start).is_some_and(is_blank);
@@ -180,7 +54,7 @@ pub fn find_element(text: &[u8], at: usize, names: &Names, refusals: &mut Refusa
     if byte_before(text, tag) != Some(b'<') || byte_before(text, at) == Some(b'/') {
         return None;
     }
-    let qualified = tag..run_end(text, tag, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'.'));
+    let qualified = tag..run_end(text, tag, |byte| is_name(byte) || byte == b':');
     let name = text.get(qualified)?;
     let local = match memchr::memrchr(b':', name) {
         Some(colon) => name.get(colon + 1..)?,
@@ -225,15 +99,17 @@ fn name_end(text: &[u8], at: usize) -> usize {
     }
 }
 
-/// Whether the last `length` bytes of `name` begin a word of it: behind a separator, or with a capital after a small letter.
-fn begins_word(name: &[u8], length: usize) -> bool {
-    let start = name.len().saturating_sub(length);
-    let capital = super::is(name, start, |byte| byte.is_ascii_uppercase());
-    byte_before(name, start).is_none_or(|before| !before.is_ascii_alphanumeric() || (capital && before.is_ascii_lowercase()))
-}
-
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
+/// The beginning of a name of several words that ends in the word at `start`: `mot de passe`.
+fn phrase_start(text: &[u8], start: usize, end: usize) -> usize {
+    const BEFORE: &[u8] = b"mot de ";
+    let like = |found: &[u8]| {
+        found.iter().zip(BEFORE).all(|(found, letter)| found.eq_ignore_ascii_case(letter) || (*found, *letter) == (b'+', b' '))
+    };
+    let is_passe = text.get(start..end).is_some_and(|word| word.eq_ignore_ascii_case(b"passe"));
+    match start.checked_sub(BEFORE.len()) {
+        Some(before) if is_passe && text.get(before..start).is_some_and(like) => before,
+        _ => start,
+    }
 }
 
 #[cfg(test)]
@@ -303,6 +179,28 @@ mod tests {
             ("\"token\"+:+\"a1b2\"", "a1b2"),
             ("api-key+=>+'a1b2'", "a1b2"),
             ("key.passphrase: correct horse", "correct"),
+            ("motdepasse=abc", "abc"),
+            ("mot_de_passe = abc, NEXT = 2", "abc"),
+            ("?a=1&mdp=abc&b=2", "abc"),
+            ("\"motDePasse\":\"a b\"", "a b"),
+            ("le mot de passe : azerty", "azerty"),
+            ("Mot+de+passe=azerty", "azerty"),
+            ("clé_secrète=abc", "abc"),
+            ("Clé-API: x9", "x9"),
+            ("cle\u{301}_prive\u{301}e=abc", "abc"),
+            ("jeton_acces=abc", "abc"),
+            ("jeton=a1b2c3", "a1b2c3"),
+            ("<x:contraseña a='b'>hola</x:contraseña>", "hola"),
+            ("contraseña=hola", "hola"),
+            ("CONTRASEÑA: hola", "hola"),
+            ("contrasen\u{303}a=hola", "hola"),
+            ("clave_acceso=hola", "hola"),
+            ("clave=h0la1", "h0la1"),
+            ("Passwort: geheim", "geheim"),
+            ("user.kennwort=geheim", "geheim"),
+            ("wachtwoord=x", "x"),
+            ("senha=x", "x"),
+            ("«password=x y", "x"),
         ] {
             assert_eq!(found(text), Some(secret), "{text}");
         }
@@ -342,6 +240,16 @@ mod tests {
             "password=[secret]",
             "password=<password>, x",
             "token={token}",
+            "clave: primera",
+            "desenha=x1",
+            "il passe: demain",
+            "jeton=expire",
+            "jeton: invalide",
+            "clé: valeur",
+            "café=noir",
+            "cleaner=x1",
+            "déjà: vu",
+            "mot: passe",
             "a:b",
             "=x",
             ":",

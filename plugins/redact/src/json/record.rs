@@ -3,6 +3,7 @@
 
 use crate::detect::named::Strength;
 use crate::engine::{Engine, Role, is_phone_name};
+use crate::json::pairs::Pairs;
 use crate::json::reader::{Event, NotJson, Reader, Text};
 use crate::views::View;
 
@@ -22,6 +23,7 @@ pub enum Outcome {
 pub struct Walker {
     open: Vec<u8>,
     key: View,
+    pairs: Pairs,
     number: Vec<u8>,
     /// Names of members that hold an account.
     accounts: Vec<String>,
@@ -90,6 +92,7 @@ impl Walker {
         let mut secret_above = None;
         let mut removed = false;
         let mut key_before = None;
+        self.pairs.begin();
         let result = loop {
             let depth = reader.depth();
             match reader.next_event() {
@@ -98,7 +101,7 @@ impl Walker {
                 Ok(Event::Key(key)) => {
                     let within = secret_above.map(|_| Strength::Password);
                     role = self.role(engine, text, &key);
-                    role.secret = within.or(role.secret);
+                    role.secret = within.or(role.secret).or_else(|| self.pairs.strength(engine, text, &key));
                     walk.string(engine, &key, Role::default(), false, out);
                     key_before = Some(key.range);
                 }

@@ -6,7 +6,7 @@ use super::random::{digits, grouped, hex, opaque, pick, private_address, stamp, 
 use super::values::{iban_number, nir_number};
 
 /// Every kind of look-alike: what it resembles, and what it is.
-pub(crate) const LOOK_ALIKES: [(&str, &str); 40] = [
+pub(crate) const LOOK_ALIKES: [(&str, &str); 44] = [
     ("card", "wrong check digit"),
     ("card", "no issuer"),
     ("card", "order number"),
@@ -45,6 +45,10 @@ pub(crate) const LOOK_ALIKES: [(&str, &str); 40] = [
     ("named", "placeholder"),
     ("named", "code"),
     ("named", "other name"),
+    ("named", "name and value"),
+    ("credential", "words"),
+    ("credential", "public key"),
+    ("credential", "part of an identifier"),
     ("any", "hash"),
     ("any", "gateway"),
 ];
@@ -134,6 +138,29 @@ pub(crate) fn look_alike(rng: &mut Rng, (kind, what): (&str, &str)) -> String {
                 opaque(rng, 12)
             )
         }
+        ("named", "name and value") => format!(
+            "{{\"name\":\"{}\",\"value\":\"{}\"}}",
+            pick(rng, &["host", "Content-Type", "http.route", "keyType", "X-Request-Id", "café", "passage"]),
+            opaque(rng, 12)
+        ),
+        ("credential", "words") => pick(
+            rng,
+            &[
+                "npm_config_registry",
+                "ghp_yourpersonalaccesstokenhere",
+                "AKIAXXXXXXXXXXXXXXXX",
+                "sk_live_...",
+                "last-modified",
+                "VIA MEDIA",
+                "format_version",
+                "----------------",
+            ],
+        )
+        .to_owned(),
+        ("credential", "public key") => {
+            format!("-----BEGIN {0}-----\n{1}\n-----END {0}-----", pick(rng, &["CERTIFICATE", "PUBLIC KEY"]), hex(rng, 60))
+        }
+        ("credential", "part of an identifier") => format!("{}{}", pick(rng, &["task_live_", "XAKIA", "high_", "pk_live_"]), hex(rng, 24)),
         ("any", "hash") => {
             let length = [32, 40, 64][rng.usize(..3)];
             hex(rng, length)

@@ -16,7 +16,7 @@ fn planted(spelling: &'static str, value: String) -> Planted {
 }
 
 /// Every kind and how many spellings it has.
-pub(crate) const KINDS: [(&str, u8); 10] = [
+pub(crate) const KINDS: [(&str, u8); 11] = [
     ("email", 6),
     ("card", 6),
     ("iban", 5),
@@ -25,7 +25,8 @@ pub(crate) const KINDS: [(&str, u8); 10] = [
     ("ip", 6),
     ("jwt", 4),
     ("bearer", 5),
-    ("named", 11),
+    ("credential", 9),
+    ("named", 13),
     ("account", 2),
 ];
 
@@ -40,6 +41,7 @@ pub(crate) fn value(rng: &mut Rng, kind: &str, spelling: u8) -> Planted {
         "ip" => address(rng, spelling),
         "jwt" => jwt(rng, spelling),
         "bearer" => bearer(rng, spelling),
+        "credential" => credential(rng, spelling),
         "named" => named(rng, spelling),
         _ => account(rng, spelling),
     }
@@ -267,7 +269,7 @@ fn bearer(rng: &mut Rng, spelling: u8) -> Planted {
 }
 
 fn named(rng: &mut Rng, spelling: u8) -> Planted {
-    const NAMES: [&str; 21] = [
+    const NAMES: [&str; 31] = [
         "client_secret",
         "access_token",
         "refresh_token",
@@ -289,6 +291,16 @@ fn named(rng: &mut Rng, spelling: u8) -> Planted {
         "private_key",
         "smtpPass",
         "CLIENT_SECRET",
+        "motdepasse",
+        "mot_de_passe",
+        "motDePasse",
+        "mdp",
+        "clé_api",
+        "contraseña",
+        "clave_secreta",
+        "passwort",
+        "Kennwort",
+        "zugriffstoken",
     ];
     let name = pick(rng, &NAMES);
     let value = match rng.u8(..4) {
@@ -308,9 +320,38 @@ fn named(rng: &mut Rng, spelling: u8) -> Planted {
         7 => ("map", format!("{{user=x, {name}={value}, z=1}}")),
         8 => ("quoted", format!("{name}='{value}'")),
         9 => ("arrow", format!("{name} => '{value}'")),
+        10 => ("name and value", format!("{{\"name\":\"{name}\",\"value\":\"{value}\"}}")),
+        11 => ("value and key", format!("{{\"value\": \"{value}\", \"type\": \"x\", \"key\": \"{name}\"}}")),
         _ => return Planted { spelling: "in a URL's authority", text: format!("https://user:{value}@host.example/x"), value },
     };
     Planted { spelling, text, value }
+}
+
+/// Keys in the forms that services give them out in, and private keys.
+fn credential(rng: &mut Rng, spelling: u8) -> Planted {
+    let alone = |rng: &mut Rng, length: usize| -> String { (0..length).map(|_| rng.alphanumeric()).collect() };
+    match spelling {
+        0 => {
+            let body: String = (0..16).map(|_| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[rng.usize(..32)])).collect();
+            planted("AWS", format!("{}{body}", pick(rng, &["AKIA", "ASIA"])))
+        }
+        1 => planted("Google", format!("AIza{}", opaque(rng, 35))),
+        2 => planted("GitHub", format!("{}{}", pick(rng, &["ghp_", "gho_", "ghs_"]), alone(rng, 36))),
+        3 => planted("GitHub, fine-grained", format!("github_pat_{}_{}", alone(rng, 22), alone(rng, 59))),
+        4 => planted("GitLab", format!("glpat-{}", opaque(rng, 20))),
+        5 => {
+            let (first, second) = (digits(rng, 12), digits(rng, 12));
+            planted("Slack", format!("{}-{first}-{second}-{}", pick(rng, &["xoxb", "xoxp", "xoxa"]), alone(rng, 24)))
+        }
+        6 => planted("Stripe", format!("{}{}", pick(rng, &["sk_live_", "rk_live_"]), alone(rng, 24))),
+        7 => planted("npm", format!("npm_{}", alone(rng, 36))),
+        _ => {
+            let label = pick(rng, &["PRIVATE KEY", "RSA PRIVATE KEY", "OPENSSH PRIVATE KEY"]);
+            let lines: Vec<_> = (0..4).map(|_| base64(&alone(rng, 48))).collect();
+            let value = lines.join("\n");
+            Planted { spelling: "PEM", text: format!("-----BEGIN {label}-----\n{value}\n-----END {label}-----"), value }
+        }
+    }
 }
 
 fn account(rng: &mut Rng, spelling: u8) -> Planted {

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::Component;
 use crate::{Error, Language, component};
+use tamis_config::FileError;
 use tools::{COMPONENTIZE, ESBUILD, Tool};
 
 /// The contract that components are made for.
@@ -37,7 +38,7 @@ pub(super) fn components(folders: &[PathBuf], out: &Path, on_message: &mut dyn F
 }
 
 fn build(folder: &Path, out: &Path, on_message: &mut dyn FnMut(&str)) -> Result<Component, Error> {
-    let folder = folder.canonicalize().map_err(Error::file(folder))?;
+    let folder = folder.canonicalize().map_err(FileError::at(folder))?;
     let name = folder.file_name().and_then(|name| name.to_str()).ok_or_else(|| not_a_plugin(&folder, "its folder has no name"))?.to_owned();
     let main = main(&folder)?;
     let path = std::env::var_os("PATH");
@@ -62,7 +63,7 @@ fn build(folder: &Path, out: &Path, on_message: &mut dyn FnMut(&str)) -> Result<
 /// The file that `package.json` calls `main`.
 fn main(folder: &Path) -> Result<PathBuf, Error> {
     let manifest = folder.join("package.json");
-    let text = fs::read(&manifest).map_err(Error::file(&manifest))?;
+    let text = fs::read(&manifest).map_err(FileError::at(&manifest))?;
     let manifest: serde_json::Value =
         serde_json::from_slice(&text).map_err(|error| not_a_plugin(folder, format!("package.json is not JSON: {error}")))?;
     let main = manifest.get("main").map_or(Some("index.js"), |main| main.as_str());
@@ -87,13 +88,13 @@ fn bundle(esbuild: &Tool, folder: &Path, main: &Path, on_message: &mut dyn FnMut
 
 /// A component of the script, made in a folder of its own so that nothing of this machine's paths gets in.
 fn componentized(tool: &Tool, folder: &Path, script: &[u8], on_message: &mut dyn FnMut(&str)) -> Result<Vec<u8>, Error> {
-    let work = tempfile::tempdir().map_err(Error::file(std::env::temp_dir()))?;
+    let work = tempfile::tempdir().map_err(FileError::at(std::env::temp_dir()))?;
     let work = work.path();
     for (name, bytes) in [("plugin.wit", CONTRACT.as_bytes()), ("plugin.js", script)] {
         let path = work.join(name);
-        fs::write(&path, bytes).map_err(Error::file(&path))?;
+        fs::write(&path, bytes).map_err(FileError::at(&path))?;
     }
-    let program = tool.path.canonicalize().map_err(Error::file(&tool.path))?;
+    let program = tool.path.canonicalize().map_err(FileError::at(&tool.path))?;
     let mut command = Command::new(program);
     command.args(COMPONENTIZE_ARGUMENTS).args(["--wit", "plugin.wit", "--js", "plugin.js", "--output", "plugin.wasm"]).current_dir(work);
     for line in String::from_utf8_lossy(&run(command, COMPONENTIZE, b"", folder, on_message)?).lines().filter(|line| line.contains("rror"))
@@ -101,7 +102,7 @@ fn componentized(tool: &Tool, folder: &Path, script: &[u8], on_message: &mut dyn
         on_message(line);
     }
     let path = work.join("plugin.wasm");
-    fs::read(&path).map_err(Error::file(&path))
+    Ok(fs::read(&path).map_err(FileError::at(&path))?)
 }
 
 /// Runs a program with `input`; its output. What it says goes to `on_message`.
@@ -137,13 +138,13 @@ fn hash(script: &[u8], componentize: &Tool) -> String {
 /// Keeps a component for the next build, in place of the plugin's older ones.
 fn keep(path: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     let Some(folder) = path.parent() else { return Ok(()) };
-    fs::create_dir_all(folder).map_err(Error::file(folder))?;
+    fs::create_dir_all(folder).map_err(FileError::at(folder))?;
     let is_old = |file: &str| {
         file.strip_prefix(name)
             .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".wasm"))
             .is_some_and(|hash| hash.len() == 32 && !hash.contains('-'))
     };
-    for entry in fs::read_dir(folder).map_err(Error::file(folder))?.flatten() {
+    for entry in fs::read_dir(folder).map_err(FileError::at(folder))?.flatten() {
         if entry.file_name().to_str().is_some_and(is_old) {
             let _ = fs::remove_file(entry.path());
         }

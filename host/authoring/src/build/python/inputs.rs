@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use tamis_config::FileError;
 use wasmparser::{Parser, Payload};
 
 use super::stage::Stage;
@@ -29,7 +30,7 @@ pub(super) fn digest(stage: &Stage, tool_version: &str) -> Result<String, Error>
     for root in [stage.wit(), stage.app()] {
         for path in files(&root)? {
             let name = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().into_owned();
-            add(&name, &fs::read(&path).map_err(Error::file(&path))?);
+            add(&name, &fs::read(&path).map_err(FileError::at(&path))?);
         }
     }
     if let Some(folder) = stage.site_packages() {
@@ -83,7 +84,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 /// The names in a folder, sorted.
 fn names(folder: &Path) -> Result<Vec<String>, Error> {
-    let entries = fs::read_dir(folder).map_err(Error::file(folder))?;
+    let entries = fs::read_dir(folder).map_err(FileError::at(folder))?;
     let mut names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     Ok(names)

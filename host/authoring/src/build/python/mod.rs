@@ -14,6 +14,7 @@ use super::Component;
 use crate::{Error, Language, component};
 use project::Project;
 use stage::Stage;
+use tamis_config::FileError;
 use tool::Tool;
 
 pub use stage::SDK;
@@ -56,14 +57,14 @@ fn componentize(project: &Project, tool: &Tool, stage: &Stage, on_message: &mut 
     let mut child = command.spawn().map_err(|source| Error::Start { program: tool.path.display().to_string(), source })?;
     if let Some(messages) = child.stderr.take() {
         for line in BufReader::new(messages).split(b'\n') {
-            let line = line.map_err(Error::file(&project.folder))?;
+            let line = line.map_err(FileError::at(&project.folder))?;
             on_message(String::from_utf8_lossy(&line).trim_end());
         }
     }
-    let status = child.wait().map_err(Error::file(&project.folder))?;
+    let status = child.wait().map_err(FileError::at(&project.folder))?;
     if !status.success() {
         return Err(Error::Componentize { folder: project.folder.clone(), status: status.to_string() });
     }
     let component = stage.component();
-    fs::read(&component).map_err(Error::file(component))
+    Ok(fs::read(&component).map_err(FileError::at(component))?)
 }

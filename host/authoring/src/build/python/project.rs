@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use tamis_config::FileError;
 
 use crate::Error;
 
@@ -49,9 +50,9 @@ struct Table {
 impl Project {
     /// Reads the project in `folder`.
     pub(super) fn read(folder: &Path) -> Result<Self, Error> {
-        let folder = folder.canonicalize().map_err(Error::file(folder))?;
+        let folder = folder.canonicalize().map_err(FileError::at(folder))?;
         let path = folder.join(MANIFEST);
-        let text = fs::read_to_string(&path).map_err(Error::file(&path))?;
+        let text = fs::read_to_string(&path).map_err(FileError::at(&path))?;
         let wrong = |reason: String| Error::NotAPlugin { folder: folder.clone(), reason };
         let manifest: Manifest = toml::from_str(&text).map_err(|error| wrong(format!("{MANIFEST}: {}", error.to_string().trim_end())))?;
         let table = manifest.tool.and_then(|tool| tool.tamis).ok_or_else(|| {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tamis_config::FileError;
+
 use super::project::Project;
 use crate::Error;
 
@@ -40,7 +42,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Copies what the project builds of.
     pub(super) fn fill(project: &Project) -> Result<Self, Error> {
-        let folder = tempfile::tempdir().map_err(Error::file(std::env::temp_dir()))?;
+        let folder = tempfile::tempdir().map_err(FileError::at(std::env::temp_dir()))?;
         let stage = Self { folder, site_packages: project.site_packages.clone() };
         write(&stage.wit(), "plugin.wit", WIT)?;
         let entry = format!(
@@ -62,7 +64,7 @@ impl Stage {
         }
         // The form in which the tool looks for a virtual environment.
         let empty = stage.virtual_env().join("lib/python3/site-packages");
-        fs::create_dir_all(&empty).map_err(Error::file(empty))?;
+        fs::create_dir_all(&empty).map_err(FileError::at(empty))?;
         Ok(stage)
     }
 
@@ -101,19 +103,20 @@ impl Stage {
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
-    fs::create_dir_all(folder).map_err(Error::file(folder))?;
+    fs::create_dir_all(folder).map_err(FileError::at(folder))?;
     let path = folder.join(name);
-    fs::write(&path, text).map_err(Error::file(path))
+    Ok(fs::write(&path, text).map_err(FileError::at(path))?)
 }
 
 /// Copies a file or a folder without what Python compiled there.
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     if !from.is_dir() {
-        return fs::copy(from, to).map(|_| ()).map_err(Error::file(from));
+        fs::copy(from, to).map_err(FileError::at(from))?;
+        return Ok(());
     }
-    fs::create_dir_all(to).map_err(Error::file(to))?;
-    for entry in fs::read_dir(from).map_err(Error::file(from))? {
-        let entry = entry.map_err(Error::file(from))?;
+    fs::create_dir_all(to).map_err(FileError::at(to))?;
+    for entry in fs::read_dir(from).map_err(FileError::at(from))? {
+        let entry = entry.map_err(FileError::at(from))?;
         if entry.file_name() != "__pycache__" {
             copy(&entry.path(), &to.join(entry.file_name()))?;
         }

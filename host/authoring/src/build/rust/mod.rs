@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::Component;
 use crate::{Error, Language, component};
+use tamis_config::FileError;
 use toolchain::{Toolchain, detect};
 pub(crate) use workspace::cargo;
 use workspace::{Workspace, group, is_cdylib};
@@ -27,7 +28,7 @@ pub(super) fn components(folders: &[PathBuf], on_message: &mut dyn FnMut(&str)) 
         on_message(&format!("guest toolchain: {toolchain}"));
         let modules = compile(&workspace, &toolchain, on_message)?;
         for (plugin, module) in workspace.crates.into_iter().zip(modules) {
-            let module = fs::read(&module).map_err(Error::file(&module))?;
+            let module = fs::read(&module).map_err(FileError::at(&module))?;
             let bytes = component::encode(&plugin.name, &module)?;
             components.push(Component { name: plugin.name, folder: plugin.folder, language: Language::Rust, bytes });
         }
@@ -60,14 +61,14 @@ fn compile(workspace: &Workspace, toolchain: &Toolchain, on_message: &mut dyn Fn
     });
     if let Some(messages) = child.stderr.take() {
         for line in BufReader::new(messages).split(b'\n') {
-            let line = line.map_err(Error::file(&workspace.root))?;
+            let line = line.map_err(FileError::at(&workspace.root))?;
             on_message(String::from_utf8_lossy(&line).trim_end());
         }
     }
-    let status = child.wait().map_err(Error::file(&workspace.root))?;
+    let status = child.wait().map_err(FileError::at(&workspace.root))?;
     let failed = |status: String| Error::Compile { workspace: workspace.root.clone(), status };
     let reports = match reports.join() {
-        Ok(reports) => reports.map_err(Error::file(&workspace.root))?,
+        Ok(reports) => reports.map_err(FileError::at(&workspace.root))?,
         Err(_) => return Err(failed("its report could not be read".to_owned())),
     };
     if !status.success() {

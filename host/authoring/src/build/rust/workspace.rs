@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use tamis_config::FileError;
 
 use super::toolchain::without_installing;
 use crate::Error;
@@ -38,7 +39,7 @@ pub(crate) fn group(folders: &[PathBuf]) -> Result<Vec<Workspace>, Error> {
     let mut workspaces: Vec<Workspace> = Vec::new();
     let mut names: Vec<(String, PathBuf)> = Vec::new();
     for folder in folders {
-        let folder = folder.canonicalize().map_err(Error::file(folder))?;
+        let folder = folder.canonicalize().map_err(FileError::at(folder))?;
         let (root, found) = find(&folder)?;
         if let Some((_, other)) = names.iter().find(|(name, _)| *name == found.name) {
             return Err(Error::NotAPlugin {
@@ -143,7 +144,7 @@ mod tests {
         assert!(error.contains("crate-type = [\"cdylib\", \"rlib\"]"), "{error}");
 
         let absent = group(&[folder.path().join("absent")]).expect_err("no folder");
-        assert!(matches!(absent, Error::File { .. }), "{absent}");
+        assert!(matches!(absent, Error::File(_)), "{absent}");
         let empty = group(&[folder.path().to_owned()]).expect_err("no Cargo.toml");
         assert!(matches!(empty, Error::NotACrate { .. }), "{empty}");
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
+use tamis_config::FileError;
 
 use super::{Manifest, string, text, wrong};
 use crate::Error;
@@ -17,7 +18,7 @@ const SDK: &str = "tamis-plugin";
 /// Reads the package and the crates that it is built of. Those that only run while it is built (macros, build scripts) are parts
 /// that are not shipped.
 pub(super) fn read(manifest: &Path) -> Result<(Manifest, Vec<Part>), Error> {
-    let manifest = &manifest.canonicalize().map_err(Error::file(manifest))?;
+    let manifest = &manifest.canonicalize().map_err(FileError::at(manifest))?;
     let mut cargo = cargo();
     cargo
         // The build has fetched everything and written the lock file; nothing is to change here.

@@ -7,6 +7,7 @@ mod pyproject;
 use std::path::Path;
 
 use serde_json::Value;
+use tamis_config::FileError;
 
 use crate::Error;
 use crate::sbom::Part;
@@ -62,8 +63,8 @@ pub fn read(folder: &Path) -> Result<(Manifest, Vec<Part>), Error> {
 fn text(path: &Path) -> Result<String, Error> {
     use std::io::Read;
     let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(Error::file(path))?;
-    file.take(MANIFEST_BYTES_MAX).read_to_string(&mut text).map_err(Error::file(path))?;
+    let file = std::fs::File::open(path).map_err(FileError::at(path))?;
+    file.take(MANIFEST_BYTES_MAX).read_to_string(&mut text).map_err(FileError::at(path))?;
     Ok(text)
 }
 

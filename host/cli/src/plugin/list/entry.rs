@@ -81,10 +81,9 @@ impl Entry {
 
 /// The components of a folder, by name. Files that are none are told.
 pub(super) fn in_folder(folder: &Path) -> Result<Found, Error> {
-    let wrong = |source| Error::File { path: folder.to_owned(), source };
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(wrong)? {
-        let path = entry.map_err(wrong)?.path();
+    for entry in std::fs::read_dir(folder).map_err(tamis_config::FileError::at(folder))? {
+        let path = entry.map_err(tamis_config::FileError::at(folder))?.path();
         if path.extension().is_some_and(|extension| extension == "wasm") {
             paths.push(path);
         }

@@ -4,16 +4,12 @@ use super::entry::Entry;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
-use tamis_config::escaped;
+use tamis_config::{FileError, escaped};
 use tamis_registry::Error;
 
 /// Writes the pages.
 pub(super) fn write(folder: &Path, entries: &[Entry]) -> Result<(), Error> {
-    let wrong = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::File { path, source }
-    };
-    std::fs::create_dir_all(folder).map_err(wrong(folder))?;
+    std::fs::create_dir_all(folder).map_err(FileError::at(folder))?;
     let mut taken = BTreeSet::from(["readme.md".to_owned()]);
     let mut index = String::from("# Plugins\n\n| plugin | version | owner | signed by | used by |\n|---|---|---|---|---|\n");
     for entry in entries {
@@ -32,10 +28,10 @@ pub(super) fn write(folder: &Path, entries: &[Entry]) -> Result<(), Error> {
             users.join(", ")
         );
         let path = folder.join(&file);
-        std::fs::write(&path, page(entry)).map_err(wrong(&path))?;
+        std::fs::write(&path, page(entry)).map_err(FileError::at(&path))?;
     }
     let path = folder.join("README.md");
-    std::fs::write(&path, index).map_err(wrong(&path))
+    Ok(std::fs::write(&path, index).map_err(FileError::at(&path))?)
 }
 
 fn page(entry: &Entry) -> String {

@@ -146,20 +146,3 @@ fn personal_data_is_in_six_records_of_a_hundred() {
     let moved = format!("{}1527{}", &iban[start + 4..start + 27], &iban[start + 2..start + 4]);
     assert_eq!(moved.bytes().fold(0, |rest, byte| (rest * 10 + u32::from(byte - b'0')) % 97), 1, "{iban}");
 }
-
-#[test]
-#[ignore = "prints a figure that depends on the machine"]
-fn speed() {
-    let mut generator = Generator::new(9);
-    let mut out = Vec::with_capacity(1 << 20);
-    let (count, mut bytes, start) = (1_000_000, 0, std::time::Instant::now());
-    for _ in 0..count {
-        if out.len() > 1 << 19 {
-            bytes += out.len();
-            out.clear();
-        }
-        generator.record(&mut out);
-    }
-    let seconds = start.elapsed().as_secs_f64();
-    println!("{:.0} records/s, {:.0} MB/s", f64::from(count) / seconds, (bytes + out.len()) as f64 / seconds / 1e6);
-}

@@ -80,6 +80,7 @@ impl<'a> Follow<'a> {
         }
         self.looks += 1;
         let mut wanted = Vec::new();
+        self.outlet.reading(discovery.files.iter().map(|found| self.positions.reading(found)).collect());
         for found in discovery.files {
             let known = self.positions.by_key.get(&found.key).copied();
             let Some(track) = known.and_then(|id| self.positions.tracks.get_mut(&id)) else {

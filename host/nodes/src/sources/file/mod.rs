@@ -73,11 +73,7 @@ impl Follow<'_> {
             let patterns: Vec<String> = source.paths.iter().map(|p| format!("`{}`", p.shown())).collect();
             return Err(SourceError::NoFile { patterns: patterns.join(", ") });
         }
-        let unread = |found: &Found| {
-            let known = self.positions.by_key.get(&found.key).and_then(|id| self.positions.tracks.get(id));
-            found.look.size.saturating_sub(known.map_or(0, |track| track.read.end()))
-        };
-        let expected = wanted.iter().map(unread).sum();
+        let expected = wanted.iter().map(|found| self.positions.reading(found)).map(|file| file.size.saturating_sub(file.read)).sum();
         self.outlet.expect(expected);
         let mut sent = self.read_found()?;
         for found in wanted {

@@ -1,7 +1,8 @@
 //! The tracks of a source, and their checkpoint.
 
+use super::discover::Found;
 use super::track::{Entry, State, Track, now_s};
-use crate::sources::{Outlet, RunOptions, SourceError};
+use crate::sources::{Outlet, Reading, RunOptions, SourceError};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -47,6 +48,12 @@ pub(super) struct Positions {
 }
 
 impl Positions {
+    /// How far a file is read that was found.
+    pub(super) fn reading(&self, found: &Found) -> Reading {
+        let known = self.by_key.get(&found.key).and_then(|id| self.tracks.get(id));
+        Reading { path: found.path.clone(), size: found.look.size, read: known.map_or(0, |track| track.read.end()) }
+    }
+
     /// Reads the checkpoint. What is done about a damaged one is said in the log and counted.
     pub(super) fn load(source: &FileSource, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<Self, SourceError> {
         let store = CheckpointFile::new(&options.data_dir, &options.name);

@@ -35,8 +35,9 @@
 //!     }
 //! }
 //!
-//! let run = harness::<Next>(json!({})).unwrap().run(json!([{"a": 1}, {"a": "x"}]));
+//! let run = harness::<Next>(json!({}))?.run(json!([{"a": 1}, {"a": "x"}]));
 //! assert_eq!(run.records, [json!({"a": 1, "sums": {"b": 2}}), json!({"a": "x"})]);
+//! # Ok::<(), String>(())
 //! ```
 
 mod apply;

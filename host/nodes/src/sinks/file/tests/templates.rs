@@ -231,25 +231,3 @@ fn lines_that_go_to_several_files_are_never_split_by_a_rotation() {
         assert!(found == expected, "{names:?}");
     }
 }
-
-#[test]
-#[ignore = "prints figures that depend on the machine"]
-fn speed() {
-    const PARCEL: usize = 1_000;
-    for (path, tenants) in [("a.ndjson", 1), ("%{tenant}.ndjson", 1), ("%{tenant}.ndjson", 50), ("%{both}.ndjson", 50)] {
-        let bench = Bench::new(path);
-        let mut sink = bench.open();
-        let pad = "x".repeat(400);
-        let parcel: String = (0..PARCEL)
-            .map(|n| {
-                let (one, other) = (n % tenants, (n * 7) % tenants);
-                format!("{{\"tenant\":\"t{one}\",\"both\":[\"t{one}\",\"t{other}\"],\"pad\":\"{pad}\"}}\n")
-            })
-            .collect();
-        let start = std::time::Instant::now();
-        for _ in 0..300 {
-            write(&mut sink, &parcel);
-        }
-        println!("{path}, {tenants} tenants: {} ns a record", start.elapsed().as_nanos() / (300 * PARCEL as u128));
-    }
-}

@@ -1,6 +1,6 @@
 //! A source that runs on a thread of its own over a real folder, and an outlet that the test steers.
 
-use crate::sources::{Outlet, RunOptions, SourceError, Stream};
+use crate::sources::{Outlet, Reading, RunOptions, SourceError, Stream};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ pub(super) struct Shared {
     pub(super) records: Vec<(String, u64, String)>,
     pub(super) rejected: Vec<(u64, String)>,
     pub(super) events: BTreeMap<&'static str, u64>,
+    pub(super) reading: Vec<Reading>,
     safe: BTreeMap<u64, u64>,
     pending: Vec<(u64, u64)>,
     acknowledge: bool,
@@ -73,6 +74,10 @@ impl Outlet for Sink {
     }
 
     fn expect(&mut self, _: u64) {}
+
+    fn reading(&mut self, files: Vec<Reading>) {
+        self.lock().reading = files;
+    }
 
     fn event(&mut self, event: &'static str, count: u64) {
         *self.lock().events.entry(event).or_default() += count;
