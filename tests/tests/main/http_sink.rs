@@ -15,7 +15,7 @@ fn config(address: &str, options: &str) -> String {
 sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
 pipelines: {{ main: {{ from: [in], to: [web], dead_letters: [failed] }} }}
 sinks:
-  web: {{ type: http, url: 'http://{address}/in', {options} retry: {{ initial: 10ms, max: 200ms }} }}
+  web: {{ type: http, url: 'http://{address}/in', {options} batch: {{ records: 64, age: 0s }}, retry: {{ initial: 10ms, max: 200ms }} }}
   failed: {{ type: file, path: failed.ndjson }}
 settings: {{ admin: off, lanes: 2, batch: {{ records: 64 }} }}"
     )
