@@ -31,8 +31,8 @@ pub struct Tools {
     /// The components that were loaded, until somebody takes them.
     components: Mutex<BTreeMap<String, Component>>,
     pub(crate) plugins: BTreeMap<String, Loaded>,
-    /// Digest and version of the plugins that these take over from.
-    before: BTreeMap<String, (String, Option<String>)>,
+    /// Digest and version of the plugins that these are to take over from, where some run.
+    before: Option<BTreeMap<String, (String, Option<String>)>>,
     pub(crate) programs: HashMap<(String, usize), Program>,
 }
 
@@ -52,7 +52,7 @@ impl Tools {
 
     fn with(sandbox: Result<Sandbox, String>, options: SandboxOptions, admission: Admission) -> Self {
         let (components, plugins, programs) = (Mutex::default(), BTreeMap::new(), HashMap::new());
-        Self { sandbox, options, admission, components, plugins, before: BTreeMap::new(), programs }
+        Self { sandbox, options, admission, components, plugins, before: None, programs }
     }
 
     /// The components that were loaded, by the plugin's name, for whoever keeps them; they are given once.
@@ -72,7 +72,7 @@ impl Tools {
             _ => Self::new(config, cache, keep),
         };
         let known = |(name, loaded): (&String, &Loaded)| (name.clone(), (loaded.plugin.digest().to_owned(), loaded.version.clone()));
-        Self { before: self.plugins.iter().map(known).collect(), ..after }
+        Self { before: Some(self.plugins.iter().map(known).collect()), ..after }
     }
 }
 
@@ -127,7 +127,8 @@ impl Toolbox for Tools {
         for note in &admitted.notes {
             tracing::warn!(plugin = name, "{note}");
         }
-        let loaded = sandbox.load(name, &admitted.wasm, &limits(plugin)).map_err(|error| {
+        let load = if self.before.is_some() { Sandbox::load_beside } else { Sandbox::load };
+        let loaded = load(sandbox, name, &admitted.wasm, &limits(plugin)).map_err(|error| {
             let message = error.to_string();
             let prefix = format!("plugin `{name}`");
             let message = message.strip_prefix(&prefix).map_or(message.as_str(), |m| m.trim_start_matches(':').trim_start()).to_string();
@@ -141,7 +142,8 @@ impl Toolbox for Tools {
             help: Some(format!("look at plugins.{name}.config and the plugin's documentation")),
         })?;
         let version = tamis_registry::facts(&admitted.wasm).version;
-        let before = self.before.get(name).map(|(digest, version)| (digest.as_str(), version.as_deref()));
+        let before =
+            self.before.as_ref().and_then(|before| before.get(name)).map(|(digest, version)| (digest.as_str(), version.as_deref()));
         let planned = PluginPlan {
             component: plugin.component.value.shown().into(),
             digest: loaded.digest().into(),

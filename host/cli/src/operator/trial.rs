@@ -114,7 +114,8 @@ mod tests {
             "main": { "records": 10, "records_differ": 2, "fields": { "tenant": 2 }, "steps": { "owner": 2 }, "ns_candidate": 5 } } } });
         let text = text(&report);
         assert!(
-            text.starts_with("shadow on 5 % of the frames for 3 s: 10 records, 2 differ") && text.ends_with("    first after owner: 2\n    ~ tenant: 2\n"),
+            text.starts_with("shadow on 5 % of the frames for 3 s: 10 records, 2 differ")
+                && text.ends_with("    first after owner: 2\n    ~ tenant: 2\n"),
             "{text}"
         );
     }

@@ -66,7 +66,8 @@ impl ShadowReport {
 
     /// The step, as `pipeline/step`, after which most of those that differ first do.
     pub fn first_step(&self) -> Option<String> {
-        let steps = self.pipelines.iter().flat_map(|(pipeline, entry)| entry.steps.iter().map(move |(step, count)| (count, pipeline, step)));
+        let steps =
+            self.pipelines.iter().flat_map(|(pipeline, entry)| entry.steps.iter().map(move |(step, count)| (count, pipeline, step)));
         steps.max_by_key(|(count, ..)| **count).map(|(_, pipeline, step)| format!("{pipeline}/{step}"))
     }
 }

@@ -91,8 +91,7 @@ pub(super) struct Side {
 impl Side {
     pub(super) fn new(config: &Config, plan: &Plan, tools: &Tools) -> Result<Self, StartError> {
         let (took, pipeline, looking) = (Arc::<Mutex<Took>>::default(), Arc::new(Mutex::new(Arc::from(""))), Arc::default());
-        let noting =
-            Noting { took: Arc::clone(&took), pipeline: Arc::clone(&pipeline), here: false, looking: Arc::clone(&looking) };
+        let noting = Noting { took: Arc::clone(&took), pipeline: Arc::clone(&pipeline), here: false, looking: Arc::clone(&looking) };
         Ok(Self { lane: Offline::new(config, plan, tools, Box::new(noting))?, took, pipeline, looking })
     }
 
