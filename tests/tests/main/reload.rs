@@ -432,10 +432,10 @@ fn an_upgrade_is_told_by_its_versions_and_stops_where_it_asks_for_more() {
     for arguments in [&["reload"][..], &["reload", "--dry-run"], &["reload", "--shadow", "5%"], &["reload", "--canary", "5%"]] {
         let run = site.run(arguments);
         assert_eq!(run.code, Some(1), "{run}");
-        let refused = format!("refused: not sound, generation 1 goes on: tamis.yaml:4:3: {LINE}");
+        let refused = format!("refused: not sound, generation 1 goes on: tamis.yaml:5:3: {LINE}");
         assert!(run.text().starts_with(&refused), "{refused}: {run}");
         // The cure is told with the line that it is for.
-        assert!(run.err.contains(LINE) && run.err.contains("grant: { read: [AppliOwner], write: [by], drop: false }"), "{run}");
+        assert!(run.err.contains(LINE) && run.err.contains("grant: { read: [AppliOwner], write: [by] }"), "{run}");
     }
     append(&site, "{\"n\":0}\n");
     eventually("it is out", || out(&site).len() == 1);
@@ -443,7 +443,10 @@ fn an_upgrade_is_told_by_its_versions_and_stops_where_it_asks_for_more() {
 
     site.config(&yaml("AppliOwner"));
     let run = site.run(["reload", "--dry-run"]);
-    assert!(run.code == Some(0) && run.text().contains("  ~ plugin tenant: 1.2.0 → 1.3.0; now reads `AppliOwner`; its grant changes\n"), "{run}");
+    assert!(
+        run.code == Some(0) && run.text().contains("  ~ plugin tenant: 1.2.0 → 1.3.0; now reads `AppliOwner`; its grant changes\n"),
+        "{run}"
+    );
     let run = site.run(["reload"]);
     assert_eq!(run.code, Some(0), "{run}");
     append(&site, "{\"n\":1}\n");

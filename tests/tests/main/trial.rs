@@ -165,7 +165,8 @@ fn a_canary_shares_sources_and_sinks_and_ends_with_a_reload() {
 /// What `tamis reload` with these arguments says, and its exit code.
 fn reload(site: &Site, arguments: &[&str]) -> (Option<i32>, serde_json::Value) {
     let run = site.run([&["reload", "--output", "json"], arguments].concat());
-    (run.code, run.json())
+    // A trial that is over is no trial: the answer is no.
+    (run.code, if run.code == Some(0) { run.json() } else { serde_json::Value::Null })
 }
 
 #[test]
@@ -186,7 +187,7 @@ fn a_shadow_finds_one_record_in_a_thousand_and_an_equal_candidate_is_promoted() 
             if code == Some(0) {
                 seen = report;
             }
-            get(&address, "/v1/trial")["error"].is_string()
+            code == Some(1)
         });
         let (told, main) = (last(), &seen["shadow"]["pipelines"]["main"]);
         assert_eq!((&told["result"], &told["asked"], &told["why"]), (&"gave_up".into(), &"shadow".into(), &"planted".into()), "{told}");
