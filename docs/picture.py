@@ -15,7 +15,8 @@ def spans(line: str) -> str:
         if part.startswith("\x1b["):
             colour = COLOURS.get(part[2:-1])
         elif part:
-            text = html.escape(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", part))
+            # Blanks that viewers do not fold.
+            text = html.escape(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", part)).replace(" ", "\u00a0")
             out += f'<tspan fill="{colour}">{text}</tspan>' if colour else text
     return out
 
@@ -26,7 +27,7 @@ width = round(min(COLUMNS_MAX, max(map(len, plain))) * CHARACTER) + 2 * MARGIN
 height = len(lines) * LINE + 2 * MARGIN
 print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">')
 print('<rect width="100%" height="100%" rx="6" fill="#0d1117"/>')
-print('<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="13" fill="#e6edf3" xml:space="preserve">')
+print('<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="13" fill="#e6edf3">')
 for number, line in enumerate(lines):
     print(f'<text x="{MARGIN}" y="{MARGIN + 13 + number * LINE}">{spans(line)}</text>')
 print("</g>\n</svg>")
