@@ -88,6 +88,12 @@ test-power: build strace ## Power loss at 300 moments of recorded runs, 4,000 wi
 	POWER_STATES=$(if $(filter long,$(FAULTS)),4000,300) SIM_SEEDS=$(if $(filter long,$(FAULTS)),50000,5000) \
 	    $(CARGO) test --release --locked -p tamis-tests -p tamis-delivery --test main --test simulation -- --nocapture --test-threads 1 power_loss what_is_told
 
+.PHONY: reload-proof
+reload-proof: guests ## 1,000 reloads under two loads, and 100 that compile: what is lost, memory, latency; RELOADS=1000
+	# As the tests are built, so that nothing is compiled a second time with other features.
+	$(CARGO) test --release --locked --workspace --no-run
+	target/release/tamis-reloads $(or $(RELOADS),1000)
+
 .PHONY: plugin-docs
 plugin-docs: plugins python ## The pages of the reference plugins, from their components: docs/reference/plugins
 	@mkdir -p docs/reference/plugins

@@ -5,4 +5,5 @@ pub mod comparison;
 pub mod faults;
 pub mod harness;
 pub mod power;
+pub mod reloads;
 pub mod samples;

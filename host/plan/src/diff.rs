@@ -1,6 +1,6 @@
 //! What is different between two configurations, in words that an operator reads before letting one take over from the other.
 
-use crate::model::{PipelinePlan, Plan, PluginPlan};
+use crate::model::{PipelinePlan, Plan, PluginPlan, upgrade};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -119,17 +119,10 @@ fn parts<T>(
 }
 
 fn plugin(old: &PluginPlan, new: &PluginPlan) -> Vec<String> {
-    let mut details = Vec::new();
-    if old.digest != new.digest {
-        details.push(format!("{} → {}", short(&old.digest), short(&new.digest)));
-    }
+    let mut details: Vec<String> =
+        upgrade((&old.digest, old.version.as_deref()), (&new.digest, new.version.as_deref())).into_iter().collect();
     details.extend(signature(&old.signature, &new.signature));
     details
-}
-
-/// A digest as people compare it.
-fn short(digest: &str) -> &str {
-    digest.get(..19).unwrap_or(digest)
 }
 
 fn signature(old: &Signature, new: &Signature) -> Vec<String> {

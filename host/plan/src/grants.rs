@@ -1,11 +1,12 @@
 //! What a plugin asks for, held against what the operator grants it.
 
-use crate::codes;
+use crate::{PluginPlan, codes};
 use tamis_config::{Diagnostic, Diagnostics, Located, Plugin};
-use tamis_record::{Field, Path, Signature};
+use tamis_record::{Field, Path};
 
 /// Reports every field, output and right that the signature asks for and the grant does not give; and grants that nothing asks for.
-pub(crate) fn check(name: &str, plugin: &Located<Plugin>, signature: &Signature, findings: &mut Diagnostics) {
+pub(crate) fn check(name: &str, plugin: &Located<Plugin>, planned: &PluginPlan, findings: &mut Diagnostics) {
+    let signature = &planned.signature;
     let grant = &plugin.value.grant;
     let mut asks = Vec::new();
     let mut cure = Vec::new();
@@ -50,8 +51,9 @@ pub(crate) fn check(name: &str, plugin: &Located<Plugin>, signature: &Signature,
         }
     }
     if !asks.is_empty() {
+        let upgrade = planned.upgrade.as_ref().map(|upgrade| format!(" {upgrade}")).unwrap_or_default();
         findings.push(
-            Diagnostic::error(codes::NOT_GRANTED, format!("plugin `{name}` asks {}: not granted", asks.join(" and ")))
+            Diagnostic::error(codes::NOT_GRANTED, format!("plugin `{name}`{upgrade} asks {}: not granted", asks.join(" and ")))
                 .at(&plugin.place)
                 .help(format!("if it may, write under plugins.{name}: grant: {}", mapping(&cure))),
         );

@@ -19,6 +19,6 @@ mod types;
 pub use diff::{Change, Kind, diff};
 pub use graph::{to_dot, to_mermaid};
 pub use lineage::{Access, Lineage, lineage};
-pub use model::{Mode, Origin, OutputPlan, PipelinePlan, Plan, PluginPlan, SourcePlan, StepPlan, Target, Way};
+pub use model::{Mode, Origin, OutputPlan, PipelinePlan, Plan, PluginPlan, SourcePlan, StepPlan, Target, Way, upgrade};
 pub use resolve::{Problem, ProgramProblem, Toolbox, plan};
 pub use trials::{TestTarget, resolve_test};

@@ -39,6 +39,12 @@ pub struct PluginPlan {
     pub component: String,
     /// `sha256:…` of the component.
     pub digest: String,
+    /// The version that the component says it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Where it takes the place of other bytes under its name, which: `1.2.0 → 1.3.0`, see [`upgrade`].
+    #[serde(skip)]
+    pub upgrade: Option<String>,
     /// Id of the key that signed it, where the policy asks for one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<String>,
@@ -50,6 +56,29 @@ pub struct PluginPlan {
     pub granted_read: Vec<String>,
     /// Paths granted to write.
     pub granted_write: Vec<String>,
+}
+
+/// A digest as people compare it: its kind and its first 12 digits.
+const DIGEST_CHARS: usize = 19;
+/// Longest version that is told, in characters.
+const VERSION_CHARS_MAX: usize = 40;
+
+/// Two components, each its digest and the version that it says it is, in the words of people: `1.2.0 → 1.3.0` where the versions
+/// tell them apart, else with short digests. `None`: they are the same bytes.
+pub fn upgrade(old: (&str, Option<&str>), new: (&str, Option<&str>)) -> Option<String> {
+    if old.0 == new.0 {
+        return None;
+    }
+    let known = old.1.zip(new.1).is_some_and(|(old, new)| old != new);
+    let word = |(digest, version): (&str, Option<&str>)| {
+        let digest = digest.get(..DIGEST_CHARS).unwrap_or(digest);
+        match version.map(|version| version.chars().take(VERSION_CHARS_MAX).collect::<String>()) {
+            Some(version) if known => version,
+            Some(version) => format!("{version} ({digest})"),
+            None => digest.to_owned(),
+        }
+    };
+    Some(format!("{} → {}", word(old), word(new)))
 }
 
 /// A pipeline.

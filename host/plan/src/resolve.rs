@@ -104,7 +104,7 @@ impl Resolver<'_> {
             }
             match toolbox.plugin(name, &plugin.value) {
                 Ok(resolved) => {
-                    grants::check(name, plugin, &resolved.signature, self.findings);
+                    grants::check(name, plugin, &resolved, self.findings);
                     self.plan.plugins.insert(name.clone(), resolved);
                 }
                 Err(problem) => {

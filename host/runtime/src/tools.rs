@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tamis_config::{Config, Plugin as PluginConfig, StepKind};
 use tamis_nodes::steps::{CompileError, Program, compile_filter, compile_route, compile_vrl};
-use tamis_plan::{PluginPlan, Problem, ProgramProblem, Toolbox, codes};
+use tamis_plan::{PluginPlan, Problem, ProgramProblem, Toolbox, codes, upgrade};
 use tamis_record::Signature;
 use tamis_registry::{Admission, Refusal, RefusalKind};
 use tamis_sandbox::{Limits, Plugin, Sandbox, SandboxOptions};
@@ -18,6 +18,8 @@ pub(crate) struct Loaded {
     pub(crate) signature: Arc<Signature>,
     /// What it has for a batch.
     pub(crate) deadline: Duration,
+    /// The version that the component says it is.
+    version: Option<String>,
 }
 
 /// The bytes of a component, and the text of its signature where the policy asks for one.
@@ -32,6 +34,8 @@ pub struct Tools {
     /// The components that were loaded, until somebody takes them.
     components: Mutex<BTreeMap<String, Component>>,
     pub(crate) plugins: BTreeMap<String, Loaded>,
+    /// Digest and version of the plugins that these are to take over from, where some run.
+    before: Option<BTreeMap<String, (String, Option<String>)>>,
     pub(crate) programs: HashMap<(String, usize), Program>,
 }
 
@@ -51,7 +55,7 @@ impl Tools {
 
     fn with(sandbox: Result<Sandbox, String>, options: SandboxOptions, admission: Admission) -> Self {
         let (components, plugins, programs) = (Mutex::default(), BTreeMap::new(), HashMap::new());
-        Self { sandbox, options, admission, components, plugins, programs }
+        Self { sandbox, options, admission, components, plugins, before: None, programs }
     }
 
     /// The components that were loaded, by the plugin's name, for whoever keeps them; they are given once.
@@ -66,10 +70,12 @@ impl Tools {
             && options.memory_bytes_max <= had.memory_bytes_max
             && options.table_elements_max <= had.table_elements_max
             && options.cache_dir == had.cache_dir;
-        match &self.sandbox {
+        let after = match &self.sandbox {
             Ok(sandbox) if fits => Self::with(Ok(sandbox.clone()), had.clone(), Admission::new(config, keep)),
             _ => Self::new(config, cache, keep),
-        }
+        };
+        let known = |(name, loaded): (&String, &Loaded)| (name.clone(), (loaded.plugin.digest().to_owned(), loaded.version.clone()));
+        Self { before: Some(self.plugins.iter().map(known).collect()), ..after }
     }
 }
 
@@ -124,7 +130,8 @@ impl Toolbox for Tools {
         for note in &admitted.notes {
             tracing::warn!(plugin = name, "{note}");
         }
-        let loaded = sandbox.load(name, &admitted.wasm, &limits(plugin)).map_err(|error| {
+        let load = if self.before.is_some() { Sandbox::load_beside } else { Sandbox::load };
+        let loaded = load(sandbox, name, &admitted.wasm, &limits(plugin)).map_err(|error| {
             let message = error.to_string();
             let prefix = format!("plugin `{name}`");
             let message = message.strip_prefix(&prefix).map_or(message.as_str(), |m| m.trim_start_matches(':').trim_start()).to_string();
@@ -137,9 +144,14 @@ impl Toolbox for Tools {
             message: tamis_config::without_filled(&format!("its `init` failed: {failure}"), &plugin.filled),
             help: Some(format!("look at plugins.{name}.config and the plugin's documentation")),
         })?;
+        let version = tamis_registry::facts(&admitted.wasm).version;
+        let before =
+            self.before.as_ref().and_then(|before| before.get(name)).map(|(digest, version)| (digest.as_str(), version.as_deref()));
         let planned = PluginPlan {
             component: plugin.component.value.shown().into(),
             digest: loaded.digest().into(),
+            upgrade: before.and_then(|before| upgrade(before, (loaded.digest(), version.as_deref()))),
+            version: version.clone(),
             signed_by: admitted.signed_by,
             bytes: loaded.size(),
             signature: signature.clone(),
@@ -148,8 +160,8 @@ impl Toolbox for Tools {
         };
         let components = self.components.get_mut().unwrap_or_else(PoisonError::into_inner);
         components.insert(name.into(), (admitted.wasm, admitted.signature));
-        self.plugins
-            .insert(name.into(), Loaded { plugin: loaded, config, signature: Arc::new(signature), deadline: plugin.limits.deadline });
+        let deadline = plugin.limits.deadline;
+        self.plugins.insert(name.into(), Loaded { plugin: loaded, config, signature: Arc::new(signature), deadline, version });
         Ok(planned)
     }
 

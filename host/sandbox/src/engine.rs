@@ -94,7 +94,19 @@ impl Sandbox {
     /// # Errors
     /// Every variant of [`SandboxError`] but the engine's own; nothing of the plugin runs here.
     pub fn load(&self, name: &str, wasm: &[u8], limits: &Limits) -> Result<Plugin, SandboxError> {
-        let plugin = Plugin::load(&self.inner, name, wasm, limits)?;
+        self.loaded(name, wasm, limits, false)
+    }
+
+    /// [`Sandbox::load`] beside pipelines that run: it gives way to them where it has to compile, and takes longer.
+    ///
+    /// # Errors
+    /// As [`Sandbox::load`].
+    pub fn load_beside(&self, name: &str, wasm: &[u8], limits: &Limits) -> Result<Plugin, SandboxError> {
+        self.loaded(name, wasm, limits, true)
+    }
+
+    fn loaded(&self, name: &str, wasm: &[u8], limits: &Limits, beside: bool) -> Result<Plugin, SandboxError> {
+        let plugin = Plugin::load(&self.inner, name, wasm, limits, beside)?;
         let mut plugins = self.inner.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         plugins.retain(|p| p.strong_count() > 0);
         plugins.push(Arc::downgrade(plugin.diagnostics()));

@@ -11,6 +11,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod background;
 mod bisect;
 mod breaker;
 mod cache;

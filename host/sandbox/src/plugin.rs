@@ -1,5 +1,6 @@
 //! A loaded plugin: compiled code that lanes share, and the way from it to instances.
 
+use crate::background;
 use crate::contract;
 use crate::diagnostics::Diagnostics;
 use crate::engine::{Allocator, Inner};
@@ -53,7 +54,7 @@ impl fmt::Debug for Plugin {
 }
 
 impl Plugin {
-    pub(crate) fn load(sandbox: &Arc<Inner>, name: &str, wasm: &[u8], limits: &Limits) -> Result<Self, SandboxError> {
+    pub(crate) fn load(sandbox: &Arc<Inner>, name: &str, wasm: &[u8], limits: &Limits, beside: bool) -> Result<Self, SandboxError> {
         let plugin = || name.to_owned();
         check_limits(sandbox, name, limits)?;
         check_file(name, wasm, limits)?;
@@ -62,7 +63,9 @@ impl Plugin {
         let (component, cached) = match cached {
             Some(component) => (component, true),
             None => {
-                let component = Component::from_binary(&sandbox.engine, wasm)
+                let compile = || Component::from_binary(&sandbox.engine, wasm);
+                let component = if beside { background::run(compile) } else { compile() };
+                let component = component
                     .map_err(|e| SandboxError::Invalid { plugin: plugin(), reason: crate::failure::printable(&format!("{e:#}"), 1024) })?;
                 (component, false)
             }

@@ -40,6 +40,7 @@ mod power_loss;
 mod registry;
 mod registry_hostile;
 mod reload;
+mod reload_faults;
 mod samples;
 mod signatures;
 mod spool;

@@ -56,6 +56,7 @@ fn a_shadow_tells_what_would_differ_and_changes_nothing() {
     let count = |value: &serde_json::Value| value.as_u64().unwrap();
     assert_eq!(count(&main["records"]), count(&main["records_differ"]), "{report}");
     assert_eq!(count(&main["fields"]["g"]), count(&main["records"]), "{report}");
+    assert_eq!(main["steps"], serde_json::json!({ "stamp": count(&main["records"]) }), "{report}");
     let even = count(&main["fields"]["even"]);
     assert!(
         even * 2 == count(&main["records"]) && count(&main["ns_candidate"]) > 0 && count(&main["memory_bytes_candidate"]) > 0,
@@ -159,4 +160,59 @@ fn a_canary_shares_sources_and_sinks_and_ends_with_a_reload() {
     assert_eq!(address.get("/v1/trial").unwrap().status, 404);
     ended(live);
     assert_eq!(stamps(&site, 2), ["b", "c"]);
+}
+
+/// What `tamis reload` with these arguments says, and its exit code.
+fn reload(site: &Site, arguments: &[&str]) -> (Option<i32>, serde_json::Value) {
+    let run = site.run([&["reload", "--output", "json"], arguments].concat());
+    // A trial that is over is no trial: the answer is no.
+    (run.code, if run.code == Some(0) { run.json() } else { serde_json::Value::Null })
+}
+
+#[test]
+fn a_shadow_finds_one_record_in_a_thousand_and_an_equal_candidate_is_promoted() {
+    let (site, live, address) = started(&config("a"));
+    let load = Load::start(&site);
+    let last = || get(&address, "/v1/generations")["history"].as_array().unwrap().last().unwrap().clone();
+    // One record in 1,000 becomes another; with 64 records a frame, most frames hold none.
+    let planted = step(".g = \"a\"; if mod(to_int!(.n), 1000) == 7 { .planted = true }");
+    for (share, records) in [("100%", 3_000), ("40%", 3_000)] {
+        site.config(&planted);
+        let trial = ["--shadow", share, "--promote-after", "4s", "--max-diff", "0", "--why", "planted"];
+        let (code, told) = reload(&site, &trial);
+        assert_eq!((code, &told["result"], &told["generation"]), (Some(0), &"trying".into(), &1.into()), "{told}");
+        let mut seen = serde_json::Value::Null;
+        eventually("it gave up", || {
+            let (code, report) = reload(&site, &["--trial"]);
+            if code == Some(0) {
+                seen = report;
+            }
+            code == Some(1)
+        });
+        let (told, main) = (last(), &seen["shadow"]["pipelines"]["main"]);
+        assert_eq!((&told["result"], &told["asked"], &told["why"]), (&"gave_up".into(), &"shadow".into(), &"planted".into()), "{told}");
+        let message = told["message"].as_str().unwrap();
+        assert!(message.contains("of the records differ") && message.contains("first after main/stamp"), "{message}");
+        let (compared, differ) = (main["records"].as_u64().unwrap(), main["records_differ"].as_u64().unwrap());
+        assert!(compared > records, "{seen}");
+        // Frames are looked at or not, and the records of a share of them are about so many.
+        let rate = differ as f64 / compared as f64;
+        assert!((0.0005..0.002).contains(&rate), "{share}: {differ} of {compared}");
+        assert_eq!((&main["fields"], &main["steps"]), (&serde_json::json!({ "planted": differ }), &serde_json::json!({ "stamp": differ })));
+        assert_eq!(get(&address, "/v1/generations")["running"], 1);
+    }
+    // Tolerated, it is promoted; and so is one that does the same in other words.
+    for (program, max_diff, generation) in
+        [(".g = \"a\"; if mod(to_int!(.n), 1000) == 7 { .planted = true }", "0.5%", 2), (".g = downcase(\"A\")", "0.5%", 3)]
+    {
+        site.config(&step(program));
+        let (code, told) = reload(&site, &["--shadow", "50%", "--promote-after", "2s", "--max-diff", max_diff]);
+        assert_eq!(code, Some(0), "{told}");
+        eventually("it is promoted", || get(&address, "/v1/generations")["running"] == generation);
+        assert_eq!(last()["result"], "applied");
+    }
+    let count = load.end();
+    eventually_out(&site, count);
+    ended(live);
+    assert!(stamps(&site, count).iter().all(|stamp| stamp == "a"));
 }

@@ -105,7 +105,9 @@ impl TrialReport {
     fn told(&self) -> String {
         let found = match &self.shadow {
             Some(shadow) => {
-                format!("{} records compared, {} differ ({:.3} %)", shadow.records, shadow.records_differ, shadow.differing() * 100.0)
+                let differ = shadow.differing() * 100.0;
+                let first = shadow.first_step().map(|step| format!(", most of them first after {step}")).unwrap_or_default();
+                format!("{} records compared, {} differ ({differ:.3} %){first}", shadow.records, shadow.records_differ)
             }
             None => format!("{} records taken", self.records()),
         };

@@ -87,6 +87,9 @@ fn text(report: &Value) -> String {
             number(pipeline, "memory_bytes_candidate"),
             number(pipeline, "memory_bytes_active"),
         ));
+        for (step, count) in pipeline.get("steps").and_then(Value::as_object).into_iter().flatten() {
+            text.push_str(&format!("    first after {}: {count}\n", escaped(step)));
+        }
         for (field, count) in pipeline.get("fields").and_then(Value::as_object).into_iter().flatten() {
             text.push_str(&format!("    ~ {}: {count}\n", escaped(field)));
         }
@@ -108,10 +111,11 @@ mod tests {
     #[test]
     fn a_report_is_told_in_words() {
         let report = serde_json::json!({ "shadow": { "share": 0.05, "seconds": 3.2, "records": 10, "records_differ": 2, "pipelines": {
-            "main": { "records": 10, "records_differ": 2, "fields": { "tenant": 2 }, "ns_candidate": 5 } } } });
+            "main": { "records": 10, "records_differ": 2, "fields": { "tenant": 2 }, "steps": { "owner": 2 }, "ns_candidate": 5 } } } });
         let text = text(&report);
         assert!(
-            text.starts_with("shadow on 5 % of the frames for 3 s: 10 records, 2 differ") && text.ends_with("    ~ tenant: 2\n"),
+            text.starts_with("shadow on 5 % of the frames for 3 s: 10 records, 2 differ")
+                && text.ends_with("    first after owner: 2\n    ~ tenant: 2\n"),
             "{text}"
         );
     }

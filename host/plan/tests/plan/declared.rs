@@ -78,6 +78,8 @@ impl Toolbox for Declared {
         };
         Ok(PluginPlan {
             digest: format!("sha256:{name}"),
+            version: None,
+            upgrade: None,
             signed_by: plugin.config["signed_by"].as_str().map(str::to_owned),
             bytes: 21_000,
             signature,

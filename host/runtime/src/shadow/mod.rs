@@ -5,21 +5,21 @@
 //! the running plugins are touched. Frames that come faster than they can be compared are passed over and counted.
 
 mod compare;
+mod side;
+mod trail;
 
 use crate::engine::StartError;
-use crate::observer::{Departure, Observer};
-use crate::offline::Offline;
 use crate::tools::Tools;
 use compare::{Fate, Fields};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use side::{Side, Took};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tamis_codecs::Frame;
 use tamis_config::Config;
-use tamis_delivery::DeadLetter;
 use tamis_plan::{Origin, Plan};
 use tamis_record::Records;
 
@@ -27,6 +27,8 @@ use tamis_record::Records;
 const FRAMES_MAX: usize = 4;
 /// How often it is looked whether the shadow is to end.
 const LOOK: Duration = Duration::from_millis(50);
+/// What parts two records that all steps left alike.
+const OUTPUT: &str = "output";
 /// Stack of the thread, as a lane's.
 const STACK_BYTES: usize = 4 * 1024 * 1024;
 
@@ -61,6 +63,13 @@ impl ShadowReport {
     pub fn differing(&self) -> f64 {
         if self.records == 0 { 0.0 } else { self.records_differ as f64 / self.records as f64 }
     }
+
+    /// The step, as `pipeline/step`, after which most of those that differ first do.
+    pub fn first_step(&self) -> Option<String> {
+        let steps =
+            self.pipelines.iter().flat_map(|(pipeline, entry)| entry.steps.iter().map(move |(step, count)| (count, pipeline, step)));
+        steps.max_by_key(|(count, ..)| **count).map(|(_, pipeline, step)| format!("{pipeline}/{step}"))
+    }
 }
 
 /// What differs in a pipeline.
@@ -80,6 +89,9 @@ pub struct PipelineDifference {
     pub errors_candidate: u64,
     /// Records in which a field differs, by the field's path; at most 64 paths.
     pub fields: BTreeMap<String, u64>,
+    /// Records by the step after which they first differ; `output` where all steps leave the same and the pipeline sends or delivers
+    /// it otherwise.
+    pub steps: BTreeMap<String, u64>,
     /// Nanoseconds a record, running.
     pub ns_active: u64,
     /// Nanoseconds a record, candidate.
@@ -142,70 +154,8 @@ impl Feed {
     }
 }
 
-/// What became of the rows of one pipeline, and how many dead letters there were, those of pipelines that it feeds included.
-type Fates = (HashMap<u32, Fate>, u64);
-
-/// Notes what becomes of each row of one pipeline.
-struct Noting {
-    fates: Arc<Mutex<Fates>>,
-    pipeline: Arc<Mutex<Arc<str>>>,
-}
-
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Observer for Noting {
-    fn letter(&mut self, letter: &DeadLetter<'_>, row: Option<u32>, _record: &[u8]) {
-        let mut fates = locked(&self.fates);
-        fates.1 += 1;
-        // Rows of the pipelines that this one feeds are others.
-        if let Some(row) = row.filter(|_| *letter.pipeline == **locked(&self.pipeline)) {
-            fates.0.insert(row, Fate::Dead);
-        }
-    }
-
-    fn left(&mut self, departure: &Departure<'_>) {
-        if *departure.pipeline == **locked(&self.pipeline) {
-            let fate = if departure.delivered {
-                Fate::Left { output: departure.output.into(), record: departure.record.to_vec() }
-            } else {
-                Fate::Dropped
-            };
-            locked(&self.fates).0.insert(departure.row, fate);
-        }
-    }
-}
-
-/// One of the two that are compared.
-struct Side {
-    lane: Offline,
-    fates: Arc<Mutex<Fates>>,
-    pipeline: Arc<Mutex<Arc<str>>>,
-}
-
-impl Side {
-    fn new(config: &Config, plan: &Plan, tools: &Tools) -> Result<Self, StartError> {
-        let (fates, pipeline) = (Arc::<Mutex<Fates>>::default(), Arc::new(Mutex::new(Arc::from(""))));
-        let noting = Noting { fates: Arc::clone(&fates), pipeline: Arc::clone(&pipeline) };
-        Ok(Self { lane: Offline::new(config, plan, tools, Box::new(noting))?, fates, pipeline })
-    }
-
-    /// Takes a frame through a pipeline. Gives what became of it, and how long it took.
-    fn run(&mut self, pipeline: &Arc<str>, sample: &Sample) -> (Fates, Duration) {
-        *locked(&self.pipeline) = Arc::clone(pipeline);
-        let records = Records { text: sample.records.text.clone(), rows: sample.records.rows.clone() };
-        let started = Instant::now();
-        drop(self.lane.run(pipeline, &sample.source, Frame { records, ..Frame::default() }));
-        let spent = started.elapsed();
-        (std::mem::take(&mut *locked(&self.fates)), spent)
-    }
-
-    /// Bytes of the memory of a pipeline's plugins.
-    fn memory(&self, pipeline: &str) -> u64 {
-        let steps = self.lane.pipeline(pipeline).map(|pipeline| pipeline.steps.as_slice()).unwrap_or_default();
-        steps.iter().map(|step| u64::try_from(step.counts.memory.get()).unwrap_or(0)).sum()
-    }
 }
 
 /// A shadow that runs.
@@ -290,11 +240,11 @@ impl Work {
         for pipeline in &readers {
             // In turn, so that neither always finds the caches warm.
             let first = usize::from(locked(&self.report).frames % 2 == 1);
-            let mut found: [Option<(Fates, Duration)>; 2] = [None, None];
+            let mut found: [Option<Took>; 2] = [None, None];
             for side in [first, 1 - first] {
                 found[side] = Some(self.sides[side].run(pipeline, sample));
             }
-            let [Some((active, spent_active)), Some((candidate, spent_candidate))] = found else { continue };
+            let [Some(active), Some(candidate)] = found else { continue };
             let memory = [self.sides[0].memory(pipeline), self.sides[1].memory(pipeline)];
             let mut report = locked(&self.report);
             let entry = report.pipelines.entry(pipeline.to_string()).or_default();
@@ -302,20 +252,24 @@ impl Work {
             let rows = sample.records.rows.len();
             entry.records += rows as u64;
             for row in 0..u32::try_from(rows).unwrap_or(u32::MAX) {
-                let (was, is) = (active.0.get(&row).unwrap_or(&Fate::Dropped), candidate.0.get(&row).unwrap_or(&Fate::Dropped));
-                self.names.note(entry, was, is);
+                let (was, is) = (active.fates.get(&row).unwrap_or(&Fate::Dropped), candidate.fates.get(&row).unwrap_or(&Fate::Dropped));
+                if was != is {
+                    self.names.note(entry, was, is);
+                    let step = candidate.trail.parts_from(&active.trail, row).unwrap_or(OUTPUT);
+                    *entry.steps.entry(step.to_owned()).or_default() += 1;
+                }
             }
-            entry.errors_active += active.1;
-            entry.errors_candidate += candidate.1;
-            entry.spent = [entry.spent[0] + spent_active, entry.spent[1] + spent_candidate];
+            entry.errors_active += active.errors;
+            entry.errors_candidate += candidate.errors;
+            entry.spent = [entry.spent[0] + active.spent, entry.spent[1] + candidate.spent];
             let a_record = |spent: Duration| u64::try_from(spent.as_nanos() / u128::from(entry.records.max(1))).unwrap_or(u64::MAX);
             (entry.ns_active, entry.ns_candidate) = (a_record(entry.spent[0]), a_record(entry.spent[1]));
             [entry.memory_bytes_active, entry.memory_bytes_candidate] = memory;
             let differ = entry.records_differ - before;
             report.records += rows as u64;
             report.records_differ += differ;
-            report.errors_active += active.1;
-            report.errors_candidate += candidate.1;
+            report.errors_active += active.errors;
+            report.errors_candidate += candidate.errors;
         }
         let mut report = locked(&self.report);
         report.frames += 1;
