@@ -12,6 +12,7 @@ mod load;
 mod model;
 mod place;
 mod reader;
+mod remnant;
 pub mod schema;
 mod text;
 

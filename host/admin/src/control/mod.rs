@@ -2,21 +2,22 @@
 //! are taken together, and what became of each is written down.
 
 mod history;
+mod tokens;
 mod trial;
 mod watch;
 
 pub use history::{Entry, GENERATIONS_KEPT, History, HistoryError, LastGood};
+pub use tokens::Tokens;
 use trial::Trying;
 pub use trial::{Promotion, Trial, TrialKind, TrialReport};
 pub use watch::Watch;
 
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tamis_config::{AdminToken, Config, Diagnostics, FileText, PluginsPolicy, ProcessEnvironment};
+use tamis_config::{Config, Diagnostics, FileText, PluginsPolicy, ProcessEnvironment};
 use tamis_plan::{Change, Plan, diff};
 use tamis_runtime::{Engine, StartError, Tools};
 
@@ -180,6 +181,15 @@ pub struct Control {
     paths: Arc<[PathBuf]>,
 }
 
+/// Why a host runs an earlier generation than its files say, and what of it counts all the same.
+#[derive(Debug, Clone)]
+pub struct StandIn {
+    /// In a sentence.
+    pub why: String,
+    /// Who may use the admin API.
+    pub tokens: Tokens,
+}
+
 /// What runs: the configuration and its plan.
 struct Running {
     planned: Arc<Planned>,
@@ -188,7 +198,7 @@ struct Running {
     /// That of the files that were read last: going back to an earlier generation does not bring back one that was tightened since.
     policy: Arc<PluginsPolicy>,
     /// Those that files said last: going back to an earlier generation does not bring back tokens that were taken away since.
-    admin_tokens: Arc<BTreeMap<String, AdminToken>>,
+    admin_tokens: Arc<Tokens>,
 }
 
 impl std::fmt::Debug for Control {
@@ -198,8 +208,7 @@ impl std::fmt::Debug for Control {
 }
 
 impl Control {
-    /// Begins to take requests for `engine`, which runs `planned` of the files at `paths`. `degraded` says why it runs something else
-    /// than those files say.
+    /// Begins to take requests for `engine`, which runs `planned` of the files at `paths`, or stands in for what they say.
     ///
     /// # Errors
     /// When its thread cannot be started.
@@ -208,10 +217,11 @@ impl Control {
         planned: Arc<Planned>,
         paths: &[PathBuf],
         history: History,
-        degraded: Option<String>,
+        stand_in: Option<StandIn>,
     ) -> std::io::Result<Self> {
         let policy = Arc::new(planned.config.plugins_policy.clone());
-        let admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
+        let (degraded, tokens) = stand_in.map(|StandIn { why, tokens }| (why, tokens)).unzip();
+        let admin_tokens = Arc::new(tokens.unwrap_or_else(|| Tokens::of(&planned.config.settings)));
         let control = Self {
             mailbox: Arc::new(Mailbox { waiting: Mutex::default(), changed: Condvar::new(), closed: AtomicBool::new(false) }),
             running: Arc::new(Mutex::new(Running { planned, degraded, trying: None, policy, admin_tokens })),
@@ -254,7 +264,7 @@ impl Control {
     }
 
     /// Who may use the admin API.
-    pub fn admin_tokens(&self) -> Arc<BTreeMap<String, AdminToken>> {
+    pub fn admin_tokens(&self) -> Arc<Tokens> {
         Arc::clone(&self.running().admin_tokens)
     }
 
@@ -374,7 +384,7 @@ impl Control {
                 let mut running = self.running();
                 running.degraded = None;
                 // A rollback may have brought back other ones than the files say.
-                running.admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
+                running.admin_tokens = Arc::new(Tokens::of(&planned.config.settings));
                 running.policy = Arc::new(planned.config.plugins_policy.clone());
                 drop(running);
                 self.engine.metrics().set_degraded(false);
@@ -403,7 +413,7 @@ impl Control {
                 let mut running = self.running();
                 if back.is_none() {
                     running.policy = Arc::new(planned.config.plugins_policy.clone());
-                    running.admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
+                    running.admin_tokens = Arc::new(Tokens::of(&planned.config.settings));
                 }
                 (running.planned, running.degraded) = (Arc::new(planned), None);
                 self.engine.metrics().set_degraded(false);

@@ -1,7 +1,7 @@
 //! Trying a configuration beside the one that runs: as a shadow, on copies and without effect, or as a canary, on a share of the records
 //! for good. A trial promotes itself or gives up by itself where it was told what is good enough.
 
-use super::{Answer, Control, Planned, Request, Verdict};
+use super::{Answer, Control, Planned, Request, Tokens, Verdict};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -217,7 +217,7 @@ impl Control {
         }
         let Some(generation) = self.engine.promote_canary() else { return self.say(Verdict::Failed, "the canary is gone".into()) };
         let mut running = self.running();
-        running.admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
+        running.admin_tokens = Arc::new(Tokens::of(&planned.config.settings));
         (running.planned, running.degraded) = (Arc::new(planned), None);
         self.engine.metrics().set_degraded(false);
         drop(running);
