@@ -76,12 +76,24 @@ pub enum Ask {
     Reload,
     /// To tell what a reload would change, and change nothing.
     DryRun,
-    /// To go back to an earlier generation: this one, or the one before the running one.
+    /// To go back to an earlier generation: this one, or the newest before the running one that is not the same.
     Rollback(Option<u64>),
     /// To try the configuration files as they are, beside what runs.
     Try(Trial),
     /// To end a trial, whatever it has found.
     EndTrial,
+}
+
+impl Ask {
+    /// The word of the history.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Reload | Self::DryRun => "reload",
+            Self::Rollback(_) => "rollback",
+            Self::Try(trial) => trial.kind.word(),
+            Self::EndTrial => "end of a trial",
+        }
+    }
 }
 
 /// What is asked for, and by whom.
@@ -321,9 +333,8 @@ impl Control {
 
     fn answer(&self, request: &Request) -> Answer {
         let started = Instant::now();
-        let ended = if request.ask == Ask::DryRun { None } else { self.end_trial() };
         let mut answer = match request.ask {
-            Ask::EndTrial => match ended {
+            Ask::EndTrial => match self.end_trial() {
                 Some(found) => self.say(Verdict::GaveUp, format!("ended: {found}")),
                 None => self.say(Verdict::Unchanged, "no trial runs".into()),
             },
@@ -335,7 +346,7 @@ impl Control {
             }
             Ask::Rollback(to) => {
                 let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-                let snapshot = history.snapshot(to, self.engine.generation());
+                let snapshot = history.snapshot(to, self.engine.generation(), &self.planned());
                 drop(history);
                 match snapshot {
                     Ok(snapshot) => {
@@ -389,6 +400,9 @@ impl Control {
                 drop(running);
                 self.engine.metrics().set_degraded(false);
             }
+            if !matches!(request.ask, Ask::DryRun | Ask::Try(_)) {
+                self.trial_gives_way(request, self.found());
+            }
             return Answer { findings: told, ..self.say(Verdict::Unchanged, format!("nothing changes: generation {number} goes on")) };
         }
         if request.ask == Ask::DryRun {
@@ -403,7 +417,12 @@ impl Control {
                 Err(error) => Answer { changes, findings: told, ..self.say(Verdict::of(&error), error.to_string()) },
             };
         }
-        self.apply(planned, changes, told, back)
+        let found = self.found();
+        let answer = self.apply(planned, changes, told, back);
+        if answer.result == Verdict::Applied {
+            self.trial_gives_way(request, found);
+        }
+        answer
     }
 
     fn apply(&self, planned: Planned, changes: Vec<Change>, told: serde_json::Value, back: Option<u64>) -> Answer {

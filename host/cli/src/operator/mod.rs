@@ -63,7 +63,7 @@ struct Trial {
 pub(crate) struct Rollback {
     #[command(flatten)]
     target: Target,
-    /// The generation to return to; without it, the one before the running one.
+    /// The generation to return to; without it, the newest before the running one that is not the same.
     #[arg(long, value_name = "N")]
     to: Option<u64>,
     /// Why, for the history; 500 characters at most.
