@@ -197,7 +197,13 @@ impl Control {
     }
 
     fn tell_given_way(&self, trying: &Trying, to: &Request, found: Option<String>) {
-        let word = if to.ask == Ask::Reload { "a reload" } else if matches!(to.ask, Ask::Try(_)) { "another trial" } else { "a rollback" };
+        let word = if to.ask == Ask::Reload {
+            "a reload"
+        } else if matches!(to.ask, Ask::Try(_)) {
+            "another trial"
+        } else {
+            "a rollback"
+        };
         let mut answer = self.say(Verdict::GaveUp, format!("ended by {word} ({}): {}", to.who, found.unwrap_or_default()));
         answer.took_ms = u64::try_from(trying.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.engine.metrics().reloaded(answer.result.word());
