@@ -130,6 +130,9 @@ impl Reload {
         let (kind, share) = match (self.shadow, self.canary, self.dry_run) {
             (None, None, dry_run) if promotion.is_none() => return Ok(if dry_run { Ask::DryRun } else { Ask::Reload }),
             (Some(share), None, false) => (TrialKind::Shadow, share),
+            (None, Some(_), false) if self.max_diff.is_some() => {
+                return Err("`max_diff` is of a shadow: nobody else takes a canary's records through");
+            }
             (None, Some(share), false) => (TrialKind::Canary, share),
             _ => return Err("expected one of `dry_run`, `shadow` and `canary`, and `promote_after` only with the last two"),
         };

@@ -131,7 +131,53 @@ fn a_host_that_is_not_there_is_3() {
     let other = tamis_tests::harness::RawServer::start(|_, stream| stream.write_all(b"220 mail ready\r\n\r\n"));
     let run = site.run(["status", "--admin", &other.address()]);
     assert_eq!(run.code, Some(3), "{run}");
-    assert!(run.err.contains("not the admin API"), "{run}");
+    assert!(run.err.contains("not a Tamis admin API"), "{run}");
+}
+
+#[test]
+fn a_stranger_that_speaks_json_is_no_host() {
+    let site = Site::new();
+    let answers = [
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n[1,2,3]",
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot found",
+        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}",
+    ];
+    for answer in answers {
+        let stranger = tamis_tests::harness::RawServer::start(move |_, stream| stream.write_all(answer.as_bytes()));
+        for verb in [
+            &["generations"][..],
+            &["reload"],
+            &["reload", "--trial"],
+            &["reload", "--end-trial"],
+            &["reload", "--dry-run", "--output", "json"],
+            &["rollback"],
+            &["status"],
+            &["tap", "main"],
+        ] {
+            let run = site.run([verb, &["--admin", &stranger.address()]].concat());
+            assert_eq!(run.code, Some(3), "{verb:?} {answer}: {run}");
+            assert!(run.err.contains("not a Tamis admin API") && run.out.is_empty(), "{verb:?} {answer}: {run}");
+        }
+    }
+}
+
+#[test]
+fn options_that_do_not_go_together_are_2() {
+    let site = Site::new();
+    for (arguments, says) in [
+        (&["generations", "--limit", "0"][..], "1.."),
+        (&["status", "--output", "dot"], "`tamis explain`"),
+        (&["generations", "--output", "mermaid"], "`tamis explain`"),
+        (&["reload", "--output", "dot"], "`tamis explain`"),
+        (&["reload", "--canary", "5%", "--promote-after", "1m", "--max-diff", "1%"], "--max-diff"),
+        (&["reload", "--canary", "5%", "--shadow", "5%"], "--shadow"),
+        (&["reload", "--promote-after", "1m"], "--shadow"),
+    ] {
+        let run = site.run(arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}: {run}");
+        assert!(run.err.contains(says) && run.out.is_empty(), "{arguments:?}: {run}");
+    }
 }
 
 #[test]

@@ -104,9 +104,16 @@ fn a_shadow_that_fails_or_differs_gives_up_by_itself() {
         assert_eq!((&told["running"], &last["result"]), (&1.into(), &"gave_up".into()), "{told}");
         assert!(last["message"].as_str().unwrap().contains(says), "{says}: {told}");
     }
-    for query in
-        ["shadow=2", "shadow=0", "canary=0.1&shadow=0.1", "max_diff=0.1", "promote_after=1", "shadow=0.1&promote_after=-1", "shadow=x"]
-    {
+    for query in [
+        "shadow=2",
+        "shadow=0",
+        "canary=0.1&promote_after=1&max_diff=0.1",
+        "canary=0.1&shadow=0.1",
+        "max_diff=0.1",
+        "promote_after=1",
+        "shadow=0.1&promote_after=-1",
+        "shadow=x",
+    ] {
         assert_eq!(post(&address, &format!("/v1/reload?{query}")).0, 400, "{query}");
     }
     let count = load.end();
