@@ -50,7 +50,7 @@ fn tell(arguments: &Arguments, created: &Created) -> std::io::Result<()> {
         return writeln!(out, "{answer}");
     }
     let folder = created.folder.strip_prefix(".").unwrap_or(&created.folder);
-    writeln!(out, "{}: a plugin in {}, {} files and its SDK\n\nNext:", folder.display(), created.language, created.files.len())?;
+    writeln!(out, "{}: a plugin in {}, {} files and its SDK\n\nNext:", screen::path(folder), created.language, created.files.len())?;
     for command in next {
         writeln!(out, "  {command}")?;
     }

@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Push) -> anyhow::Result<Exit> {
     let signed_by = match signature.as_deref().map(claimed_key).transpose() {
         Ok(key) => key,
         Err(error) => {
-            screen::tell(&format!("tamis: {}: {error}", files::signature_path(&verb.file).display()));
+            screen::tell(&format!("tamis: {}: {error}", screen::path(&files::signature_path(&verb.file))));
             return Ok(Exit::Failure);
         }
     };
