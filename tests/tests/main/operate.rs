@@ -224,6 +224,28 @@ fn top_needs_a_terminal_and_gives_it_back() {
     // A signal ends it, and the terminal is given back then too.
     let shown = screen("& sleep 1.5; kill -TERM $!; wait $!");
     assert!(shown.contains("\u{1b}[?1049l") && shown.contains("ended 0"), "{}", shown.escape_debug());
+    // Keys without end are followed at a pace that costs next to nothing.
+    let inside = "stty cols 100 rows 40; $TAMIS top & sleep 4; kill -TERM $!; wait $!; echo ended $?; times";
+    let run = site.start_shell(&format!("yes j | TERM=xterm-256color script -qec '{inside}' /dev/null")).wait();
+    let shown = String::from_utf8_lossy(&run.out).into_owned();
+    let after = shown.split("ended 0").nth(1).unwrap_or_else(|| panic!("{}", shown.escape_debug()));
+    // The last line of `times`: user and system time of the children, `0m0.120s 0m0.050s`.
+    let spent = after.lines().filter(|line| line.contains("m")).next_back().unwrap();
+    let seconds = |text: &str| {
+        text.split_once('m').and_then(|(m, s)| Some(60.0 * m.parse::<f64>().ok()? + s.trim_end_matches('s').parse::<f64>().ok()?))
+    };
+    let spent: f64 = spent.split_whitespace().map(|text| seconds(text).unwrap_or_else(|| panic!("{after:?}"))).sum();
+    assert!(spent < 1.5, "{spent} s of processor time in 4 s");
+    // Its terminal goes away: so does it.
+    let terminal = site.start_shell(
+        "sleep 60 | TERM=xterm-256color sh -c 'echo $$ > script.pid; exec script -qec \"stty cols 100 rows 40; echo \\$\\$ > top.pid; exec $TAMIS top\" /dev/null'",
+    );
+    eventually("it draws", || terminal.out().contains("generation"));
+    let pid = |file: &str| String::from_utf8(site.read(file)).unwrap().trim().to_owned();
+    assert!(std::process::Command::new("kill").args(["-KILL", &pid("script.pid")]).status().unwrap().success());
+    let top = std::path::PathBuf::from(format!("/proc/{}", pid("top.pid")));
+    eventually("it has ended", || !top.exists());
+    drop(terminal);
     // Without a host it says so instead of taking the screen.
     live.signal("TERM");
     live.wait();
