@@ -97,11 +97,19 @@ fn producers(component: &[u8]) -> Vec<(String, String, String)> {
 }
 
 /// Embeds what the manifest in `folder` says into the component `bytes`, which the language's tool left. `before` is the component
-/// of the last build, if there is one: what it says of the same code is taken over. The same input gives the same bytes.
+/// of the last build, if there is one: what it says of the same code is taken over. Compiled code is kept in `cache`. The same input
+/// gives the same bytes.
 ///
 /// # Errors
 /// [`Error::Manifest`] when the manifest cannot be read, [`Error::Component`] when the component cannot.
-pub fn embed(plugin: &str, folder: &Path, language: Language, bytes: &[u8], before: Option<&[u8]>) -> Result<Vec<u8>, Error> {
+pub fn embed(
+    plugin: &str,
+    folder: &Path,
+    language: Language,
+    bytes: &[u8],
+    before: Option<&[u8]>,
+    cache: Option<&Path>,
+) -> Result<Vec<u8>, Error> {
     let (manifest, parts) = manifest::read(folder)?;
     let contract = component::contract_of(plugin, bytes)?;
     let code = format!("sha256:{}", hex(&Sha256::digest(bytes)));
@@ -116,7 +124,7 @@ pub fn embed(plugin: &str, folder: &Path, language: Language, bytes: &[u8], befo
         owner: Some(manifest.owner.clone()).filter(|owner| !owner.is_empty()),
         example: match known {
             Some(about) => about.example,
-            None => about::example(plugin, bytes, config),
+            None => about::example(plugin, bytes, config, cache),
         },
         code,
     };
@@ -142,6 +150,11 @@ pub fn embed(plugin: &str, folder: &Path, language: Language, bytes: &[u8], befo
     Ok(component)
 }
 
+/// A component without what it says of itself: the same before and after [`embed`].
+pub(crate) fn code_of(component: &[u8]) -> Vec<u8> {
+    section::without(component, &[TEXTS.as_slice(), &[ABOUT, SBOM, "component-name", "producers"]].concat())
+}
+
 /// Bytes as hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -155,6 +168,20 @@ mod tests {
     fn a_component_without_metadata_says_nothing() {
         assert_eq!(Metadata::read(b"\0asm\x0d\0\x01\0"), Metadata::default());
         assert_eq!(Metadata::read(b""), Metadata::default());
+    }
+
+    #[test]
+    fn what_is_embedded_leaves_the_code_as_it_was() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("package.json"), r#"{ "name": "p", "version": "1.2.3", "description": "d" }"#).expect("written");
+        let guests = std::env::var_os("TAMIS_GUESTS").map(std::path::PathBuf::from);
+        let guests = guests.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins"));
+        let bare = code_of(&std::fs::read(guests.join("tenant.wasm")).expect("the component; `make plugins` builds it"));
+        let embed = |bytes: &[u8]| embed("p", folder.path(), Language::JavaScript, bytes, None, None).expect("embedded");
+        let (once, twice) = (embed(&bare), embed(&embed(&bare)));
+        assert!(once.len() > bare.len());
+        assert_eq!(code_of(&once), code_of(&bare));
+        assert_eq!(code_of(&twice), code_of(&bare));
     }
 
     #[test]

@@ -33,22 +33,24 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
-/// Groups the crates in `folders` by workspace, in the order given.
-pub(crate) fn group(folders: &[PathBuf]) -> Result<Vec<Workspace>, Error> {
-    let mut workspaces: Vec<Workspace> = Vec::new();
+/// Groups the crates in `folders` by workspace, in the order given; and what is wrong with those that are none.
+pub(crate) fn group(folders: &[PathBuf]) -> (Vec<Workspace>, Vec<Error>) {
+    let (mut workspaces, mut failed): (Vec<Workspace>, Vec<Error>) = Default::default();
     let mut names: Vec<(String, PathBuf)> = Vec::new();
     for folder in folders {
-        let folder = folder.canonicalize().map_err(Error::file(folder))?;
-        let (root, found) = find(&folder)?;
+        let found = folder.canonicalize().map_err(Error::file(folder)).and_then(|folder| Ok((find(&folder)?, folder)));
+        let ((root, found), folder) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                failed.push(error);
+                continue;
+            }
+        };
         if let Some((_, other)) = names.iter().find(|(name, _)| *name == found.name) {
-            return Err(Error::NotAPlugin {
-                reason: format!(
-                    "the plugin would be called `{}`, as the one in {}; rename one of the folders",
-                    found.name,
-                    other.display()
-                ),
-                folder,
-            });
+            let reason =
+                format!("the plugin would be called `{}`, as the one in {}; rename one of the folders", found.name, other.display());
+            failed.push(Error::NotAPlugin { folder, reason });
+            continue;
         }
         names.push((found.name.clone(), folder));
         match workspaces.iter_mut().find(|workspace| workspace.root == root) {
@@ -56,7 +58,7 @@ pub(crate) fn group(folders: &[PathBuf]) -> Result<Vec<Workspace>, Error> {
             None => workspaces.push(Workspace { root, crates: vec![found] }),
         }
     }
-    Ok(workspaces)
+    (workspaces, failed)
 }
 
 /// The workspace that the crate in `folder` belongs to, and the crate.
