@@ -219,7 +219,7 @@ fn finish(arguments: &Arguments, verb: &Run, ended: &Ended, interrupted: bool) -
         return Ok(Exit::Undelivered);
     }
     if let Some(error) = ended.source_errors.first() {
-        screen::tell(&format!("tamis: {error}"));
+        screen::complain(&error.to_string());
         return Ok(Exit::NotStarted);
     }
     Ok(if interrupted { Exit::Interrupted } else { Exit::Success })

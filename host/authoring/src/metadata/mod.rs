@@ -115,25 +115,13 @@ pub fn embed(
     let code = format!("sha256:{}", hex(&Sha256::digest(bytes)));
     let config = about::example_config(folder);
     let known = before.and_then(|before| Metadata::read(before).about).filter(|about| about.code == code && about.example.config == config);
-    let about = About {
-        format: about::FORMAT,
-        contract,
-        tamis: env!("CARGO_PKG_VERSION").to_owned(),
-        language: language.to_string(),
-        sdk: manifest.sdk.clone().map(|(name, version)| Sdk { name, version }),
-        owner: Some(manifest.owner.clone()).filter(|owner| !owner.is_empty()),
-        example: match known {
-            Some(about) => about.example,
-            None => about::example(plugin, bytes, config, cache),
-        },
-        code,
-    };
     let wrong = |reason: String| Error::Component { plugin: plugin.to_owned(), reason };
     let mut component = section::without(bytes, &[TEXTS.as_slice(), &[ABOUT, SBOM]].concat());
     let mut add = AddMetadata::default();
     add.name = AddMetadataField::Set(if manifest.name.is_empty() { plugin.to_owned() } else { manifest.name.clone() });
     add.language = vec![(language.to_string(), String::new())];
-    add.processed_by = vec![("tamis".to_owned(), about.tamis.clone())];
+    let tamis = env!("CARGO_PKG_VERSION").to_owned();
+    add.processed_by = vec![("tamis".to_owned(), tamis.clone())];
     add.sdk = manifest.sdk.clone().into_iter().collect();
     component = add.to_wasm(&component).map_err(|error| wrong(format!("its metadata cannot be added: {error:#}")))?;
     let authors = manifest.authors.join(AND);
@@ -145,12 +133,26 @@ pub fn embed(
     if let Some(document) = sbom::document(&parts) {
         section::append(&mut component, SBOM, document.as_bytes());
     }
+    // Asked as it will be, so that what is compiled for it serves whoever loads it from here.
+    let about = About {
+        format: about::FORMAT,
+        contract,
+        tamis,
+        language: language.to_string(),
+        sdk: manifest.sdk.clone().map(|(name, version)| Sdk { name, version }),
+        owner: Some(manifest.owner.clone()).filter(|owner| !owner.is_empty()),
+        example: match known {
+            Some(about) => about.example,
+            None => about::example(plugin, &component, config, cache),
+        },
+        code,
+    };
     let about = serde_json::to_vec(&about).map_err(|error| wrong(error.to_string()))?;
     section::append(&mut component, ABOUT, &about);
     Ok(component)
 }
 
-/// A component without what it says of itself: the same before and after [`embed`].
+/// A component without what it says of itself: the same whatever [`embed`] adds.
 pub(crate) fn code_of(component: &[u8]) -> Vec<u8> {
     section::without(component, &[TEXTS.as_slice(), &[ABOUT, SBOM, "component-name", "producers"]].concat())
 }
@@ -176,7 +178,9 @@ mod tests {
         std::fs::write(folder.path().join("package.json"), r#"{ "name": "p", "version": "1.2.3", "description": "d" }"#).expect("written");
         let guests = std::env::var_os("TAMIS_GUESTS").map(std::path::PathBuf::from);
         let guests = guests.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins"));
-        let bare = code_of(&std::fs::read(guests.join("tenant.wasm")).expect("the component; `make plugins` builds it"));
+        let built = std::fs::read(guests.join("tenant.wasm")).expect("the component; `make plugins` builds it");
+        let bare = code_of(&built);
+        assert!(bare.len() < built.len());
         let embed = |bytes: &[u8]| embed("p", folder.path(), Language::JavaScript, bytes, None, None).expect("embedded");
         let (once, twice) = (embed(&bare), embed(&embed(&bare)));
         assert!(once.len() > bare.len());

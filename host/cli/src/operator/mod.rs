@@ -176,7 +176,7 @@ fn with(target: &Target, act: impl FnOnce(&Client) -> anyhow::Result<Exit>) -> a
     let client = match target.client() {
         Ok(client) => client,
         Err(why) => {
-            screen::tell(&format!("tamis: {why}"));
+            screen::complain(&why);
             return Ok(Exit::BadConfiguration);
         }
     };

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &New) -> anyhow::Result<Exit> {
 
 /// Tells why not. A name or a folder to choose anew is the command line's fault, a disk that does not take a file is not.
 pub(super) fn refuse(error: &template::Error) -> Exit {
-    screen::tell(&format!("tamis: {error}"));
+    screen::complain(&error.to_string());
     match error {
         template::Error::File { .. } => Exit::NotStarted,
         template::Error::Edited { .. } => Exit::Failure,

@@ -87,7 +87,7 @@ pub(crate) fn keygen(arguments: &Arguments, verb: &Keygen) -> anyhow::Result<Exi
     let made = match generate(password.as_deref()) {
         Ok(made) => made,
         Err(error) => {
-            screen::tell(&format!("tamis: {error}"));
+            screen::complain(&error.to_string());
             return Ok(Exit::NotStarted);
         }
     };

@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Tap) -> anyhow::Result<Exit> {
     let (address, token) = match verb.target.address().and_then(|address| Ok((address, verb.target.token()?))) {
         Ok(found) => found,
         Err(why) => {
-            screen::tell(&format!("tamis: {why}"));
+            screen::complain(&why);
             return Ok(Exit::BadConfiguration);
         }
     };

@@ -60,7 +60,7 @@ fn round(arguments: &Arguments, verb: &Dev, desk: &Desk) -> anyhow::Result<bool>
     let candidate = match candidate {
         Ok(candidate) => candidate,
         Err(error) => {
-            screen::tell(&format!("tamis: {error}"));
+            screen::complain(&error.to_string());
             return Ok(false);
         }
     };
