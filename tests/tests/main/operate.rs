@@ -230,7 +230,7 @@ fn top_needs_a_terminal_and_gives_it_back() {
     let shown = String::from_utf8_lossy(&run.out).into_owned();
     let after = shown.split("ended 0").nth(1).unwrap_or_else(|| panic!("{}", shown.escape_debug()));
     // The last line of `times`: user and system time of the children, `0m0.120s 0m0.050s`.
-    let spent = after.lines().filter(|line| line.contains("m")).next_back().unwrap();
+    let spent = after.lines().rfind(|line| line.contains('m')).unwrap();
     let seconds = |text: &str| {
         text.split_once('m').and_then(|(m, s)| Some(60.0 * m.parse::<f64>().ok()? + s.trim_end_matches('s').parse::<f64>().ok()?))
     };
