@@ -1,7 +1,8 @@
 //! Who may do what: bearer tokens with roles, known by their hashes.
 //!
 //! Without tokens whoever reaches the API may do everything: it listens on loopback addresses and sockets only, then. On an address
-//! that others reach, nobody may do anything without one, also when a reload has taken the last one away.
+//! that others reach, nobody may do anything without one, also when a reload has taken the last one away. Nor may anybody, wherever it
+//! listens, when a start on the last good generation finds that the files of now leave none of its tokens.
 
 use crate::control::{Control, Tokens};
 use axum::extract;
