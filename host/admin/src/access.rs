@@ -1,20 +1,20 @@
 //! Who may do what: bearer tokens with roles, known by their hashes.
 //!
 //! Without tokens whoever reaches the API may do everything: it listens on loopback addresses and sockets only, then. On an address
-//! that others reach, nobody may do anything without one, also when a reload has taken the last one away.
+//! that others reach, nobody may do anything without one, also when a reload has taken the last one away. Nor may anybody, wherever it
+//! listens, when a start on the last good generation finds that the files of now leave none of its tokens.
 
-use crate::control::Control;
+use crate::control::{Control, Tokens};
 use axum::extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::MethodRouter;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tamis_config::{AdminToken, Role};
+use tamis_config::Role;
 
 /// Bytes of a token that are looked at.
 const TOKEN_BYTES_MAX: usize = 512;
@@ -124,15 +124,15 @@ async fn check(
     }
 }
 
-fn caller(tokens: &BTreeMap<String, AdminToken>, open: bool, headers: &HeaderMap, permission: Permission) -> Result<Caller, Refusal> {
-    if tokens.is_empty() && !open {
+fn caller(tokens: &Tokens, open: bool, headers: &HeaderMap, permission: Permission) -> Result<Caller, Refusal> {
+    if !tokens.needed && !open {
         return Ok(Caller("admin API".into()));
     }
     let presented = bearer(headers).ok_or(Refusal::Unknown)?;
     let digest: [u8; 32] = Sha256::digest(presented).into();
     // All of them are looked at, whichever it is.
     let mut found = None;
-    for (name, token) in tokens {
+    for (name, token) in &tokens.known {
         if equal(&token.sha256.0, &digest) {
             found = Some((name, token.role));
         }
@@ -160,11 +160,12 @@ fn equal(one: &[u8; 32], other: &[u8; 32]) -> bool {
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
-    use tamis_config::TokenDigest;
+    use tamis_config::{AdminToken, TokenDigest};
 
-    fn tokens() -> BTreeMap<String, AdminToken> {
+    fn tokens() -> Tokens {
         let token = |role: Role| AdminToken { sha256: TokenDigest(Sha256::digest(role.as_str()).into()), role };
-        [Role::View, Role::Tap, Role::Operate].map(|role| (format!("the-{}", role.as_str()), token(role))).into()
+        let known = [Role::View, Role::Tap, Role::Operate].map(|role| (format!("the-{}", role.as_str()), token(role)));
+        Tokens { known: known.into(), needed: true }
     }
 
     fn headers(values: &[&str]) -> HeaderMap {
@@ -196,13 +197,17 @@ mod tests {
 
     #[test]
     fn hashes_are_those_of_the_configuration() {
-        assert_eq!(TokenDigest::parse(&token_hash("view")), Some(tokens()["the-view"].sha256));
+        assert_eq!(TokenDigest::parse(&token_hash("view")), Some(tokens().known["the-view"].sha256));
     }
 
     #[test]
     fn without_tokens_only_this_machine_may() {
-        let ask = |open| caller(&BTreeMap::new(), open, &headers(&["Bearer view"]), Permission::Operate);
-        assert_eq!(ask(false), Ok(Caller("admin API".into())));
-        assert_eq!(ask(true), Err(Refusal::Unknown));
+        let ask = |open, needed| {
+            let none = Tokens { needed, ..Tokens::default() };
+            caller(&none, open, &headers(&["Bearer view"]), Permission::Operate)
+        };
+        assert_eq!(ask(false, false), Ok(Caller("admin API".into())));
+        assert_eq!(ask(true, false), Err(Refusal::Unknown));
+        assert_eq!(ask(false, true), Err(Refusal::Unknown), "those there were have been taken away");
     }
 }

@@ -107,7 +107,7 @@ pub enum ClientError {
         error: io::Error,
     },
     /// Somebody answers, but not as the API does.
-    #[error("what answers on {address} is not the admin API: {reason}")]
+    #[error("what answers on {address} is not a Tamis admin API: {reason}")]
     Strange {
         /// Where.
         address: String,
@@ -156,6 +156,11 @@ impl Client {
     /// Where it asks.
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// The failure of an answer that no host gives.
+    pub fn strange(&self, reason: impl Into<String>) -> ClientError {
+        ClientError::Strange { address: self.address.to_string(), reason: reason.into() }
     }
 
     /// Whether it shows a token.

@@ -2,11 +2,13 @@
 //! client of it.
 //!
 //! Limits: headers within [`HEADER_TIMEOUT`], [`CONNECTIONS_MAX`] connections of [`CONNECTION_TIMEOUT`] each, bodies of
-//! [`BODY_BYTES_MAX`], which nothing reads.
+//! [`BODY_BYTES_MAX`], which are thrown away.
 
 mod access;
 pub mod client;
+mod console;
 pub mod control;
+mod gate;
 mod listen;
 mod routes;
 mod tap;
@@ -29,7 +31,7 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 pub const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Connections at once; further ones wait in the system's queue.
 pub const CONNECTIONS_MAX: usize = 64;
-/// Bytes that a request's body may have; it is not read.
+/// Bytes that a request's body may have; what is in it is of no use.
 pub const BODY_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes of a request's headers.
 const HEADER_BYTES_MAX: usize = 16 * 1024;

@@ -1,18 +1,18 @@
 //! What the API answers.
 
-use crate::BODY_BYTES_MAX;
 use crate::access::{Access, Caller, Permission};
 use crate::control::{Ask, Control, Promotion, Request, Trial, TrialKind, Verdict};
-use crate::tap;
+use crate::{console, gate, tap};
 use axum::extract;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use tamis_runtime::{Engine, Stop, Summary};
@@ -54,15 +54,18 @@ pub fn router(state: State, access: &Access) -> Router {
         .route("/v1/rollback", operate(post(rollback)))
         .route("/v1/trial", view(get(trial)))
         .route("/v1/trial/end", operate(post(end_trial)))
+        .merge(console::routes())
         .fallback_service(access.guard::<()>(Permission::View, any(unknown)))
-        .layer(middleware::from_fn(own_page))
-        .layer(middleware::from_fn(little_body))
-        .layer(middleware::from_fn_with_state(access.clone(), own_host))
+        .layer(middleware::from_fn(gate::told_method))
+        .layer(middleware::from_fn(gate::own_page))
+        .layer(middleware::from_fn(gate::little_body))
+        .layer(middleware::from_fn_with_state(access.clone(), gate::own_host))
         .with_state(state)
 }
 
 async fn unknown() -> Response {
     let known = [
+        "/",
         "/livez",
         "/readyz",
         "/metrics",
@@ -96,27 +99,6 @@ struct Status {
     summary: Summary,
 }
 
-/// Refuses requests that say they have a large body. None is read.
-async fn little_body(headers: HeaderMap, request: extract::Request, next: Next) -> Response {
-    let bytes = headers.get(header::CONTENT_LENGTH).map_or(Some(0), |length| length.to_str().ok()?.parse::<u64>().ok());
-    if bytes.is_some_and(|bytes| bytes <= BODY_BYTES_MAX) {
-        return next.run(request).await;
-    }
-    let error = format!("a body has at most {BODY_BYTES_MAX} bytes; none is needed here");
-    (StatusCode::PAYLOAD_TOO_LARGE, Json(serde_json::json!({ "error": error }))).into_response()
-}
-
-/// Refuses writes that a page of another site makes a browser send: they carry its origin.
-async fn own_page(headers: HeaderMap, request: extract::Request, next: Next) -> Response {
-    let site = headers.get("sec-fetch-site").map(|site| site.to_str().unwrap_or("?"));
-    let foreign = headers.contains_key(header::ORIGIN) && site != Some("same-origin");
-    if request.method().is_safe() || !(foreign || matches!(site, Some(site) if site != "same-origin" && site != "none")) {
-        next.run(request).await
-    } else {
-        (StatusCode::FORBIDDEN, Json(serde_json::json!({"error": "writes are not taken from pages of other sites"}))).into_response()
-    }
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reload {
@@ -148,6 +130,9 @@ impl Reload {
         let (kind, share) = match (self.shadow, self.canary, self.dry_run) {
             (None, None, dry_run) if promotion.is_none() => return Ok(if dry_run { Ask::DryRun } else { Ask::Reload }),
             (Some(share), None, false) => (TrialKind::Shadow, share),
+            (None, Some(_), false) if self.max_diff.is_some() => {
+                return Err("`max_diff` is of a shadow: nobody else takes a canary's records through");
+            }
             (None, Some(share), false) => (TrialKind::Canary, share),
             _ => return Err("expected one of `dry_run`, `shadow` and `canary`, and `promote_after` only with the last two"),
         };
@@ -233,31 +218,21 @@ async fn ask(state: State, caller: Caller, ask: Ask, why: Option<String>) -> Res
     }
 }
 
-async fn generations(extract::State(state): extract::State<State>) -> Response {
-    match state.control.history(HISTORY_MAX) {
-        Ok(entries) => Json(serde_json::json!({ "running": state.engine.generation(), "history": entries })).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(serde_json::json!({ "error": error.to_string() }))).into_response(),
-    }
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Generations {
+    /// The newest so many.
+    limit: Option<NonZeroUsize>,
 }
 
-/// Refuses requests that name another host: a page in a browser that was led to the loopback address does so.
-async fn own_host(extract::State(access): extract::State<Access>, headers: HeaderMap, request: extract::Request, next: Next) -> Response {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    // A second name, or one that is no text, is one that is not ours.
-    let host = match (hosts.next().map(|h| h.to_str()), hosts.next()) {
-        (None, None) => "",
-        (Some(Ok(host)), None) => host,
-        _ => "?",
+async fn generations(extract::State(state): extract::State<State>, query: Result<Query<Generations>, QueryRejection>) -> Response {
+    let limit = match query {
+        Ok(Query(Generations { limit })) => limit.map_or(HISTORY_MAX, |limit| limit.get().min(HISTORY_MAX)),
+        Err(error) => return bad_request(&format!("{}; expected nothing, or limit=N from 1 to {HISTORY_MAX}", error.body_text())),
     };
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.chars().all(|c| c.is_ascii_digit()) { name } else { host });
-    let loopback = name.is_empty()
-        || name == "localhost"
-        || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    // Where others reach it, it has other names, and there are tokens, which no browser sends by itself.
-    if loopback || access.is_open() {
-        next.run(request).await
-    } else {
-        (StatusCode::FORBIDDEN, Json(serde_json::json!({"error": "this API answers to loopback names only"}))).into_response()
+    match state.control.history(limit) {
+        Ok(entries) => Json(serde_json::json!({ "running": state.engine.generation(), "history": entries })).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(serde_json::json!({ "error": error.to_string() }))).into_response(),
     }
 }
 

@@ -21,18 +21,14 @@ fn main() -> ExitCode {
         eprintln!("expected: build FOLDER… [--out FOLDER], where each FOLDER is a plugin's crate");
         return ExitCode::from(2);
     }
-    match tamis_authoring::build(&folders, &out, &mut |message| eprintln!("{message}")) {
-        Ok(built) => {
-            for plugin in built {
-                let state = if plugin.changed { "written" } else { "unchanged" };
-                println!("{} {} bytes, {state}", plugin.path.display(), plugin.bytes);
-                println!("  imports {}", plugin.imports.join(", "));
-            }
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+    let outcome = tamis_authoring::build(&folders, &out, None, &mut |message| eprintln!("{message}"));
+    for plugin in &outcome.built {
+        let state = if plugin.changed { "written" } else { "unchanged" };
+        println!("{} {} bytes, {state}", plugin.path.display(), plugin.bytes);
+        println!("  imports {}", plugin.imports.join(", "));
     }
+    for error in &outcome.failed {
+        eprintln!("{error}");
+    }
+    if outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

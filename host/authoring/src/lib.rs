@@ -20,6 +20,6 @@ pub mod sbom;
 pub mod sdk;
 pub mod template;
 
-pub use build::{Built, build};
+pub use build::{Built, Outcome, build};
 pub use error::Error;
 pub use language::Language;

@@ -50,10 +50,8 @@ impl Arguments {
             (Output::Junit, Verb::Test(_)) => None,
             (Output::Junit, Verb::Plugin(plugin)) if plugin.tests() => None,
             (Output::Junit, _) => Some("`--output junit` is for `tamis test` and `tamis plugin test`; take `text` or `json` here"),
-            (Output::Dot | Output::Mermaid, Verb::Plugin(_)) => {
-                Some("`--output dot` and `mermaid` are for `tamis explain`; take `text` or `json` here")
-            }
-            _ => None,
+            (Output::Text | Output::Json, _) | (Output::Dot | Output::Mermaid, Verb::Explain(_)) => None,
+            (Output::Dot | Output::Mermaid, _) => Some("`--output dot` and `mermaid` are for `tamis explain`; take `text` or `json` here"),
         }
     }
 }

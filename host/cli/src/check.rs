@@ -4,9 +4,17 @@ use crate::arguments::{Arguments, Check, Output};
 use crate::exit::Exit;
 use crate::{plan, screen};
 use std::io::Write;
+use std::net::SocketAddr;
+use tamis_admin::control::Planned;
+use tamis_config::{Admin, Diagnostic, Diagnostics, Document, codes};
 
 pub(crate) fn run(arguments: &Arguments, verb: &Check) -> anyhow::Result<Exit> {
-    let (planned, findings) = plan::plan(&verb.configuration, false);
+    let (planned, mut findings) = plan::plan(&verb.configuration, false);
+    if let Some(finding) = planned.as_ref().and_then(open_admin) {
+        findings.push(finding);
+        findings.sort();
+    }
+    let planned = planned.filter(|_| !findings.has_errors());
     let sound = planned.is_some() && !(verb.strict && findings.warning_count() > 0);
     let mut out = std::io::stdout();
     if arguments.output == Output::Json {
@@ -34,6 +42,30 @@ pub(crate) fn run(arguments: &Arguments, verb: &Check) -> anyhow::Result<Exit> {
         }
     }
     Ok(if sound { Exit::Success } else { Exit::BadConfiguration })
+}
+
+/// That `tamis run` would not start: others reach the admin API, and there are no tokens. Names are not looked up.
+fn open_admin(planned: &Planned) -> Option<Diagnostic> {
+    let settings = &planned.config.settings;
+    let Admin::Address(address) = &settings.admin else { return None };
+    let open = address.as_str().parse::<SocketAddr>().is_ok_and(|address| !address.ip().is_loopback());
+    if !open || !settings.admin_tokens.is_empty() {
+        return None;
+    }
+    let finding = Diagnostic::error(
+        codes::BAD_VALUE,
+        format!("others can reach the admin API on `{}`, and there are no `admin_tokens`: the host would not start", address.shown()),
+    )
+    .help("write a loopback address such as `127.0.0.1:9480`, or `unix:/path`, or make a token with `tamis admin token`");
+    // Where it stands: not in the environment, of which nothing is shown.
+    let place = planned.files.iter().find_map(|file| {
+        let document = Document::parse(&file.name, &file.text, &file.folder, &mut Diagnostics::new())?;
+        Some(document.root.get("settings")?.get("admin")?.place.clone())
+    });
+    Some(match place {
+        Some(place) => finding.at(&place),
+        None => finding,
+    })
 }
 
 fn counted(count: usize, what: &str) -> String {

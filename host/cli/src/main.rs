@@ -60,7 +60,7 @@ fn main() -> std::process::ExitCode {
             Exit::Success.into()
         }
         Err(error) => {
-            screen::tell(&format!("tamis: {error:#}"));
+            screen::complain(&format!("{error:#}"));
             Exit::NotStarted.into()
         }
     }

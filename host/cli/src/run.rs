@@ -10,9 +10,9 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use tamis_admin::control::{Control, Entry, History, LastGood, Watch};
+use tamis_admin::control::{Control, Entry, History, LastGood, StandIn, Tokens, Watch};
 use tamis_admin::{AdminError, Listener};
-use tamis_config::{Admin, Diagnostics, FileText, Settings};
+use tamis_config::{Admin, Diagnostics, FileText, ProcessEnvironment, Settings};
 use tamis_delivery::{FolderLock, LockError};
 use tamis_runtime::{Ended, Engine, Metrics, StartOptions, Stop};
 
@@ -31,10 +31,10 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     let mut watch = Some(Watch::of(&verb.configuration.config)).filter(|_| verb.watch && !verb.once);
     let (planned, findings) = plan::plan(&verb.configuration, true);
     plan::show(arguments, &findings);
-    let (planned, degraded) = match planned {
+    let (planned, stand_in) = match planned {
         Some(planned) => (planned, None),
         None => match last_good(verb, &findings) {
-            Some((planned, why)) => (planned, Some(why)),
+            Some((planned, stand_in)) => (planned, Some(stand_in)),
             None => return Ok(Exit::BadConfiguration),
         },
     };
@@ -73,16 +73,16 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     let engine = Arc::new(Engine::start(config, &planned.plan, &planned.tools, metrics, stop.clone(), &options)?);
     let progress = engine.progress();
     if let Some(history) = &mut history {
-        let message = degraded.as_ref().map_or_else(|| format!("generation {} runs", generation + 1), Clone::clone);
+        let message = stand_in.as_ref().map_or_else(|| format!("generation {} runs", generation + 1), |stand_in| stand_in.why.clone());
         // One that only stands in for files that do not plan is kept already.
-        if let Err(error) = history.add(&Entry::started(generation + 1, message), degraded.is_none().then_some(&planned)) {
+        if let Err(error) = history.add(&Entry::started(generation + 1, message), stand_in.is_none().then_some(&planned)) {
             tracing::error!("{error}");
         }
     }
     // What nobody keeps need not stay in memory.
     drop(planned.tools.take_components());
     let history = history.unwrap_or_else(History::none);
-    let control = Control::start(Arc::clone(&engine), Arc::clone(&planned), &verb.configuration.config, history, degraded)?;
+    let control = Control::start(Arc::clone(&engine), Arc::clone(&planned), &verb.configuration.config, history, stand_in)?;
     if !verb.once {
         let _ = signalled.set(control.clone());
     }
@@ -116,7 +116,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
 }
 
 /// What ran last, when the files do not plan: better than nothing, and told.
-fn last_good(verb: &Run, findings: &Diagnostics) -> Option<(Planned, String)> {
+fn last_good(verb: &Run, findings: &Diagnostics) -> Option<(Planned, StandIn)> {
     if verb.once {
         return None;
     }
@@ -126,14 +126,24 @@ fn last_good(verb: &Run, findings: &Diagnostics) -> Option<(Planned, String)> {
         return None;
     }
     let paths = &verb.configuration.config;
-    let data_dir = Settings::data_dir_in(&FileText::read(paths, &mut Diagnostics::new()));
+    let files = FileText::read(paths, &mut Diagnostics::new());
+    let data_dir = Settings::data_dir_in(&files);
     if !data_dir.join("generations").is_dir() {
         return None;
     }
     let LastGood { generation, planned } = History::open(&data_dir).last_good(paths)?;
     let why = format!("the configuration is not sound ({}): generation {generation}, the last good one, runs instead", findings.summary());
     tracing::error!("{why}");
-    Some((planned, why))
+    // A token that the files have taken away does not come back because they are not sound.
+    let kept = &planned.config.settings.admin_tokens;
+    let tokens = Tokens::still(kept, &Settings::admin_tokens_in(&files, &ProcessEnvironment));
+    if tokens.needed && tokens.known != *kept {
+        let (count, of) = (tokens.known.len(), kept.len());
+        tracing::warn!(
+            "{count} of the {of} admin tokens of generation {generation} work: those that the files still give, as far as they can be read"
+        );
+    }
+    Some((planned, StandIn { why, tokens }))
 }
 
 /// Holds the data folder for this host alone. One that cannot be written is nobody's: whatever needs it says so.
@@ -209,7 +219,7 @@ fn finish(arguments: &Arguments, verb: &Run, ended: &Ended, interrupted: bool) -
         return Ok(Exit::Undelivered);
     }
     if let Some(error) = ended.source_errors.first() {
-        screen::tell(&format!("tamis: {error}"));
+        screen::complain(&error.to_string());
         return Ok(Exit::NotStarted);
     }
     Ok(if interrupted { Exit::Interrupted } else { Exit::Success })

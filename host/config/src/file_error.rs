@@ -22,7 +22,7 @@ impl FileError {
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.source)
+        write!(f, "{}: {}", crate::escaped(&self.path.display().to_string()), self.source)
     }
 }
 

@@ -13,6 +13,7 @@ mod load;
 mod model;
 mod place;
 mod reader;
+mod remnant;
 pub mod schema;
 mod text;
 

@@ -90,33 +90,6 @@ impl Config {
     }
 }
 
-impl Settings {
-    /// The data folder that files name, as far as they can be read; the default one otherwise. `${…}` is not resolved.
-    pub fn data_dir_in(files: &[FileText]) -> PathBuf {
-        Self::text_in(files, "data_dir").map_or_else(|| Settings::default().data_dir.as_path().to_path_buf(), PathBuf::from)
-    }
-
-    /// The address of the admin API that files name, as far as they can be read. `${…}` is not resolved.
-    pub fn admin_in(files: &[FileText]) -> Option<String> {
-        Self::text_in(files, "admin")
-    }
-
-    fn text_in(files: &[FileText], key: &str) -> Option<String> {
-        let named = |file: &FileText| {
-            let document = Document::parse(&file.name, &file.text, &file.folder, &mut Diagnostics::new());
-            let text = document.as_ref().and_then(|document| match &document.root.get("settings")?.get(key)?.value {
-                Value::Text(text) => Some(text.to_string()),
-                _ => None,
-            });
-            // A file that is no YAML may still have the line.
-            let line = |line: &str| line.trim().strip_prefix(key)?.strip_prefix(':').map(|rest| rest.trim().to_string());
-            let text = text.or_else(|| file.text.lines().find_map(line));
-            text.filter(|text| !text.is_empty() && !text.contains("${"))
-        };
-        files.iter().find_map(named)
-    }
-}
-
 fn cannot_read(path: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::error(UNREADABLE_FILE, format!("`{}` cannot be read: {error}", path.display()))
         .help("give the path of a configuration file, or of a folder of them, with `-c`")

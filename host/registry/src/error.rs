@@ -102,7 +102,7 @@ pub enum Error {
     },
 
     /// A tag that is not locked.
-    #[error("{reference} has no digest and is not in {}", lock.display())]
+    #[error("{reference} has no digest and is not in {}", shown(lock))]
     NotLocked {
         /// The reference.
         reference: String,
@@ -111,7 +111,7 @@ pub enum Error {
     },
 
     /// A lock that cannot be read.
-    #[error("{}: expected a lock written by `tamis plugin lock`: {reason}", path.display())]
+    #[error("{}: expected a lock written by `tamis plugin lock`: {reason}", shown(path))]
     Lock {
         /// Its path.
         path: PathBuf,
@@ -129,7 +129,7 @@ pub enum Error {
     },
 
     /// A kept component whose bytes have changed.
-    #[error("{} is damaged: its bytes are not those of its name. Delete it, and it is pulled again", path.display())]
+    #[error("{} is damaged: its bytes are not those of its name. Delete it, and it is pulled again", shown(path))]
     Damaged {
         /// Where it lies.
         path: PathBuf,
@@ -140,9 +140,34 @@ pub enum Error {
     File(#[from] FileError),
 }
 
+/// A path as it may be shown on a terminal.
+fn shown(path: &std::path::Path) -> String {
+    tamis_config::escaped(&path.display().to_string())
+}
+
 impl Error {
     /// Whether the registry did not answer at all, so that what is kept may serve.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_drives_a_terminal() {
+        let source = || std::io::ErrorKind::NotFound.into();
+        let path = || PathBuf::from("a\u{1b}[2J\nb");
+        for error in [
+            Error::File(FileError { path: path(), source: source() }),
+            Error::Damaged { path: path() },
+            Error::Lock { path: path(), reason: String::new() },
+            Error::NotLocked { reference: String::new(), lock: path() },
+        ] {
+            let told = error.to_string();
+            assert!(told.contains("a\\u{1b}[2J") && !told.contains(['\u{1b}', '\n']), "{told:?}");
+        }
     }
 }

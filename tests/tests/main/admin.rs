@@ -106,6 +106,9 @@ fn all_paths_on_a_socket_and_on_loopback() {
             )
             .unwrap();
             assert_eq!(answer.status, 405, "{method}");
+            let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+            assert!(told["error"].as_str().unwrap().contains("no such method"), "{told}");
+            assert!(answer.head.to_lowercase().contains("allow: get,head"), "{}", answer.head);
         }
         assert!(live.runs());
         live.signal("TERM");
@@ -274,6 +277,26 @@ fn requests_that_are_too_large_or_none_are_refused() {
 }
 
 #[test]
+fn a_body_in_chunks_has_the_same_limit() {
+    let (_site, _live, address) = tcp("127.0.0.1");
+    let post = |chunks: usize| {
+        let head = "POST /v1/reload?dry_run=true HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+        request(&address, &format!("{head}{}0\r\n\r\n", chunk.repeat(chunks))).unwrap()
+    };
+    assert_eq!((post(0).status, post(1).status, post(16).status), (200, 200, 200));
+    let answer = post(17);
+    assert_eq!(answer.status, 413, "{}", answer.head);
+    assert!(answer.body.contains("65536 bytes"), "{}", answer.body);
+    // One that never ends is not waited for.
+    let mut endless = address.connect().unwrap();
+    endless.write_all(b"POST /v1/reload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n").unwrap();
+    let (started, mut said) = (Instant::now(), String::new());
+    endless.read_to_string(&mut said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 408 ") && started.elapsed() < Duration::from_secs(20), "{said}");
+}
+
+#[test]
 fn readiness_goes_while_the_host_drains() {
     let site = Site::with(
         "
@@ -302,4 +325,32 @@ settings: { admin: 'unix:admin.sock', lanes: 2, shutdown_timeout: 5s }",
     let run = live.wait();
     assert_eq!(run.code, Some(0), "{run}");
     assert!(rest.join().unwrap() > 0);
+}
+
+#[test]
+fn the_console_is_a_page_of_this_host_alone() {
+    let (_site, _live, address) = tcp("127.0.0.1");
+    for (path, kind, holds) in [
+        ("/", "text/html", "<script src=\"console.js\" defer>"),
+        ("/console.js", "text/javascript", "v1/status"),
+        ("/console.css", "text/css", "prefers-color-scheme: dark"),
+    ] {
+        let answer = address.get(path).unwrap();
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.body.contains(holds), "{path}");
+        let head = answer.head.to_lowercase();
+        for header in [
+            &format!("content-type: {kind}; charset=utf-8"),
+            "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'",
+            "frame-ancestors 'none'",
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+        ] {
+            assert!(head.contains(header), "{path}: {header}: {head}");
+        }
+    }
+    let foreign = request(&address, "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").unwrap();
+    assert_eq!(foreign.status, 403);
+    let newest = |limit: &str| address.get(&format!("/v1/generations?limit={limit}")).unwrap();
+    assert_eq!((newest("1").status, newest("0").status, newest("x").status, newest("99999").status), (200, 400, 400, 200));
 }

@@ -221,3 +221,34 @@ settings: { admin: 'unix:${file:secret.txt}/admin.sock' }",
         }
     }
 }
+
+#[test]
+fn an_admin_api_that_others_reach_without_tokens_is_told() {
+    let site = Site::new();
+    let yaml = |settings: &str| {
+        format!(
+            "
+sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
+pipelines: {{ main: {{ from: [in], to: [out] }} }}
+sinks: {{ out: {{ type: 'null' }} }}
+settings: {{ {settings} }}"
+        )
+    };
+    for address in ["0.0.0.0:9480", "[::]:9480", "192.0.2.7:1"] {
+        site.config(&yaml(&format!("admin: '{address}'")));
+        let run = site.run(["check"]);
+        assert_eq!(run.code, Some(2), "{run}");
+        for part in [address, "tamis.yaml:6:", "admin_tokens", "tamis admin token", "not sound: 1 error"] {
+            assert!(run.err.contains(part), "{part}: {run}");
+        }
+        let json = site.run(["check", "--output", "json"]);
+        assert_eq!((json.code, &json.json()["sound"], &json.json()["errors"]), (Some(2), &false.into(), &1.into()), "{json}");
+    }
+    let token = format!("admin_tokens: {{ a: {{ role: view, sha256: '{}' }} }}", "a0".repeat(32));
+    for settings in
+        [&format!("admin: '0.0.0.0:9480', {token}"), "admin: '127.0.0.1:9480'", "admin: '[::1]:1'", "admin: 'unix:a'", "admin: localhost:1"]
+    {
+        site.config(&yaml(settings));
+        assert_eq!(site.run(["check"]).code, Some(0), "{settings}");
+    }
+}

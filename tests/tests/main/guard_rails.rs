@@ -30,7 +30,7 @@ const WORDS: [(&str, &[&str]); 19] = [
 ];
 
 /// The codes that [`components_by_hand`] and [`sizes_against_the_limit`] provoke.
-const COMPONENTS: [&str; 12] = ["P001", "P002", "P003", "P004", "P005", "P010", "P011", "P012", "P013", "P014", "P015", "P020"];
+const COMPONENTS: [&str; 13] = ["P001", "P002", "P003", "P004", "P005", "P010", "P011", "P012", "P013", "P014", "P015", "P016", "P020"];
 /// The codes that [`time_against_the_limits`] provokes.
 const TIMES: [&str; 3] = ["P050", "P051", "P054"];
 
@@ -130,7 +130,7 @@ fn components_by_hand() {
         with_section(&good, "tamis:plugin", Some(about.to_string().as_bytes()))
     };
     let network = r#"(import "wasi:http/outgoing-handler@0.2.0" (instance))"#;
-    let cases: [(&str, Vec<u8>, &[&str], &str); 16] = [
+    let cases: [(&str, Vec<u8>, &[&str], &str); 17] = [
         ("no WebAssembly", b"not a component".to_vec(), &["P001"], "this is not WebAssembly"),
         ("half of one", good[..good.len() / 2].to_vec(), &["P001"], "not valid"),
         ("a newer contract", by_hand("", "tamis:plugin/transform@1.0.0"), &["P002"], "a host of version 1.0.0 or newer is needed"),
@@ -147,6 +147,12 @@ fn components_by_hand() {
         ("no name", with_section(&good, "component-name", None), &["P010"], "it has no name"),
         ("a version of two numbers", with_section(&good, "version", Some(b"1.0")), &["P011"], "`1.0`"),
         ("no description", with_section(&good, "description", None), &["P012"], "it has no description"),
+        (
+            "the template's description",
+            with_section(&good, "description", Some(b"Marks calls that took long")),
+            &["P016"],
+            "that of the template",
+        ),
         ("blank authors", with_section(&good, "authors", Some(b" \n")), &["P013"], "it has no authors"),
         ("no licence", with_section(&good, "licenses", None), &["P014"], "it has no licence"),
         ("another contract", about(&|about| about["contract"] = "0.9.0".into()), &["P015"], "says contract 0.9.0, it exports 0.1.0"),

@@ -34,6 +34,7 @@ mod order;
 mod owners;
 mod pipeline_tests;
 mod plugin_cases;
+mod plugin_files;
 mod plugin_new;
 mod plugins_policy;
 mod power_loss;

@@ -131,7 +131,53 @@ fn a_host_that_is_not_there_is_3() {
     let other = tamis_tests::harness::RawServer::start(|_, stream| stream.write_all(b"220 mail ready\r\n\r\n"));
     let run = site.run(["status", "--admin", &other.address()]);
     assert_eq!(run.code, Some(3), "{run}");
-    assert!(run.err.contains("not the admin API"), "{run}");
+    assert!(run.err.contains("not a Tamis admin API"), "{run}");
+}
+
+#[test]
+fn a_stranger_that_speaks_json_is_no_host() {
+    let site = Site::new();
+    let answers = [
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n[1,2,3]",
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot found",
+        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}",
+    ];
+    for answer in answers {
+        let stranger = tamis_tests::harness::RawServer::start(move |_, stream| stream.write_all(answer.as_bytes()));
+        for verb in [
+            &["generations"][..],
+            &["reload"],
+            &["reload", "--trial"],
+            &["reload", "--end-trial"],
+            &["reload", "--dry-run", "--output", "json"],
+            &["rollback"],
+            &["status"],
+            &["tap", "main"],
+        ] {
+            let run = site.run([verb, &["--admin", &stranger.address()]].concat());
+            assert_eq!(run.code, Some(3), "{verb:?} {answer}: {run}");
+            assert!(run.err.contains("not a Tamis admin API") && run.out.is_empty(), "{verb:?} {answer}: {run}");
+        }
+    }
+}
+
+#[test]
+fn options_that_do_not_go_together_are_2() {
+    let site = Site::new();
+    for (arguments, says) in [
+        (&["generations", "--limit", "0"][..], "1.."),
+        (&["status", "--output", "dot"], "`tamis explain`"),
+        (&["generations", "--output", "mermaid"], "`tamis explain`"),
+        (&["reload", "--output", "dot"], "`tamis explain`"),
+        (&["reload", "--canary", "5%", "--promote-after", "1m", "--max-diff", "1%"], "--max-diff"),
+        (&["reload", "--canary", "5%", "--shadow", "5%"], "--shadow"),
+        (&["reload", "--promote-after", "1m"], "--shadow"),
+    ] {
+        let run = site.run(arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}: {run}");
+        assert!(run.err.contains(says) && run.out.is_empty(), "{arguments:?}: {run}");
+    }
 }
 
 #[test]
@@ -178,6 +224,28 @@ fn top_needs_a_terminal_and_gives_it_back() {
     // A signal ends it, and the terminal is given back then too.
     let shown = screen("& sleep 1.5; kill -TERM $!; wait $!");
     assert!(shown.contains("\u{1b}[?1049l") && shown.contains("ended 0"), "{}", shown.escape_debug());
+    // Keys without end are followed at a pace that costs next to nothing.
+    let inside = "stty cols 100 rows 40; $TAMIS top & sleep 4; kill -TERM $!; wait $!; echo ended $?; times";
+    let run = site.start_shell(&format!("yes j | TERM=xterm-256color script -qec '{inside}' /dev/null")).wait();
+    let shown = String::from_utf8_lossy(&run.out).into_owned();
+    let after = shown.split("ended 0").nth(1).unwrap_or_else(|| panic!("{}", shown.escape_debug()));
+    // The last line of `times`: user and system time of the children, `0m0.120s 0m0.050s`.
+    let spent = after.lines().rfind(|line| line.contains('m')).unwrap();
+    let seconds = |text: &str| {
+        text.split_once('m').and_then(|(m, s)| Some(60.0 * m.parse::<f64>().ok()? + s.trim_end_matches('s').parse::<f64>().ok()?))
+    };
+    let spent: f64 = spent.split_whitespace().map(|text| seconds(text).unwrap_or_else(|| panic!("{after:?}"))).sum();
+    assert!(spent < 1.5, "{spent} s of processor time in 4 s");
+    // Its terminal goes away: so does it.
+    let terminal = site.start_shell(
+        "sleep 60 | TERM=xterm-256color sh -c 'echo $$ > script.pid; exec script -qec \"stty cols 100 rows 40; echo \\$\\$ > top.pid; exec $TAMIS top\" /dev/null'",
+    );
+    eventually("it draws", || terminal.out().contains("generation"));
+    let pid = |file: &str| String::from_utf8(site.read(file)).unwrap().trim().to_owned();
+    assert!(std::process::Command::new("kill").args(["-KILL", &pid("script.pid")]).status().unwrap().success());
+    let top = std::path::PathBuf::from(format!("/proc/{}", pid("top.pid")));
+    eventually("it has ended", || !top.exists());
+    drop(terminal);
     // Without a host it says so instead of taking the screen.
     live.signal("TERM");
     live.wait();

@@ -93,7 +93,7 @@ fn each_role_on_each_route_where_others_reach_it() {
         let none = ask(&at, method, "/nothing", "");
         assert_eq!((none.status, &none.body), (401, &bodies[0].1));
     }
-    for path in ["/livez", "/readyz"] {
+    for path in ["/livez", "/readyz", "/", "/console.js", "/console.css"] {
         assert_eq!(ask(&at, "GET", path, "").status, 200, "{path}");
     }
     // The history tells whose token it was.
@@ -164,6 +164,58 @@ fn where_others_reach_it_a_reload_without_tokens_shuts_it() {
     });
     assert_eq!(ask(&reached(&address), "GET", "/v1/status", "").status, 401);
     assert_eq!(ask(&reached(&address), "GET", "/livez", "").status, 200);
+}
+
+#[test]
+fn a_start_on_the_last_good_generation_brings_no_token_back() {
+    let site = Site::new();
+    let (tokens, lines) = tokens(&site);
+    let sound = config("127.0.0.1:0", &lines);
+    let start = |yaml: &str| {
+        site.config(yaml);
+        let (live, address) = host(&site);
+        (live, Address::Tcp(address))
+    };
+    site.write("input.ndjson", "");
+    let end = |live: Live| {
+        live.signal("TERM");
+        assert_eq!(live.wait().code, Some(0));
+    };
+    end(start(&sound).0);
+    let works = |at: &Address, path: &str| {
+        let status = |token: &String| {
+            let text = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n");
+            request(at, &text).unwrap().status
+        };
+        tokens.iter().map(status).collect::<Vec<_>>()
+    };
+    let fewer: String = lines.lines().take(2).map(|line| format!("{line}\n")).collect();
+    for (yaml, expected) in [
+        // Not sound, and no YAML: what the files still give works.
+        (sound.replace("to: [out]", "to: [nowhere]"), [200, 200, 200]),
+        (format!("{sound}sources: [\n"), [200, 200, 200]),
+        (config("127.0.0.1:0", &fewer).replace("to: [out]", "to: [nowhere]"), [200, 200, 401]),
+        (format!("{}sources: [\n", config("127.0.0.1:0", &fewer)), [200, 200, 401]),
+        // None are named, or nothing can be read: nobody, rather than everybody.
+        (config("127.0.0.1:0", "").replace("to: [out]", "to: [nowhere]"), [401, 401, 401]),
+        ("sources: [\n".into(), [401, 401, 401]),
+    ] {
+        let (live, at) = start(&yaml);
+        assert!(at.get("/readyz").unwrap().body.starts_with("degraded: "), "{yaml}");
+        assert_eq!(works(&at, "/v1/status"), expected, "{yaml}");
+        assert_eq!(at.get("/v1/status").unwrap().status, 401, "{yaml}");
+        if expected == [401, 401, 401] {
+            // Mended, they work again.
+            site.config(&sound);
+            live.signal("HUP");
+            eventually("they work", || works(&at, "/v1/status") == [200, 200, 200]);
+        }
+        end(live);
+    }
+    // A lesser role is one too.
+    let lesser = sound.replace("role: operate", "role: view").replace("to: [out]", "to: [nowhere]");
+    let (_live, at) = start(&lesser);
+    assert_eq!((works(&at, "/v1/status"), works(&at, "/v1/tap")[2]), (vec![200, 200, 200], 403));
 }
 
 #[test]
@@ -272,7 +324,7 @@ fn hostile_clients_do_not_keep_the_host_from_delivering() {
     assert_eq!(post("/v1/reload?dry_run=true", "Content-Length: 99999999999\r\n"), 413);
     let began = Instant::now();
     assert_eq!(post("/v1/reload?dry_run=true", "Content-Length: 1000\r\n"), 200, "nobody waits for a body");
-    assert_eq!(post("/v1/reload?dry_run=true", "Transfer-Encoding: chunked\r\n"), 200);
+    assert_eq!(post("/v1/reload?dry_run=true", "Transfer-Encoding: chunked\r\n"), 408, "nor for long for one of unknown length");
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let why = "x".repeat(501);
     for bad in ["dry_run=maybe", "nonsense=1", "dry_run=true&dry_run=true", "to=-1", &format!("why={why}")] {

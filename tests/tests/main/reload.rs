@@ -301,6 +301,19 @@ fn a_restart_with_bad_files_comes_up_with_the_last_good_ones() {
     append(&site, "{\"n\":0}\n");
     eventually("it delivers", || out(&site).len() == 1);
     assert_eq!(stamps(&site, 1), ["b"]);
+    // Back is to another one than the one that stands in.
+    let (status, told) = post(&address, "/v1/rollback");
+    assert_eq!((status, told["message"].as_str()), (200, Some("generation 4 runs: generation 1 again")), "{told}");
+    assert_eq!(address.get("/readyz").unwrap().body, "ready\n");
+    ended(live);
+    let live = site.start(["run"]);
+    eventually("it is up", || address.get("/readyz").is_ok_and(|answer| answer.status == 200));
+    // Generation 4 is generation 1, and stands in as 5: the one before it is 2.
+    let (status, told) = post(&address, "/v1/rollback");
+    assert_eq!((status, told["message"].as_str()), (200, Some("generation 6 runs: generation 2 again")), "{told}");
+    ended(live);
+    let live = site.start(["run"]);
+    eventually("it is up", || address.get("/readyz").is_ok_and(|answer| answer.status == 200));
     // Mended: no longer degraded.
     site.config(&config("b"));
     let (status, told) = post(&address, "/v1/reload");

@@ -328,10 +328,10 @@ fn the_command_shows_what_changes() {
     let events: Vec<Value> = run.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.iter().map(|event| event["event"].as_str().unwrap()).collect::<Vec<_>>(), ["tapping", "sample", "sample"]);
     for (arguments, code, message) in [
-        (&["nope"][..], 2, "there is `main`"),
-        (&["main/nope"], 2, "`sieve`"),
-        (&["main", "--filter", ".a ="], 2, "syntax error"),
-        (&["main", "--rate", "500"], 2, "1 to 100"),
+        (&["nope"][..], 1, "there is `main`"),
+        (&["main/nope"], 1, "`sieve`"),
+        (&["main", "--filter", ".a ="], 1, "syntax error"),
+        (&["main", "--rate", "500"], 1, "1 to 100"),
         (&["main", "--admin", "unix:gone.sock"], 3, "nobody answers"),
         (&["main", "--admin", "nonsense"], 2, "host:port"),
     ] {

@@ -105,9 +105,16 @@ fn a_shadow_that_fails_or_differs_gives_up_by_itself() {
         assert_eq!((&told["running"], &last["result"]), (&1.into(), &"gave_up".into()), "{told}");
         assert!(last["message"].as_str().unwrap().contains(says), "{says}: {told}");
     }
-    for query in
-        ["shadow=2", "shadow=0", "canary=0.1&shadow=0.1", "max_diff=0.1", "promote_after=1", "shadow=0.1&promote_after=-1", "shadow=x"]
-    {
+    for query in [
+        "shadow=2",
+        "shadow=0",
+        "canary=0.1&promote_after=1&max_diff=0.1",
+        "canary=0.1&shadow=0.1",
+        "max_diff=0.1",
+        "promote_after=1",
+        "shadow=0.1&promote_after=-1",
+        "shadow=x",
+    ] {
         assert_eq!(post(&address, &format!("/v1/reload?{query}")).0, 400, "{query}");
     }
     let count = load.end();
@@ -215,4 +222,60 @@ fn a_shadow_finds_one_record_in_a_thousand_and_an_equal_candidate_is_promoted() 
     eventually_out(&site, count);
     ended(live);
     assert!(stamps(&site, count).iter().all(|stamp| stamp == "a"));
+}
+
+#[test]
+fn what_fails_leaves_the_trial_and_what_is_followed_ends_it_with_a_word() {
+    let (site, live, address) = started(&config("a"));
+    let trial = |kind: &str| {
+        site.config(&config("b"));
+        let (status, told) = post(&address, &format!("/v1/reload?{kind}=0.5&why=try%20b"));
+        assert_eq!((status, &told["result"]), (202, &"trying".into()), "{told}");
+    };
+    let last = |n: usize| {
+        let told = get(&address, "/v1/generations");
+        let history = told["history"].as_array().unwrap().clone();
+        history[history.len() - n].clone()
+    };
+    for kind in ["shadow", "canary"] {
+        trial(kind);
+        // None of these is followed.
+        assert_eq!(post(&address, "/v1/rollback?to=999").0, 409);
+        site.config("sources: [");
+        assert_eq!(post(&address, "/v1/reload").0, 422);
+        assert_eq!(post(&address, "/v1/reload?shadow=0.1").0, 422);
+        site.config(&config("c").replace("path: out.ndjson", "path: input.ndjson/out.ndjson"));
+        assert_eq!(post(&address, "/v1/reload").0, 409);
+        assert_eq!(post(&address, "/v1/reload?canary=0.1").0, 409);
+        assert_eq!(post(&address, "/v1/reload?dry_run=true").0, 200);
+        site.config(&config("c").replace("lanes: 2", "lanes: 1"));
+        assert_eq!(post(&address, "/v1/reload").0, 422);
+        assert!(get(&address, "/v1/trial")[kind].is_object(), "{kind} goes on");
+        // Another trial takes its place, and a reload ends that one.
+        let other = if kind == "shadow" { "canary" } else { "shadow" };
+        trial(other);
+        assert!(get(&address, "/v1/trial")[other].is_object());
+        let ended = last(2);
+        assert_eq!((&ended["asked"], &ended["result"], &ended["why"]), (&kind.into(), &"gave_up".into(), &"try b".into()), "{ended}");
+        assert!(ended["message"].as_str().unwrap().starts_with(&format!("ended by another trial (admin API): {kind} on 50 %")), "{ended}");
+        site.config(&config(if kind == "shadow" { "c" } else { "d" }));
+        assert_eq!(post(&address, "/v1/reload").0, 200);
+        assert_eq!(address.get("/v1/trial").unwrap().status, 404);
+        let (ended, reload) = (last(2), last(1));
+        assert_eq!((&ended["asked"], &ended["result"]), (&other.into(), &"gave_up".into()), "{ended}");
+        assert!(ended["message"].as_str().unwrap().starts_with("ended by a reload (admin API): "), "{ended}");
+        assert_eq!((&reload["asked"], &reload["result"]), (&"reload".into(), &"applied".into()));
+    }
+    // The files are those that run again: the trial is of no use any more.
+    trial("shadow");
+    site.config(&config("d"));
+    assert_eq!(post(&address, "/v1/reload").1["result"], "unchanged");
+    assert_eq!(address.get("/v1/trial").unwrap().status, 404);
+    // A second shadow compares, the first one does not end it.
+    trial("shadow");
+    site.config(&config("e"));
+    assert_eq!(post(&address, "/v1/reload?shadow=1").0, 202);
+    append(&site, "{\"n\":0}\n");
+    eventually("it compares", || get(&address, "/v1/trial")["shadow"]["records"] == 1);
+    ended(live);
 }

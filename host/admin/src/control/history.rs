@@ -29,7 +29,7 @@ pub enum HistoryError {
         error: io::Error,
     },
     /// There is nothing to go back to.
-    #[error("there is no earlier generation to go back to")]
+    #[error("there is no earlier generation to go back to: none that is kept is another one than what runs")]
     NoneBefore,
     /// That generation is not there, or no more.
     #[error("generation {wanted} is not kept; kept are {kept} (the last {GENERATIONS_KEPT})")]
@@ -79,13 +79,7 @@ impl Entry {
         Self {
             generation: answer.generation,
             time: now(),
-            asked: match request.ask {
-                super::Ask::Reload | super::Ask::DryRun => "reload",
-                super::Ask::Rollback(_) => "rollback",
-                super::Ask::Try(trial) => trial.kind.word(),
-                super::Ask::EndTrial => "end of a trial",
-            }
-            .into(),
+            asked: request.ask.word().into(),
             who: request.who.clone(),
             why: request.why.clone(),
             result: answer.result.word().into(),
@@ -126,7 +120,17 @@ pub(super) struct Snapshot {
     data_dir: PathBuf,
 }
 
+/// The digest of each plugin's component, by name.
+fn digests(planned: &Planned) -> BTreeMap<String, String> {
+    planned.plan.plugins.iter().map(|(name, plan)| (name.clone(), plan.digest.clone())).collect()
+}
+
 impl Snapshot {
+    /// Whether it is the same files and components.
+    fn is_of(&self, planned: &Planned) -> bool {
+        self.files == planned.files && self.plugins == digests(planned)
+    }
+
     /// Plans it. The environment and the files of secrets are read as they are now.
     /// `policy` counts in place of the one that was kept.
     pub(super) fn plan(&self, before: Option<&Tools>, policy: Option<&PluginsPolicy>) -> (Option<Planned>, Diagnostics) {
@@ -231,12 +235,8 @@ impl History {
                 write(&beside, signature.as_bytes()).map_err(failed(&beside))?;
             }
         }
-        let snapshot = Snapshot {
-            generation: entry.generation,
-            files: planned.files.clone(),
-            plugins: planned.plan.plugins.iter().map(|(name, plan)| (name.clone(), plan.digest.clone())).collect(),
-            data_dir: PathBuf::new(),
-        };
+        let (files, plugins) = (planned.files.clone(), digests(planned));
+        let snapshot = Snapshot { generation: entry.generation, files, plugins, data_dir: PathBuf::new() };
         let path = self.path(entry.generation);
         write(&path, &serde_json::to_vec(&snapshot).unwrap_or_default()).map_err(failed(&path))?;
         self.forget();
@@ -276,12 +276,14 @@ impl History {
         Some(LastGood { generation, planned })
     }
 
-    /// A generation to go back to: that of the number, or the one before `running`.
-    pub(super) fn snapshot(&self, wanted: Option<u64>, running: u64) -> Result<Snapshot, HistoryError> {
+    /// A generation to go back to: that of the number, or the newest before `running` that is not the same as what is `planned`. A
+    /// start makes a generation too, also one that stands in for files that are not sound.
+    pub(super) fn snapshot(&self, wanted: Option<u64>, running: u64, planned: &Planned) -> Result<Snapshot, HistoryError> {
         let kept = self.kept();
+        let other = |number: &u64| *number < running && !self.file(*number).is_ok_and(|snapshot| snapshot.is_of(planned));
         let wanted = match wanted {
             Some(wanted) => wanted,
-            None => kept.iter().rev().copied().find(|number| *number < running).ok_or(HistoryError::NoneBefore)?,
+            None => kept.iter().rev().copied().find(other).ok_or(HistoryError::NoneBefore)?,
         };
         if !kept.contains(&wanted) {
             let kept = kept.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -294,11 +296,15 @@ impl History {
         self.data_dir.join("generations").join(format!("{generation}.json"))
     }
 
-    fn read(&self, generation: u64) -> Result<Snapshot, HistoryError> {
-        let damaged = |reason: String| HistoryError::Damaged { generation, reason };
+    fn file(&self, generation: u64) -> Result<Snapshot, HistoryError> {
         let path = self.path(generation);
         let bytes = fs::read(&path).map_err(failed(&path))?;
-        let mut snapshot: Snapshot = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| HistoryError::Damaged { generation, reason: error.to_string() })
+    }
+
+    fn read(&self, generation: u64) -> Result<Snapshot, HistoryError> {
+        let damaged = |reason: String| HistoryError::Damaged { generation, reason };
+        let mut snapshot = self.file(generation)?;
         for (name, wanted) in &snapshot.plugins {
             let path = blob(&self.data_dir, wanted);
             let found = digest(&fs::read(&path).map_err(|error| damaged(format!("plugin `{name}`: `{}`: {error}", path.display())))?);

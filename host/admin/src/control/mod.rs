@@ -2,21 +2,22 @@
 //! are taken together, and what became of each is written down.
 
 mod history;
+mod tokens;
 mod trial;
 mod watch;
 
 pub use history::{Entry, GENERATIONS_KEPT, History, HistoryError, LastGood};
+pub use tokens::Tokens;
 use trial::Trying;
 pub use trial::{Promotion, Trial, TrialKind, TrialReport};
 pub use watch::Watch;
 
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tamis_config::{AdminToken, Config, Diagnostics, FileText, PluginsPolicy, ProcessEnvironment};
+use tamis_config::{Config, Diagnostics, FileText, PluginsPolicy, ProcessEnvironment};
 use tamis_plan::{Change, Plan, diff};
 use tamis_runtime::{Engine, StartError, Tools};
 
@@ -75,12 +76,24 @@ pub enum Ask {
     Reload,
     /// To tell what a reload would change, and change nothing.
     DryRun,
-    /// To go back to an earlier generation: this one, or the one before the running one.
+    /// To go back to an earlier generation: this one, or the newest before the running one that is not the same.
     Rollback(Option<u64>),
     /// To try the configuration files as they are, beside what runs.
     Try(Trial),
     /// To end a trial, whatever it has found.
     EndTrial,
+}
+
+impl Ask {
+    /// The word of the history.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Reload | Self::DryRun => "reload",
+            Self::Rollback(_) => "rollback",
+            Self::Try(trial) => trial.kind.word(),
+            Self::EndTrial => "end of a trial",
+        }
+    }
 }
 
 /// What is asked for, and by whom.
@@ -180,6 +193,15 @@ pub struct Control {
     paths: Arc<[PathBuf]>,
 }
 
+/// Why a host runs an earlier generation than its files say, and what of it counts all the same.
+#[derive(Debug, Clone)]
+pub struct StandIn {
+    /// In a sentence.
+    pub why: String,
+    /// Who may use the admin API.
+    pub tokens: Tokens,
+}
+
 /// What runs: the configuration and its plan.
 struct Running {
     planned: Arc<Planned>,
@@ -188,7 +210,7 @@ struct Running {
     /// That of the files that were read last: going back to an earlier generation does not bring back one that was tightened since.
     policy: Arc<PluginsPolicy>,
     /// Those that files said last: going back to an earlier generation does not bring back tokens that were taken away since.
-    admin_tokens: Arc<BTreeMap<String, AdminToken>>,
+    admin_tokens: Arc<Tokens>,
 }
 
 impl std::fmt::Debug for Control {
@@ -198,8 +220,7 @@ impl std::fmt::Debug for Control {
 }
 
 impl Control {
-    /// Begins to take requests for `engine`, which runs `planned` of the files at `paths`. `degraded` says why it runs something else
-    /// than those files say.
+    /// Begins to take requests for `engine`, which runs `planned` of the files at `paths`, or stands in for what they say.
     ///
     /// # Errors
     /// When its thread cannot be started.
@@ -208,10 +229,11 @@ impl Control {
         planned: Arc<Planned>,
         paths: &[PathBuf],
         history: History,
-        degraded: Option<String>,
+        stand_in: Option<StandIn>,
     ) -> std::io::Result<Self> {
         let policy = Arc::new(planned.config.plugins_policy.clone());
-        let admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
+        let (degraded, tokens) = stand_in.map(|StandIn { why, tokens }| (why, tokens)).unzip();
+        let admin_tokens = Arc::new(tokens.unwrap_or_else(|| Tokens::of(&planned.config.settings)));
         let control = Self {
             mailbox: Arc::new(Mailbox { waiting: Mutex::default(), changed: Condvar::new(), closed: AtomicBool::new(false) }),
             running: Arc::new(Mutex::new(Running { planned, degraded, trying: None, policy, admin_tokens })),
@@ -254,7 +276,7 @@ impl Control {
     }
 
     /// Who may use the admin API.
-    pub fn admin_tokens(&self) -> Arc<BTreeMap<String, AdminToken>> {
+    pub fn admin_tokens(&self) -> Arc<Tokens> {
         Arc::clone(&self.running().admin_tokens)
     }
 
@@ -311,9 +333,8 @@ impl Control {
 
     fn answer(&self, request: &Request) -> Answer {
         let started = Instant::now();
-        let ended = if request.ask == Ask::DryRun { None } else { self.end_trial() };
         let mut answer = match request.ask {
-            Ask::EndTrial => match ended {
+            Ask::EndTrial => match self.end_trial() {
                 Some(found) => self.say(Verdict::GaveUp, format!("ended: {found}")),
                 None => self.say(Verdict::Unchanged, "no trial runs".into()),
             },
@@ -325,7 +346,7 @@ impl Control {
             }
             Ask::Rollback(to) => {
                 let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-                let snapshot = history.snapshot(to, self.engine.generation());
+                let snapshot = history.snapshot(to, self.engine.generation(), &self.planned());
                 drop(history);
                 match snapshot {
                     Ok(snapshot) => {
@@ -374,10 +395,13 @@ impl Control {
                 let mut running = self.running();
                 running.degraded = None;
                 // A rollback may have brought back other ones than the files say.
-                running.admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
+                running.admin_tokens = Arc::new(Tokens::of(&planned.config.settings));
                 running.policy = Arc::new(planned.config.plugins_policy.clone());
                 drop(running);
                 self.engine.metrics().set_degraded(false);
+            }
+            if !matches!(request.ask, Ask::DryRun | Ask::Try(_)) {
+                self.trial_gives_way(request, self.found());
             }
             return Answer { findings: told, ..self.say(Verdict::Unchanged, format!("nothing changes: generation {number} goes on")) };
         }
@@ -393,7 +417,12 @@ impl Control {
                 Err(error) => Answer { changes, findings: told, ..self.say(Verdict::of(&error), error.to_string()) },
             };
         }
-        self.apply(planned, changes, told, back)
+        let found = self.found();
+        let answer = self.apply(planned, changes, told, back);
+        if answer.result == Verdict::Applied {
+            self.trial_gives_way(request, found);
+        }
+        answer
     }
 
     fn apply(&self, planned: Planned, changes: Vec<Change>, told: serde_json::Value, back: Option<u64>) -> Answer {
@@ -403,7 +432,7 @@ impl Control {
                 let mut running = self.running();
                 if back.is_none() {
                     running.policy = Arc::new(planned.config.plugins_policy.clone());
-                    running.admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
+                    running.admin_tokens = Arc::new(Tokens::of(&planned.config.settings));
                 }
                 (running.planned, running.degraded) = (Arc::new(planned), None);
                 self.engine.metrics().set_degraded(false);

@@ -1,7 +1,7 @@
 //! Trying a configuration beside the one that runs: as a shadow, on copies and without effect, or as a canary, on a share of the records
 //! for good. A trial promotes itself or gives up by itself where it was told what is good enough.
 
-use super::{Answer, Control, Planned, Request, Verdict};
+use super::{Answer, Ask, Control, Planned, Request, Tokens, Verdict};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -164,7 +164,7 @@ impl Control {
 
     pub(super) fn begin_trial(&self, trial: Trial, request: &Request, planned: Planned) -> Result<String, StartError> {
         self.engine.reloadable(&planned.config)?;
-        let (running, share) = (self.planned(), f64::from(trial.share_ppm) / MILLION);
+        let (running, share, found) = (self.planned(), f64::from(trial.share_ppm) / MILLION, self.found());
         match trial.kind {
             TrialKind::Shadow => {
                 let active = (&running.config, &running.plan, &running.tools);
@@ -172,14 +172,51 @@ impl Control {
             }
             TrialKind::Canary => self.engine.start_canary(&planned.config, &planned.plan, &planned.tools, share)?,
         }
-        self.running().trying = Some(Trying { trial, planned, request: request.clone(), started: Instant::now() });
+        let before = self.running().trying.replace(Trying { trial, planned, request: request.clone(), started: Instant::now() });
+        if let Some(before) = before {
+            match (before.trial.kind, trial.kind) {
+                (TrialKind::Shadow, TrialKind::Canary) => drop(self.engine.end_shadow()),
+                (TrialKind::Canary, TrialKind::Shadow) => drop(self.engine.end_canary()),
+                // The new one has taken its place.
+                _ => {}
+            }
+            self.tell_given_way(&before, request, found);
+        }
         Ok(format!("sound; on trial as a {} on {} % of the frames", trial.kind.word(), share * 100.0))
+    }
+
+    /// What the trial that runs has found, in a sentence.
+    pub(super) fn found(&self) -> Option<String> {
+        self.trial().map(|report| report.told())
+    }
+
+    /// Ends the trial that runs, if one does, because another request was followed. `found`: what it had found until then.
+    pub(super) fn trial_gives_way(&self, to: &Request, found: Option<String>) {
+        let Some(trying) = self.running().trying.take() else { return };
+        self.engine.end_shadow();
+        self.engine.end_canary();
+        self.tell_given_way(&trying, to, found);
+    }
+
+    fn tell_given_way(&self, trying: &Trying, to: &Request, found: Option<String>) {
+        let word = if to.ask == Ask::Reload {
+            "a reload"
+        } else if matches!(to.ask, Ask::Try(_)) {
+            "another trial"
+        } else {
+            "a rollback"
+        };
+        let mut answer = self.say(Verdict::GaveUp, format!("ended by {word} ({}): {}", to.who, found.unwrap_or_default()));
+        answer.took_ms = u64::try_from(trying.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.engine.metrics().reloaded(answer.result.word());
+        tracing::info!(who = trying.request.who, "the trial is {}", answer.message);
+        self.write_down(&trying.request, &answer);
     }
 
     /// Ends the trial that runs. Gives what it found.
     pub(super) fn end_trial(&self) -> Option<String> {
-        let trying = self.running().trying.take()?;
-        let found = self.report(trying.trial).told();
+        let found = self.found()?;
+        self.running().trying = None;
         self.engine.end_shadow();
         self.engine.end_canary();
         Some(found)
@@ -219,7 +256,7 @@ impl Control {
         }
         let Some(generation) = self.engine.promote_canary() else { return self.say(Verdict::Failed, "the canary is gone".into()) };
         let mut running = self.running();
-        running.admin_tokens = Arc::new(planned.config.settings.admin_tokens.clone());
+        running.admin_tokens = Arc::new(Tokens::of(&planned.config.settings));
         (running.planned, running.degraded) = (Arc::new(planned), None);
         self.engine.metrics().set_degraded(false);
         drop(running);

@@ -36,13 +36,40 @@ struct Component {
     bytes: Vec<u8>,
 }
 
-/// Builds the plugins in `folders` and writes `<out>/<folder's name>.wasm` for each. `on_message` gets what the languages' tools say,
-/// line by line.
+/// What became of several plugins.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Those that were built, whatever became of the others.
+    pub built: Vec<Built>,
+    /// What went wrong with the others.
+    pub failed: Vec<Error>,
+}
+
+impl Outcome {
+    /// The plugins, where all were built.
+    ///
+    /// # Errors
+    /// The first thing that went wrong.
+    pub fn all(self) -> Result<Vec<Built>, Error> {
+        self.failed.into_iter().next().map_or(Ok(self.built), Err)
+    }
+
+    /// Those that went well; the others are noted.
+    fn keep<T>(&mut self, results: impl IntoIterator<Item = Result<T, Error>>) -> Vec<T> {
+        results.into_iter().filter_map(|result| result.map_err(|error| self.failed.push(error)).ok()).collect()
+    }
+}
+
+/// Builds the plugins in `folders` and writes `<out>/<folder's name>.wasm` for each; one that cannot be built keeps none of the others
+/// from it. `on_message` gets what the languages' tools say, line by line. Compiled code is kept in `cache`, see [`Desk::new`].
 ///
-/// # Errors
-/// The first thing that went wrong; components that were already written stay.
-pub fn build(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) -> Result<Vec<Built>, Error> {
-    let (mut crates, mut packages, mut projects, mut components) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+/// [`Desk::new`]: crate::desk::Desk::new
+pub fn build(folders: &[PathBuf], out: &Path, cache: Option<&Path>, on_message: &mut dyn FnMut(&str)) -> Outcome {
+    let (mut crates, mut packages, mut projects, mut outcome) = (Vec::new(), Vec::new(), Vec::new(), Outcome::default());
+    if let Err(error) = fs::create_dir_all(out).map_err(FileError::at(out)) {
+        outcome.failed.push(error);
+        return outcome;
+    }
     for folder in folders {
         match Language::of(folder) {
             Language::JavaScript => packages.push(folder.clone()),
@@ -50,18 +77,19 @@ pub fn build(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) 
             Language::Python => projects.push(folder.clone()),
         }
     }
-    components.extend(rust::components(&crates, on_message)?);
-    components.extend(javascript::components(&packages, out, on_message)?);
-    components.extend(python::components(&projects, out, on_message)?);
-    fs::create_dir_all(out).map_err(FileError::at(out))?;
-    components.into_iter().map(|component| finish(component, out)).collect()
+    let mut components = outcome.keep(rust::components(&crates, on_message));
+    components.extend(outcome.keep(javascript::components(&packages, out, on_message)));
+    components.extend(outcome.keep(python::components(&projects, out, on_message)));
+    outcome.built = outcome.keep(components.into_iter().map(|component| finish(component, out, cache)));
+    outcome
 }
 
 /// Writes the component where it is not there yet.
-fn finish(component: Component, out: &Path) -> Result<Built, Error> {
+fn finish(component: Component, out: &Path, cache: Option<&Path>) -> Result<Built, Error> {
     let Component { name, folder, language, bytes } = component;
     let path = out.join(format!("{name}.wasm"));
-    let bytes = metadata::embed(&name, &folder, language, &bytes, fs::read(&path).ok().as_deref())?;
+    let before = fs::read(&path).ok();
+    let bytes = metadata::embed(&name, &folder, language, &bytes, before.as_deref(), cache)?;
     Ok(Built {
         changed: write_changed(&path, &bytes)?,
         bytes: bytes.len() as u64,

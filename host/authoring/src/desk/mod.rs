@@ -14,6 +14,7 @@ mod run;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::metadata::code_of;
 use tamis_sandbox::{Failure, Limits, Plugin, Sandbox, SandboxError, SandboxOptions};
 
 pub use configured::{Configured, Timing};
@@ -66,12 +67,15 @@ impl Desk {
         Ok(Self { sandbox: Sandbox::new(options)?, limits })
     }
 
-    /// Loads a component: its size, imports and exports are checked, its code is compiled. `name` stands in messages.
+    /// Loads a component: its size, imports and exports are checked, its code is compiled. `name` stands in messages. What it says of
+    /// itself is left out: it changes when the code does not, and what the build has compiled to ask for it serves here too.
     ///
     /// # Errors
     /// As [`Sandbox::load`].
     pub fn load(&self, name: &str, component: &[u8]) -> Result<Candidate, DeskError> {
-        Ok(Candidate { plugin: self.sandbox.load(name, component, &self.limits)? })
+        let bytes = component.len() as u64;
+        let code = if bytes > self.limits.component_bytes_max { component.to_vec() } else { code_of(component) };
+        Ok(Candidate { plugin: self.sandbox.load(name, &code, &self.limits)?, bytes })
     }
 
     /// Loads the component in a file, under the file's name without its extension.
@@ -98,6 +102,7 @@ impl Desk {
 #[derive(Debug, Clone)]
 pub struct Candidate {
     plugin: Plugin,
+    bytes: u64,
 }
 
 impl Candidate {
@@ -109,9 +114,14 @@ impl Candidate {
         Configured::new(&self.plugin, config)
     }
 
-    /// The plugin, for what the host knows of it: digest, size, imports.
+    /// The plugin, for what the host knows of it: imports, and whether it came from the cache. Its digest is that of the code alone.
     pub fn plugin(&self) -> &Plugin {
         &self.plugin
+    }
+
+    /// Size of the component in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 

@@ -69,6 +69,8 @@ rules! {
         "set `license` in the manifest to an SPDX expression such as Apache-2.0, or LicenseRef-Proprietary"
     FORGED "P015" Error "metadata that says what the component does"
         "build it again with `tamis plugin build`; metadata is never edited by hand"
+    TEMPLATE "P016" Warning "a description of its own"
+        "say in `description` of the manifest what this plugin does: catalogues and registries show it"
 
     CASES "P020" Warning "cases with records"
         "write `cases/*.yaml` with records as the gateway sends them: without them the checks below see made-up records only"

@@ -6,6 +6,7 @@ use super::rule::{self, Rule};
 use super::{Report, Setting, Subject};
 use crate::desk::{Candidate, Desk, DeskError};
 use crate::metadata::{Metadata, schema};
+use crate::template;
 
 /// The plugin, when the host can load it.
 pub(super) fn check(desk: &Desk, subject: &Subject<'_>, report: &mut Report) -> Option<Candidate> {
@@ -60,6 +61,9 @@ fn metadata(metadata: &Metadata, report: &mut Report) {
         if text.trim().is_empty() {
             report.add(rule, format!("it has no {what}"));
         }
+    }
+    if template::DESCRIPTION == metadata.description.trim() {
+        report.add(&rule::TEMPLATE, format!("its description is that of the template: {}", template::DESCRIPTION));
     }
 }
 

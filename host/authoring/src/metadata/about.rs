@@ -67,9 +67,9 @@ pub(super) fn example_config(folder: &Path) -> Value {
 }
 
 /// Asks a component for its signature. One that cannot be asked is no failed build: the check says what is wrong.
-pub(super) fn example(plugin: &str, component: &[u8], config: Value) -> Example {
+pub(super) fn example(plugin: &str, component: &[u8], config: Value, cache: Option<&Path>) -> Example {
     let answer = || -> Result<Value, String> {
-        let desk = Desk::new(Limits::default(), None).map_err(|error| error.to_string())?;
+        let desk = Desk::new(Limits::default(), cache.map(Path::to_path_buf)).map_err(|error| error.to_string())?;
         let candidate = desk.load(plugin, component).map_err(|error| error.to_string())?;
         let signature = candidate.plugin().signature(&config.to_string()).map_err(|failure| failure.to_string())?;
         Ok(schema(&signature))

@@ -97,35 +97,31 @@ fn producers(component: &[u8]) -> Vec<(String, String, String)> {
 }
 
 /// Embeds what the manifest in `folder` says into the component `bytes`, which the language's tool left. `before` is the component
-/// of the last build, if there is one: what it says of the same code is taken over. The same input gives the same bytes.
+/// of the last build, if there is one: what it says of the same code is taken over. Compiled code is kept in `cache`. The same input
+/// gives the same bytes.
 ///
 /// # Errors
 /// [`Error::Manifest`] when the manifest cannot be read, [`Error::Component`] when the component cannot.
-pub fn embed(plugin: &str, folder: &Path, language: Language, bytes: &[u8], before: Option<&[u8]>) -> Result<Vec<u8>, Error> {
+pub fn embed(
+    plugin: &str,
+    folder: &Path,
+    language: Language,
+    bytes: &[u8],
+    before: Option<&[u8]>,
+    cache: Option<&Path>,
+) -> Result<Vec<u8>, Error> {
     let (manifest, parts) = manifest::read(folder)?;
     let contract = component::contract_of(plugin, bytes)?;
     let code = format!("sha256:{}", hex(&Sha256::digest(bytes)));
     let config = about::example_config(folder);
     let known = before.and_then(|before| Metadata::read(before).about).filter(|about| about.code == code && about.example.config == config);
-    let about = About {
-        format: about::FORMAT,
-        contract,
-        tamis: env!("CARGO_PKG_VERSION").to_owned(),
-        language: language.to_string(),
-        sdk: manifest.sdk.clone().map(|(name, version)| Sdk { name, version }),
-        owner: Some(manifest.owner.clone()).filter(|owner| !owner.is_empty()),
-        example: match known {
-            Some(about) => about.example,
-            None => about::example(plugin, bytes, config),
-        },
-        code,
-    };
     let wrong = |reason: String| Error::Component { plugin: plugin.to_owned(), reason };
     let mut component = section::without(bytes, &[TEXTS.as_slice(), &[ABOUT, SBOM]].concat());
     let mut add = AddMetadata::default();
     add.name = AddMetadataField::Set(if manifest.name.is_empty() { plugin.to_owned() } else { manifest.name.clone() });
     add.language = vec![(language.to_string(), String::new())];
-    add.processed_by = vec![("tamis".to_owned(), about.tamis.clone())];
+    let tamis = env!("CARGO_PKG_VERSION").to_owned();
+    add.processed_by = vec![("tamis".to_owned(), tamis.clone())];
     add.sdk = manifest.sdk.clone().into_iter().collect();
     component = add.to_wasm(&component).map_err(|error| wrong(format!("its metadata cannot be added: {error:#}")))?;
     let authors = manifest.authors.join(AND);
@@ -137,9 +133,28 @@ pub fn embed(plugin: &str, folder: &Path, language: Language, bytes: &[u8], befo
     if let Some(document) = sbom::document(&parts) {
         section::append(&mut component, SBOM, document.as_bytes());
     }
+    // Asked as it will be, so that what is compiled for it serves whoever loads it from here.
+    let about = About {
+        format: about::FORMAT,
+        contract,
+        tamis,
+        language: language.to_string(),
+        sdk: manifest.sdk.clone().map(|(name, version)| Sdk { name, version }),
+        owner: Some(manifest.owner.clone()).filter(|owner| !owner.is_empty()),
+        example: match known {
+            Some(about) => about.example,
+            None => about::example(plugin, &component, config, cache),
+        },
+        code,
+    };
     let about = serde_json::to_vec(&about).map_err(|error| wrong(error.to_string()))?;
     section::append(&mut component, ABOUT, &about);
     Ok(component)
+}
+
+/// A component without what it says of itself: the same whatever [`embed`] adds.
+pub(crate) fn code_of(component: &[u8]) -> Vec<u8> {
+    section::without(component, &[TEXTS.as_slice(), &[ABOUT, SBOM, "component-name", "producers"]].concat())
 }
 
 /// Bytes as hexadecimal digits.
@@ -155,6 +170,22 @@ mod tests {
     fn a_component_without_metadata_says_nothing() {
         assert_eq!(Metadata::read(b"\0asm\x0d\0\x01\0"), Metadata::default());
         assert_eq!(Metadata::read(b""), Metadata::default());
+    }
+
+    #[test]
+    fn what_is_embedded_leaves_the_code_as_it_was() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("package.json"), r#"{ "name": "p", "version": "1.2.3", "description": "d" }"#).expect("written");
+        let guests = std::env::var_os("TAMIS_GUESTS").map(std::path::PathBuf::from);
+        let guests = guests.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins"));
+        let built = std::fs::read(guests.join("tenant.wasm")).expect("the component; `make plugins` builds it");
+        let bare = code_of(&built);
+        assert!(bare.len() < built.len());
+        let embed = |bytes: &[u8]| embed("p", folder.path(), Language::JavaScript, bytes, None, None).expect("embedded");
+        let (once, twice) = (embed(&bare), embed(&embed(&bare)));
+        assert!(once.len() > bare.len());
+        assert_eq!(code_of(&once), code_of(&bare));
+        assert_eq!(code_of(&twice), code_of(&bare));
     }
 
     #[test]

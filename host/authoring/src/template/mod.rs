@@ -14,6 +14,9 @@ use crate::sdk;
 pub use author::Author;
 pub use name::NAME_CHARACTERS_MAX;
 
+/// What the manifests of the templates say that the plugin does: an author has other things to say.
+pub(crate) const DESCRIPTION: &str = "Marks calls that took long";
+
 /// A plugin that was begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Created {
@@ -178,6 +181,17 @@ fn quotable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_manifests_have_the_description_that_the_guard_rail_knows() {
+        for language in languages() {
+            let within = tempfile::tempdir().expect("a temporary folder");
+            let created = create("mine", language, within.path(), &Author::unknown()).expect("a plugin");
+            let files = ["Cargo.toml", "package.json", "pyproject.toml"].map(|file| created.folder.join(file));
+            let text = files.iter().find_map(|file| fs::read_to_string(file).ok()).expect("a manifest");
+            assert!(text.contains(&format!("\"{DESCRIPTION}\"")), "{language}: {text}");
+        }
+    }
 
     #[test]
     fn every_language_begins_a_plugin_without_places_left_open() {

@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments, verb: &LettersList, files: &[Letters], 
             Err(error) if error.downcast_ref::<OutputError>().is_some() => return Err(error.downcast::<OutputError>()?.0.into()),
             Err(error) => {
                 unreadable = true;
-                screen::tell(&format!("tamis: {error:#}"));
+                screen::complain(&format!("{error:#}"));
             }
             Ok(()) => {}
         }

@@ -1,6 +1,6 @@
 //! `tamis generations`.
 
-use super::{Generations, read, wait};
+use super::{Failure, Generations, read, wait};
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
 use crate::screen;
@@ -13,10 +13,12 @@ use tamis_config::escaped;
 
 pub(super) fn run(arguments: &Arguments, verb: &Generations, client: &Client) -> anyhow::Result<Exit> {
     let mut told = read(client, &wait(client.get("/v1/generations"))?)?;
-    if let Some(history) = told.get_mut("history").and_then(Value::as_array_mut) {
-        let surplus = history.len().saturating_sub(verb.limit);
-        history.drain(..surplus);
-    }
+    let running = told.get("running").is_some_and(Value::is_u64);
+    let Some(history) = told.get_mut("history").and_then(Value::as_array_mut).filter(|_| running) else {
+        return Err(Failure::from(client.strange("it tells no generations")).into());
+    };
+    let surplus = history.len().saturating_sub(usize::try_from(verb.limit).unwrap_or(usize::MAX));
+    history.drain(..surplus);
     let mut out = std::io::stdout();
     if arguments.output == Output::Json {
         writeln!(out, "{told}")?;

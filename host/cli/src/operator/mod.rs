@@ -37,16 +37,16 @@ pub(crate) struct Reload {
 #[derive(Debug, Args)]
 struct Trial {
     /// Try it on copies of this share of the frames, without effect: `5%`.
-    #[arg(long, value_name = "SHARE", value_parser = trial::share, conflicts_with = "canary")]
+    #[arg(long, value_name = "SHARE", value_parser = trial::share, group = "kind_of_trial")]
     shadow: Option<f64>,
     /// Let it have this share of the frames: `5%`.
-    #[arg(long, value_name = "SHARE", value_parser = trial::share)]
+    #[arg(long, value_name = "SHARE", value_parser = trial::share, group = "kind_of_trial")]
     canary: Option<f64>,
     /// Let it take over by itself after so long, where it was good enough: `10m`.
-    #[arg(long, value_name = "TIME", value_parser = trial::seconds)]
+    #[arg(long, value_name = "TIME", value_parser = trial::seconds, requires = "kind_of_trial")]
     promote_after: Option<f64>,
     /// Share of records that may differ (of a shadow): `0.1%`. Default: none.
-    #[arg(long, value_name = "SHARE", value_parser = trial::share_or_none, requires = "promote_after")]
+    #[arg(long, value_name = "SHARE", value_parser = trial::share_or_none, requires = "promote_after", conflicts_with = "canary")]
     max_diff: Option<f64>,
     /// Dead letters that it may have beyond those of what runs. Default: none.
     #[arg(long, value_name = "N", requires = "promote_after")]
@@ -63,7 +63,7 @@ struct Trial {
 pub(crate) struct Rollback {
     #[command(flatten)]
     target: Target,
-    /// The generation to return to; without it, the one before the running one.
+    /// The generation to return to; without it, the newest before the running one that is not the same.
     #[arg(long, value_name = "N")]
     to: Option<u64>,
     /// Why, for the history; 500 characters at most.
@@ -75,9 +75,9 @@ pub(crate) struct Rollback {
 pub(crate) struct Generations {
     #[command(flatten)]
     target: Target,
-    /// The newest so many.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: usize,
+    /// The newest so many, at least 1.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
 }
 
 #[derive(Debug, Args)]
@@ -176,7 +176,7 @@ fn with(target: &Target, act: impl FnOnce(&Client) -> anyhow::Result<Exit>) -> a
     let client = match target.client() {
         Ok(client) => client,
         Err(why) => {
-            screen::tell(&format!("tamis: {why}"));
+            screen::complain(&why);
             return Ok(Exit::BadConfiguration);
         }
     };
@@ -207,11 +207,12 @@ fn wait<T>(asked: impl Future<Output = Result<T, ClientError>>) -> anyhow::Resul
 fn read(client: &Client, answer: &Answer) -> Result<serde_json::Value, Failure> {
     let json = answer.json();
     let error = json.get("error").and_then(serde_json::Value::as_str);
-    match answer.status {
-        200 if json.is_object() => Ok(json),
-        401 if client.has_token() => Err(Failure::No("the host does not know this token".into())),
-        401 => Err(Failure::No("the host asks for a token: give it with `--token-file FILE` or TAMIS_ADMIN_TOKEN".into())),
-        200 => Err(ClientError::Strange { address: client.address().to_string(), reason: "no JSON".into() }.into()),
-        status => Err(Failure::No(format!("the host says no ({status}): {}", error.unwrap_or("without saying why")))),
-    }
+    Err(match (answer.status, error) {
+        (200, None) if json.is_object() => return Ok(json),
+        (200, _) => client.strange("no JSON, or not that of this route").into(),
+        (401, Some(_)) if client.has_token() => Failure::No("the host does not know this token".into()),
+        (401, Some(_)) => Failure::No("the host asks for a token: give it with `--token-file FILE` or TAMIS_ADMIN_TOKEN".into()),
+        (status, Some(error)) => Failure::No(format!("the host says no ({status}): {error}")),
+        (status, None) => client.strange(format!("status {status}, and no reason in JSON")).into(),
+    })
 }

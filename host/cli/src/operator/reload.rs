@@ -48,7 +48,7 @@ fn ask(
     let result = told.get("result").and_then(Value::as_str).filter(|_| TOLD.contains(&answer.status));
     let Some(result) = result else {
         read(client, &answer)?;
-        return Err(Failure::No("the host does not say what became of it".into()).into());
+        return Err(Failure::from(client.strange("it does not say what became of the request")).into());
     };
     let mut out = std::io::stdout();
     if arguments.output == Output::Json {

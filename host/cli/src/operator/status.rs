@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, Table};
 use serde_json::Value;
 use std::io::Write;
 use std::time::{Duration, Instant};
-use tamis_admin::client::{Client, ClientError};
+use tamis_admin::client::Client;
 use tamis_config::escaped;
 
 /// Time between the two readings of which rates are made.
@@ -50,8 +50,10 @@ fn reading(client: &Client) -> anyhow::Result<(Reading, Value)> {
 
 /// Reads a status.
 pub(super) fn parse(client: &Client, told: &Value) -> Result<Reading, Failure> {
-    let status = serde::Deserialize::deserialize(told)
-        .map_err(|error| ClientError::Strange { address: client.address().to_string(), reason: format!("{error}") })?;
+    if !told.get("version").is_some_and(Value::is_string) {
+        return Err(client.strange("it tells no version").into());
+    }
+    let status = serde::Deserialize::deserialize(told).map_err(|error| client.strange(format!("{error}")))?;
     Ok(Reading { at: Instant::now(), status })
 }
 

@@ -1,6 +1,6 @@
 //! `tamis reload --shadow` and `--canary`: what is asked for, and what was found.
 
-use super::{Trial, read, wait};
+use super::{Failure, Trial, read, wait};
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
 use serde_json::Value;
@@ -39,6 +39,10 @@ impl Trial {
 pub(super) fn report(arguments: &Arguments, client: &Client) -> anyhow::Result<Exit> {
     let answer = wait(client.get("/v1/trial"))?;
     let report = read(client, &answer)?;
+    let kind = report.get("kind").and_then(Value::as_str);
+    if !kind.is_some_and(|kind| report.get(kind).is_some_and(Value::is_object)) {
+        return Err(Failure::from(client.strange("it tells no trial")).into());
+    }
     let mut out = std::io::stdout();
     if arguments.output == Output::Json {
         writeln!(out, "{report}")?;

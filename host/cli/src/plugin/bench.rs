@@ -139,7 +139,7 @@ fn rows(cases: &[Case], candidate: &Candidate, other: Option<&Candidate>, record
                 all_ns: median(times.iter().map(|time| ns(time.scan + time.step + time.encode, time.records)).collect()),
                 init: Duration::from_secs_f64(median(starts.map_err(|failure| failure.to_string())?)),
                 memory_bytes: configured.memory_bytes(),
-                bytes: candidate.plugin().size(),
+                bytes: candidate.bytes(),
             })
         };
         let now = measured(candidate, &now, &times)?;

@@ -1,5 +1,6 @@
 //! `tamis plugin build`.
 
+use super::component;
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
 use crate::screen;
@@ -18,22 +19,28 @@ pub(crate) struct Build {
 }
 
 pub(crate) fn run(arguments: &Arguments, verb: &Build) -> anyhow::Result<Exit> {
-    let built = match tamis_authoring::build(&verb.folders, &verb.out, &mut |message: &str| screen::tell(message)) {
-        Ok(built) => built,
-        Err(error) => {
-            screen::tell(&format!("tamis: {error}"));
-            return Ok(Exit::Failure);
-        }
-    };
+    let outcome =
+        tamis_authoring::build(&verb.folders, &verb.out, component::cache().as_deref(), &mut |message: &str| screen::tell(message));
     let mut out = std::io::stdout();
     if arguments.output == Output::Json {
+        let built = outcome.built.iter();
         let list: Vec<_> =
-            built.iter().map(|b| serde_json::json!({ "name": b.name, "path": b.path, "bytes": b.bytes, "imports": b.imports })).collect();
+            built.map(|b| serde_json::json!({ "name": b.name, "path": b.path, "bytes": b.bytes, "imports": b.imports })).collect();
         writeln!(out, "{}", serde_json::Value::from(list))?;
     } else {
-        for plugin in built {
-            writeln!(out, "{} ({} bytes)", plugin.path.display(), plugin.bytes)?;
+        for plugin in &outcome.built {
+            writeln!(out, "{} ({} bytes)", screen::path(&plugin.path), plugin.bytes)?;
         }
     }
-    Ok(Exit::Success)
+    for error in &outcome.failed {
+        screen::complain(&error.to_string());
+    }
+    if outcome.failed.is_empty() {
+        return Ok(Exit::Success);
+    }
+    let (built, of) = (outcome.built.len(), verb.folders.len());
+    if of > 1 {
+        screen::tell(&format!("tamis: {built} of {of} plugins were built"));
+    }
+    Ok(Exit::Failure)
 }

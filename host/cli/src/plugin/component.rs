@@ -34,8 +34,8 @@ pub(super) fn path(folder: &Path, component: Option<&PathBuf>, out: &Path) -> Re
     if let Some(component) = component {
         return Ok(component.clone());
     }
-    let built = tamis_authoring::build(&[folder.to_path_buf()], out, &mut |message: &str| screen::tell(message))
-        .map_err(|error| error.to_string())?;
+    let outcome = tamis_authoring::build(&[folder.to_path_buf()], out, cache().as_deref(), &mut |message: &str| screen::tell(message));
+    let built = outcome.all().map_err(|error| error.to_string())?;
     built.into_iter().next().map(|built| built.path).ok_or_else(|| format!("{}: nothing was built", folder.display()))
 }
 
@@ -45,7 +45,7 @@ pub(super) fn desk(limits: Limits) -> Result<Desk, DeskError> {
 }
 
 /// `$XDG_CACHE_HOME/tamis/compiled`, or `~/.cache/tamis/compiled`.
-fn cache() -> Option<PathBuf> {
+pub(super) fn cache() -> Option<PathBuf> {
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
     let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
     let folder = base.or_else(|| std::env::home_dir().and_then(absolute).map(|home| home.join(".cache")))?.join("tamis");
@@ -68,6 +68,6 @@ pub(super) fn name(folder: &Path) -> String {
 pub(super) fn no_cases(folder: &Path) -> String {
     format!(
         "tamis: {}: no test cases. Write `cases/NAME.yaml` with `config:` and `input:`, then `tamis plugin test --bless` keeps what comes as expected",
-        folder.display()
+        screen::path(folder)
     )
 }

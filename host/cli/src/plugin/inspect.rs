@@ -48,14 +48,17 @@ pub(crate) fn run(arguments: &Arguments, verb: &Inspect) -> anyhow::Result<Exit>
     let mut out = std::io::stdout();
     if verb.sbom {
         let Some(document) = &inspection.metadata.sbom else {
-            screen::tell(&format!("tamis: {} does not say what it is made of; build it with `tamis plugin build`", found.path.display()));
+            screen::tell(&format!(
+                "tamis: {} does not say what it is made of; build it with `tamis plugin build`",
+                screen::path(&found.path)
+            ));
             return Ok(Exit::Failure);
         };
         // Parsed and written anew: what is not JSON is not printed.
         let document: serde_json::Value = match serde_json::from_str(document) {
             Ok(document) => document,
             Err(error) => {
-                screen::tell(&format!("tamis: {}: its parts list is no JSON: {error}", found.path.display()));
+                screen::tell(&format!("tamis: {}: its parts list is no JSON: {error}", screen::path(&found.path)));
                 return Ok(Exit::Failure);
             }
         };

@@ -4,6 +4,7 @@ use super::registry::{Bar, Connection, ended};
 use crate::arguments::{Arguments, Configuration, Output};
 use crate::exit::Exit;
 use crate::plan;
+use crate::screen;
 use clap::Args;
 use std::io::Write;
 use tamis_config::{Config, Plugin, ProcessEnvironment, Reference};
@@ -56,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Lock) -> anyhow::Result<Exit> {
     for reference in &gone {
         writeln!(out, "{reference}  no longer named")?;
     }
-    writeln!(out, "{}", lock.path().display())?;
+    writeln!(out, "{}", screen::path(lock.path()))?;
     Ok(Exit::Success)
 }
 

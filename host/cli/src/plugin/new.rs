@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &New) -> anyhow::Result<Exit> {
 
 /// Tells why not. A name or a folder to choose anew is the command line's fault, a disk that does not take a file is not.
 pub(super) fn refuse(error: &template::Error) -> Exit {
-    screen::tell(&format!("tamis: {error}"));
+    screen::complain(&error.to_string());
     match error {
         template::Error::File { .. } => Exit::NotStarted,
         template::Error::Edited { .. } => Exit::Failure,
@@ -50,7 +50,7 @@ fn tell(arguments: &Arguments, created: &Created) -> std::io::Result<()> {
         return writeln!(out, "{answer}");
     }
     let folder = created.folder.strip_prefix(".").unwrap_or(&created.folder);
-    writeln!(out, "{}: a plugin in {}, {} files and its SDK\n\nNext:", folder.display(), created.language, created.files.len())?;
+    writeln!(out, "{}: a plugin in {}, {} files and its SDK\n\nNext:", screen::path(folder), created.language, created.files.len())?;
     for command in next {
         writeln!(out, "  {command}")?;
     }

@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Pull) -> anyhow::Result<Exit> {
     } else {
         let verified = if keys.is_empty() { "not verified" } else { "verified" };
         let signed = signed_by.map_or_else(|| "not signed".to_owned(), |key| format!("signed by {key}, {verified}"));
-        writeln!(stdout, "{} ({} bytes, {}, {signed})", out.display(), artifact.wasm.len(), artifact.digest)?;
+        writeln!(stdout, "{} ({} bytes, {}, {signed})", screen::path(&out), artifact.wasm.len(), artifact.digest)?;
     }
     Ok(Exit::Success)
 }

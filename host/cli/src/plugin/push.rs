@@ -45,13 +45,13 @@ pub(crate) fn run(arguments: &Arguments, verb: &Push) -> anyhow::Result<Exit> {
         Err(error) => return Ok(ended(&error)),
     };
     if let Err(error) = tamis_authoring::component::imports_of(reference.repository().short_name(), &wasm) {
-        screen::tell(&format!("tamis: {error}"));
+        screen::complain(&error.to_string());
         return Ok(Exit::Failure);
     }
     let signed_by = match signature.as_deref().map(claimed_key).transpose() {
         Ok(key) => key,
         Err(error) => {
-            screen::tell(&format!("tamis: {}: {error}", files::signature_path(&verb.file).display()));
+            screen::tell(&format!("tamis: {}: {error}", screen::path(&files::signature_path(&verb.file))));
             return Ok(Exit::Failure);
         }
     };
@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Push) -> anyhow::Result<Exit> {
     let (pushed, moved) = match pushed {
         Ok(Ok(pushed)) => pushed,
         Ok(Err(message)) => {
-            screen::tell(&format!("tamis: {message}"));
+            screen::complain(&message);
             return Ok(Exit::Failure);
         }
         Err(Failed::Registry(error)) => return Ok(ended(&error)),

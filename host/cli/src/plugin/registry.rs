@@ -24,7 +24,7 @@ impl Connection {
 
 /// Tells the error and ends the command: 1 when the registry (or a digest) says no, 3 when it was not reached or a file is missing.
 pub(super) fn ended(error: &Error) -> Exit {
-    screen::tell(&format!("tamis: {error}"));
+    screen::complain(&error.to_string());
     match error {
         Error::Unreachable { .. } | Error::File { .. } => Exit::NotStarted,
         Error::Credentials { .. } | Error::Lock { .. } => Exit::BadConfiguration,
@@ -34,7 +34,7 @@ pub(super) fn ended(error: &Error) -> Exit {
 
 /// Tells bad usage.
 pub(super) fn bad_usage(message: &str) -> Exit {
-    screen::tell(&format!("tamis: {message}"));
+    screen::complain(message);
     Exit::BadConfiguration
 }
 

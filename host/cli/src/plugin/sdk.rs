@@ -3,6 +3,7 @@
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
 use crate::plugin::new;
+use crate::screen;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use std::io::Write;
@@ -76,7 +77,7 @@ fn tell(arguments: &Arguments, all: &[Written]) -> std::io::Result<()> {
         writeln!(
             out,
             "{}: the SDK for {} {}{}, {} of {} files written",
-            written.folder.display(),
+            screen::path(&written.folder),
             written.language,
             written.version,
             before.collect::<String>(),

@@ -71,8 +71,8 @@ pub(crate) fn keygen(arguments: &Arguments, verb: &Keygen) -> anyhow::Result<Exi
     if verb.out.exists() || public_path.exists() {
         return Ok(bad_usage(&format!(
             "`{}` or `{}` is there already; keys are not overwritten: give another name with --out",
-            verb.out.display(),
-            public_path.display()
+            screen::path(&verb.out),
+            screen::path(&public_path)
         )));
     }
     let password = if verb.no_password {
@@ -87,7 +87,7 @@ pub(crate) fn keygen(arguments: &Arguments, verb: &Keygen) -> anyhow::Result<Exi
     let made = match generate(password.as_deref()) {
         Ok(made) => made,
         Err(error) => {
-            screen::tell(&format!("tamis: {error}"));
+            screen::complain(&error.to_string());
             return Ok(Exit::NotStarted);
         }
     };
@@ -162,7 +162,7 @@ pub(crate) fn verify_file(arguments: &Arguments, verb: &Verify) -> anyhow::Resul
     };
     let result = match &signature {
         Some(text) => verify(&keys, &wasm, text).map_err(|error| error.to_string()),
-        None => Err(format!("there is no signature: expected {}", files::signature_path(&verb.file).display())),
+        None => Err(format!("there is no signature: expected {}", screen::path(&files::signature_path(&verb.file)))),
     };
     let mut out = std::io::stdout();
     if arguments.output == Output::Json {

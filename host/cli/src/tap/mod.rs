@@ -53,16 +53,15 @@ pub(crate) fn run(arguments: &Arguments, verb: &Tap) -> anyhow::Result<Exit> {
     let (address, token) = match verb.target.address().and_then(|address| Ok((address, verb.target.token()?))) {
         Ok(found) => found,
         Err(why) => {
-            screen::tell(&format!("tamis: {why}"));
+            screen::complain(&why);
             return Ok(Exit::BadConfiguration);
         }
     };
     let mut events = match stream::get(&address, token.as_ref(), &verb.request())? {
         Answer::Events(events) => events,
-        Answer::Refused { status, message } => {
-            let lines: Vec<String> = message.lines().map(tamis_config::escaped).collect();
-            screen::tell(&format!("tamis: {}", lines.join("\n")));
-            return Ok(if matches!(status, 400 | 404) { Exit::BadConfiguration } else { Exit::NotStarted });
+        Answer::Refused(message) => {
+            screen::complain(&message);
+            return Ok(Exit::Failure);
         }
     };
     let json = arguments.output == Output::Json;

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
-use tamis_admin::client::{Address, Token};
+use tamis_admin::client::{Address, ClientError, Token};
 
 /// The longest silence: the host says something every 15 s.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -22,11 +22,8 @@ impl<T: Read + Write> Connection for T {}
 /// What the API answers.
 pub(super) enum Answer {
     Events(Events),
-    Refused {
-        status: u16,
-        /// In a sentence.
-        message: String,
-    },
+    /// Why not, in a sentence.
+    Refused(String),
 }
 
 /// An answer that goes on.
@@ -53,6 +50,7 @@ impl Events {
 
 /// Sends a `GET`. In HTTP/1.0, whose answers are a plain stream to the connection's end.
 pub(super) fn get(address: &Address, token: Option<&Token>, target: &str) -> anyhow::Result<Answer> {
+    let strange = |reason: &str| anyhow::Error::from(ClientError::Strange { address: address.to_string(), reason: reason.into() });
     let connection = connect(address).with_context(|| {
         format!("nobody answers at `{address}`; is the host running, and is this its `settings.admin`? (`--admin` names another)")
     })?;
@@ -71,15 +69,26 @@ pub(super) fn get(address: &Address, token: Option<&Token>, target: &str) -> any
     head.read_line(&mut line).context("the host does not answer")?;
     let status: u16 = match line.split(' ').nth(1).and_then(|status| status.parse().ok()) {
         Some(status) if line.starts_with("HTTP/1.") => status,
-        _ => bail!("what listens at `{address}` is no admin API"),
+        _ => return Err(strange("it does not speak HTTP")),
     };
-    while head.read_line(&mut line).context("the host does not answer")? > 2 {}
+    let mut events = false;
+    loop {
+        line.clear();
+        if head.read_line(&mut line).context("the host does not answer")? <= 2 {
+            break;
+        }
+        let header = line.to_ascii_lowercase();
+        events |= header.strip_prefix("content-type:").is_some_and(|kind| kind.trim_start().starts_with("text/event-stream"));
+    }
     if status == 200 {
-        return Ok(Answer::Events(Events(reader)));
+        return if events { Ok(Answer::Events(Events(reader))) } else { Err(strange("it sends no events")) };
     }
     let mut body = Vec::new();
     reader.take(HEAD_BYTES_MAX).read_to_end(&mut body).context("the host does not answer")?;
-    Ok(Answer::Refused { status, message: message(status, &body) })
+    match message(&body) {
+        Some(message) => Ok(Answer::Refused(message)),
+        None => Err(strange(&format!("status {status}, and no reason in JSON"))),
+    }
 }
 
 fn connect(address: &Address) -> std::io::Result<Box<dyn Connection>> {
@@ -98,15 +107,15 @@ fn connect(address: &Address) -> std::io::Result<Box<dyn Connection>> {
 }
 
 /// Why a request was refused.
-fn message(status: u16, body: &[u8]) -> String {
-    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-    let Some(error) = answer.get("error").and_then(Value::as_str) else { return format!("the host refuses (status {status})") };
+fn message(body: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let error = answer.get("error")?.as_str()?;
     let known = answer.get("known").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let known: Vec<String> = known.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect();
-    match known.as_slice() {
+    Some(match known.as_slice() {
         [] => error.to_owned(),
         known => format!("{error}; there is {}", known.join(", ")),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -115,8 +124,9 @@ mod tests {
 
     #[test]
     fn a_refusal_names_what_there_is() {
-        assert_eq!(message(404, br#"{"error":"no `x`","known":["a","b"]}"#), "no `x`; there is `a`, `b`");
-        assert_eq!(message(429, br#"{"error":"too many"}"#), "too many");
-        assert_eq!(message(500, b"oops"), "the host refuses (status 500)");
+        let told = |body: &[u8]| message(body);
+        assert_eq!(told(br#"{"error":"no `x`","known":["a","b"]}"#).as_deref(), Some("no `x`; there is `a`, `b`"));
+        assert_eq!(told(br#"{"error":"too many"}"#).as_deref(), Some("too many"));
+        assert_eq!((told(b"oops"), told(b"{}")), (None, None));
     }
 }

@@ -41,15 +41,14 @@ impl Engine {
     /// comparison or [`Engine::end_shadow`].
     ///
     /// # Errors
-    /// What cannot be built.
+    /// What cannot be built; a comparison that runs goes on, then.
     pub fn start_shadow(
         &self,
         active: (&Config, &Plan, &Tools),
         candidate: (&Config, &Plan, &Tools),
         share: f64,
     ) -> Result<(), StartError> {
-        // One at a time: there is one feed.
-        *locked(&self.shadow) = None;
+        // One at a time: there is one feed, which the new one takes.
         let shadow = Shadow::start(&self.lanes.feed, active, candidate, share)?;
         *locked(&self.shadow) = Some(shadow);
         Ok(())
@@ -69,7 +68,7 @@ impl Engine {
     /// [`Engine::end_canary`] or a reload. Each frame, and what it is delivered as, is the work of one of the two.
     ///
     /// # Errors
-    /// What cannot be built. Sources and sinks have to be the same.
+    /// What cannot be built; a canary that runs goes on, then. Sources and sinks have to be the same.
     pub fn start_canary(&self, config: &Config, plan: &Plan, tools: &Tools, share: f64) -> Result<(), StartError> {
         self.reloadable(config)?;
         let Some(current) = self.current.get().filter(|_| !self.stop.is_draining()) else { return Err(StartError::Stopping) };

@@ -148,9 +148,18 @@ impl Feed {
         }
     }
 
-    fn set(&self, way: Option<Way>) {
-        self.on.store(way.is_some(), Ordering::Relaxed);
-        *self.to.lock().unwrap_or_else(PoisonError::into_inner) = way;
+    fn set(&self, way: Way) {
+        self.on.store(true, Ordering::Relaxed);
+        *locked(&self.to) = Some(way);
+    }
+
+    /// Ends the way of a shadow, known by its counter; another one may have taken the feed since.
+    fn end(&self, missed: &Arc<AtomicU64>) {
+        let mut to = locked(&self.to);
+        if to.as_ref().is_some_and(|way| Arc::ptr_eq(&way.missed, missed)) {
+            *to = None;
+            self.on.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -196,7 +205,7 @@ impl Shadow {
             .spawn(move || work.run(&taken))
             .map_err(|error| StartError::Build(format!("cannot start the shadow's thread: {error}")))?;
         // The first frame is one of those that are looked at, so that something shows.
-        feed.set(Some(Way { samples, share, owed: 1.0 - share, missed: Arc::clone(&missed) }));
+        feed.set(Way { samples, share, owed: 1.0 - share, missed: Arc::clone(&missed) });
         Ok(Self { feed: Arc::clone(feed), report, missed, ended, started: Instant::now() })
     }
 
@@ -210,7 +219,7 @@ impl Shadow {
 
 impl Drop for Shadow {
     fn drop(&mut self) {
-        self.feed.set(None);
+        self.feed.end(&self.missed);
         self.ended.store(true, Ordering::Relaxed);
     }
 }

@@ -33,7 +33,7 @@ const COMPONENTIZE_ARGUMENTS: [&str; 4] = ["--sync", "--stub-wasi", "--world", "
 const KEPT: &str = ".javascript";
 
 /// Builds the packages in `folders`, in order; `on_message` gets what the tools say, line by line.
-pub(super) fn components(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) -> Result<Vec<Component>, Error> {
+pub(super) fn components(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) -> Vec<Result<Component, Error>> {
     folders.iter().map(|folder| build(folder, out, on_message)).collect()
 }
 

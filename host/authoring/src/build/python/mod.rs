@@ -24,7 +24,7 @@ pub use tool::VERSION;
 ///
 /// The tool bakes a new seed for hashes into each component, so no two builds are equal. A component in `out` that was built of the same
 /// inputs is therefore left as it is: see [`inputs`].
-pub(super) fn components(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) -> Result<Vec<Component>, Error> {
+pub(super) fn components(folders: &[PathBuf], out: &Path, on_message: &mut dyn FnMut(&str)) -> Vec<Result<Component, Error>> {
     folders.iter().map(|folder| component_of(folder, out, on_message)).collect()
 }
 

@@ -16,30 +16,46 @@ use crate::{Error, Language, component};
 use tamis_config::FileError;
 use toolchain::{Toolchain, detect};
 pub(crate) use workspace::cargo;
-use workspace::{Workspace, group, is_cdylib};
+use workspace::{Crate, Workspace, group, is_cdylib};
 
 /// Builds the crates in `folders`; each workspace by one cargo. A component for each, by the folder that was given.
 ///
 /// Guests are built in release mode with `simd128`; `on_message` gets the toolchain taken and then cargo's own messages, line by line.
-pub(super) fn components(folders: &[PathBuf], on_message: &mut dyn FnMut(&str)) -> Result<Vec<Component>, Error> {
-    let mut components = Vec::new();
-    for workspace in group(folders)? {
-        let toolchain = detect(&workspace.root)?;
-        on_message(&format!("guest toolchain: {toolchain}"));
-        let modules = compile(&workspace, &toolchain, on_message)?;
-        for (plugin, module) in workspace.crates.into_iter().zip(modules) {
-            let module = fs::read(&module).map_err(FileError::at(&module))?;
-            let bytes = component::encode(&plugin.name, &module)?;
-            components.push(Component { name: plugin.name, folder: plugin.folder, language: Language::Rust, bytes });
+pub(super) fn components(folders: &[PathBuf], on_message: &mut dyn FnMut(&str)) -> Vec<Result<Component, Error>> {
+    let (workspaces, failed) = group(folders);
+    let mut components: Vec<_> = failed.into_iter().map(Err).collect();
+    for workspace in workspaces {
+        let compiled = detect(&workspace.root).and_then(|toolchain| {
+            on_message(&format!("guest toolchain: {toolchain}"));
+            compile(&workspace, &toolchain, on_message)
+        });
+        let (modules, failed) = match compiled {
+            Ok(compiled) => compiled,
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        components.extend(failed.map(Err));
+        for plugin in workspace.crates {
+            if let Some((_, module)) = modules.iter().find(|(id, _)| *id == plugin.id) {
+                components.push(component_of(plugin, module));
+            }
         }
     }
-    Ok(components)
+    components
 }
 
-/// Compiles the crates of a workspace; the module's path for each, in order.
-fn compile(workspace: &Workspace, toolchain: &Toolchain, on_message: &mut dyn FnMut(&str)) -> Result<Vec<PathBuf>, Error> {
+fn component_of(plugin: Crate, module: &Path) -> Result<Component, Error> {
+    let module = fs::read(module).map_err(FileError::at(module))?;
+    let bytes = component::encode(&plugin.name, &module)?;
+    Ok(Component { name: plugin.name, folder: plugin.folder, language: Language::Rust, bytes })
+}
+
+/// Packages and modules that were built, and what went wrong with the others.
+type Compiled = (Vec<(String, PathBuf)>, Option<Error>);
+
+/// Compiles the crates of a workspace.
+fn compile(workspace: &Workspace, toolchain: &Toolchain, on_message: &mut dyn FnMut(&str)) -> Result<Compiled, Error> {
     let mut cargo = cargo();
-    cargo.args(["build", "--release", "--message-format=json-render-diagnostics"]);
+    cargo.args(["build", "--release", "--keep-going", "--message-format=json-render-diagnostics"]);
     for plugin in &workspace.crates {
         cargo.args(["-p", &plugin.package]);
     }
@@ -71,21 +87,13 @@ fn compile(workspace: &Workspace, toolchain: &Toolchain, on_message: &mut dyn Fn
         Ok(reports) => reports.map_err(FileError::at(&workspace.root))?,
         Err(_) => return Err(failed("its report could not be read".to_owned())),
     };
-    if !status.success() {
-        return Err(failed(status.to_string()));
-    }
     let modules = modules(&reports);
-    workspace
-        .crates
-        .iter()
-        .map(|plugin| {
-            modules
-                .iter()
-                .find(|(id, _)| *id == plugin.id)
-                .map(|(_, path)| path.clone())
-                .ok_or_else(|| failed(format!("no module of {} was reported", plugin.package)))
-        })
-        .collect()
+    if !status.success() {
+        return Ok((modules, Some(failed(status.to_string()))));
+    }
+    let missing = workspace.crates.iter().find(|plugin| modules.iter().all(|(id, _)| *id != plugin.id));
+    let missing = missing.map(|plugin| failed(format!("no module of {} was reported", plugin.package)));
+    Ok((modules, missing))
 }
 
 /// Cargo's `RUSTFLAGS`, parted by the unit separator.

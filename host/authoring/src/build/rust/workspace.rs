@@ -34,22 +34,24 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
-/// Groups the crates in `folders` by workspace, in the order given.
-pub(crate) fn group(folders: &[PathBuf]) -> Result<Vec<Workspace>, Error> {
-    let mut workspaces: Vec<Workspace> = Vec::new();
+/// Groups the crates in `folders` by workspace, in the order given; and what is wrong with those that are none.
+pub(crate) fn group(folders: &[PathBuf]) -> (Vec<Workspace>, Vec<Error>) {
+    let (mut workspaces, mut failed): (Vec<Workspace>, Vec<Error>) = Default::default();
     let mut names: Vec<(String, PathBuf)> = Vec::new();
     for folder in folders {
-        let folder = folder.canonicalize().map_err(FileError::at(folder))?;
-        let (root, found) = find(&folder)?;
+        let found = folder.canonicalize().map_err(FileError::at(folder)).and_then(|folder| Ok((find(&folder)?, folder)));
+        let ((root, found), folder) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                failed.push(error);
+                continue;
+            }
+        };
         if let Some((_, other)) = names.iter().find(|(name, _)| *name == found.name) {
-            return Err(Error::NotAPlugin {
-                reason: format!(
-                    "the plugin would be called `{}`, as the one in {}; rename one of the folders",
-                    found.name,
-                    other.display()
-                ),
-                folder,
-            });
+            let reason =
+                format!("the plugin would be called `{}`, as the one in {}; rename one of the folders", found.name, other.display());
+            failed.push(Error::NotAPlugin { folder, reason });
+            continue;
         }
         names.push((found.name.clone(), folder));
         match workspaces.iter_mut().find(|workspace| workspace.root == root) {
@@ -57,7 +59,7 @@ pub(crate) fn group(folders: &[PathBuf]) -> Result<Vec<Workspace>, Error> {
             None => workspaces.push(Workspace { root, crates: vec![found] }),
         }
     }
-    Ok(workspaces)
+    (workspaces, failed)
 }
 
 /// The workspace that the crate in `folder` belongs to, and the crate.
@@ -122,7 +124,8 @@ mod tests {
     fn a_plugin_takes_the_name_of_its_folder() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let plugin = make(folder.path(), "one", "crate-type = [\"cdylib\"]");
-        let workspaces = group(std::slice::from_ref(&plugin)).expect("a plugin");
+        let (workspaces, failed) = group(std::slice::from_ref(&plugin));
+        assert!(failed.is_empty(), "{failed:?}");
         let [workspace] = workspaces.as_slice() else {
             panic!("one workspace expected, found {workspaces:?}");
         };
@@ -132,20 +135,20 @@ mod tests {
         };
         assert_eq!((found.name.as_str(), found.package.as_str()), ("one", "made-one"));
 
-        let twice = group(&[plugin.clone(), plugin]).expect_err("twice the same name");
-        assert!(twice.to_string().contains("rename one of the folders"));
+        let (workspaces, failed) = group(&[plugin.clone(), plugin]);
+        assert_eq!((workspaces.len(), failed.len()), (1, 1), "the first one is built all the same");
+        assert!(failed[0].to_string().contains("rename one of the folders"), "{failed:?}");
     }
 
     #[test]
     fn what_is_not_a_plugin_is_told() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let library = make(folder.path(), "library", "");
-        let error = group(&[library]).expect_err("no cdylib").to_string();
-        assert!(error.contains("crate-type = [\"cdylib\", \"rlib\"]"), "{error}");
-
-        let absent = group(&[folder.path().join("absent")]).expect_err("no folder");
+        let (workspaces, failed) = group(&[library, folder.path().join("absent"), folder.path().to_owned()]);
+        assert!(workspaces.is_empty(), "{workspaces:?}");
+        let [library, absent, empty] = failed.as_slice() else { panic!("three errors expected, found {failed:?}") };
+        assert!(library.to_string().contains("crate-type = [\"cdylib\", \"rlib\"]"), "{library}");
         assert!(matches!(absent, Error::File(_)), "{absent}");
-        let empty = group(&[folder.path().to_owned()]).expect_err("no Cargo.toml");
         assert!(matches!(empty, Error::NotACrate { .. }), "{empty}");
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Dev {
 
 pub(crate) fn run(arguments: &Arguments, verb: &Dev) -> anyhow::Result<Exit> {
     if !verb.folder.is_dir() {
-        screen::tell(&format!("tamis: {}: expected the folder of a plugin", verb.folder.display()));
+        screen::tell(&format!("tamis: {}: expected the folder of a plugin", screen::path(&verb.folder)));
         return Ok(Exit::BadConfiguration);
     }
     let desk = component::desk(Limits::default())?;
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Dev) -> anyhow::Result<Exit> {
     let mut watch = Watch::new(&verb.folder)?;
     loop {
         round(arguments, verb, &desk)?;
-        screen::tell(&format!("watching {}; Ctrl-C ends", verb.folder.display()));
+        screen::tell(&format!("watching {}; Ctrl-C ends", screen::path(&verb.folder)));
         watch.changed()?;
     }
 }
@@ -60,7 +60,7 @@ fn round(arguments: &Arguments, verb: &Dev, desk: &Desk) -> anyhow::Result<bool>
     let candidate = match candidate {
         Ok(candidate) => candidate,
         Err(error) => {
-            screen::tell(&format!("tamis: {error}"));
+            screen::complain(&error.to_string());
             return Ok(false);
         }
     };

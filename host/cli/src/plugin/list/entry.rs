@@ -12,7 +12,7 @@ use tamis_registry::{COMPONENT_BYTES_MAX, Client, Error, Manifest, READS_ANNOTAT
 const ENTRIES_MAX: usize = 2_000;
 
 /// A plugin of the catalogue.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Entry {
     pub(super) name: String,
     pub(super) version: Option<String>,
@@ -23,7 +23,7 @@ pub(super) struct Entry {
     pub(super) source: Option<String>,
     /// A path, or a reference.
     pub(super) place: String,
-    /// Of the component.
+    /// Of the component; empty where it could not be read.
     pub(super) digest: String,
     /// Of the manifest, in a registry.
     pub(super) manifest: Option<String>,
@@ -37,6 +37,8 @@ pub(super) struct Entry {
     /// Whether that was checked, with what result.
     pub(super) verified: Option<bool>,
     pub(super) used_by: Vec<User>,
+    /// Why it could not be looked at, or not wholly.
+    pub(super) problem: Option<String>,
     #[serde(skip)]
     wasm: Option<Vec<u8>>,
     #[serde(skip)]
@@ -71,6 +73,7 @@ impl Entry {
 
     pub(super) fn signer(&self) -> String {
         match (&self.signed_by, self.verified) {
+            (None, _) if self.digest.is_empty() => "-".to_owned(),
             (None, _) => "nobody".to_owned(),
             (Some(key), None) => format!("{key}\nnot verified"),
             (Some(key), Some(true)) => key.clone(),
@@ -79,7 +82,7 @@ impl Entry {
     }
 }
 
-/// The components of a folder, by name. Files that are none are told.
+/// The components of a folder, by name. Files that are none are told; one that cannot be read is an entry with its problem.
 pub(super) fn in_folder(folder: &Path) -> Result<Found, Error> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(tamis_config::FileError::at(folder))? {
@@ -93,34 +96,49 @@ pub(super) fn in_folder(folder: &Path) -> Result<Found, Error> {
     for path in paths.into_iter().take(ENTRIES_MAX) {
         let place = path.display().to_string();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let wasm = files::component(&path)?;
-        if let Err(error) = tamis_authoring::component::imports_of(&stem, &wasm) {
-            found.notes.push(format!("{}: {error}", tamis_config::escaped(&place)));
-            continue;
+        match files::component(&path) {
+            Err(error) => found.entries.push(unread(stem, place, &error)),
+            Ok(wasm) => match tamis_authoring::component::imports_of(&stem, &wasm) {
+                Err(error) => found.notes.push(tamis_config::escaped(&format!("{place}: {error}"))),
+                Ok(_) => found.entries.push(of_file(&path, stem, place, wasm)),
+            },
         }
-        let signature = files::signature(&path, None)?;
-        let facts = facts(&wasm);
-        found.entries.push(Entry {
-            name: facts.name.unwrap_or(stem),
-            version: facts.version,
-            owner: facts.owner,
-            description: facts.description,
-            licence: facts.licence,
-            source: facts.source,
-            place,
-            digest: digest_of(&wasm).to_string(),
-            manifest: None,
-            bytes: wasm.len() as u64,
-            reads: facts.reads,
-            writes: facts.writes,
-            signed_by: signature.as_deref().and_then(|text| claimed_key(text).ok()),
-            verified: None,
-            used_by: Vec::new(),
-            wasm: Some(wasm),
-            signature,
-        });
     }
     Ok(found)
+}
+
+fn of_file(path: &Path, stem: String, place: String, wasm: Vec<u8>) -> Entry {
+    let (signature, problem) = match files::signature(path, None) {
+        Ok(signature) => (signature, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let facts = facts(&wasm);
+    Entry {
+        name: facts.name.unwrap_or(stem),
+        version: facts.version,
+        owner: facts.owner,
+        description: facts.description,
+        licence: facts.licence,
+        source: facts.source,
+        place,
+        digest: digest_of(&wasm).to_string(),
+        manifest: None,
+        bytes: wasm.len() as u64,
+        reads: facts.reads,
+        writes: facts.writes,
+        signed_by: signature.as_deref().and_then(|text| claimed_key(text).ok()),
+        verified: None,
+        used_by: Vec::new(),
+        problem,
+        wasm: Some(wasm),
+        signature,
+    }
+}
+
+/// An entry of which no more than its name is known.
+fn unread(name: String, place: String, error: &Error) -> Entry {
+    let problem = Some(error.to_string());
+    Entry { name, place, problem, ..Entry::default() }
 }
 
 /// The plugins of a registry: every tag of every repository below the prefix. Components are pulled only when `verify` needs them.
@@ -176,6 +194,7 @@ fn tagged(client: &Client, reference: &Reference, verify: bool) -> Result<Entry,
         signed_by: parsed.signature().and_then(|text| claimed_key(text).ok()),
         verified: None,
         used_by: Vec::new(),
+        problem: None,
         wasm,
         signature: parsed.signature().map(str::to_owned),
     })

@@ -66,6 +66,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &List) -> anyhow::Result<Exit> {
     {
         return Ok(ended(&error));
     }
+    let has_problem = entries.iter().any(|entry| entry.problem.is_some());
     let mut out = std::io::stdout();
     if arguments.output == Output::Json {
         writeln!(out, "{}", serde_json::to_string_pretty(&entries)?)?;
@@ -77,26 +78,31 @@ pub(crate) fn run(arguments: &Arguments, verb: &List) -> anyhow::Result<Exit> {
     Ok(match (all_sound, entries.is_empty()) {
         (false, _) => Exit::BadConfiguration,
         (true, true) => Exit::Failure,
+        (true, false) if has_problem => Exit::Failure,
         (true, false) => Exit::Success,
     })
 }
 
 fn table(entries: &[Entry]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(["plugin", "version", "owner", "digest", "reads", "writes", "signed by", "used by"]);
+    let with_problems = entries.iter().any(|entry| entry.problem.is_some());
+    let heads = ["plugin", "version", "owner", "digest", "reads", "writes", "signed by", "used by"];
+    table.load_style(UTF8_FULL_CONDENSED).set_header(heads.into_iter().chain(with_problems.then_some("problem")));
     for entry in entries {
         let users: Vec<String> = entry.used_by.iter().map(users::User::shown).collect();
         let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), escaped);
-        table.add_row([
+        let digest: String = entry.digest.chars().take("sha256:".len() + 12).collect();
+        let row = [
             escaped(&entry.name),
             text(&entry.version),
             text(&entry.owner),
-            entry.digest.chars().take("sha256:".len() + 12).collect(),
+            if digest.is_empty() { "-".to_owned() } else { digest },
             entry.fields(&entry.reads),
             entry.fields(&entry.writes),
             entry.signer(),
             if users.is_empty() { "-".to_owned() } else { users.join("\n") },
-        ]);
+        ];
+        table.add_row(row.into_iter().chain(with_problems.then(|| text(&entry.problem))));
     }
     table
 }

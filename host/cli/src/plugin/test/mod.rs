@@ -83,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Test) -> anyhow::Result<Exit> {
                 all.push(Tested { plugin: component::name(&folder), component, cases: reports.collect() });
             }
             Err(error) => {
-                screen::tell(&format!("tamis: {error}"));
+                screen::complain(&error.to_string());
                 sound = false;
             }
         }
