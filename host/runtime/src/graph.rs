@@ -12,7 +12,7 @@ use tamis_config::OnFailure;
 use tamis_delivery::Ledger;
 use tamis_nodes::steps::Program;
 use tamis_plan::{Mode, Origin, PipelinePlan, Plan, StepPlan, Target, Way};
-use tamis_record::{Column, ColumnId, FieldId, Fields, Kind};
+use tamis_record::{Column, ColumnId, FieldId, Fields, Kind, Relation};
 use tamis_sandbox::Cause;
 
 /// A plan that cannot be built; each would be a fault of the planner.
@@ -85,7 +85,11 @@ pub(crate) struct StepGraph {
     pub(crate) name: String,
     pub(crate) plugin: Option<String>,
     pub(crate) digest: Option<String>,
+    /// Which setup the plugin has.
+    pub(crate) setup: Option<Arc<str>>,
     pub(crate) columns: Vec<ColumnId>,
+    /// What a dead letter tells of the columns.
+    pub(crate) shown: Vec<ShownField>,
     pub(crate) writes: Vec<FieldId>,
     pub(crate) write_kinds: Vec<Kind>,
     pub(crate) ways: Vec<u8>,
@@ -184,7 +188,7 @@ impl PipelineGraph {
         let mut fields = Fields::new();
         let mut steps = Vec::new();
         for (number, step) in pipeline.steps.iter().enumerate() {
-            steps.push(StepGraph::build(plan, &pipeline.name, number, step, tools, metrics, &mut fields)?);
+            steps.push(StepGraph::build(plan, &pipeline.name, number, step, pipeline.steps.get(..number).unwrap_or_default(), tools, metrics, &mut fields)?);
         }
         let sink = |name: &String| sinks.iter().position(|s| s == name).ok_or_else(|| BuildError(format!("no sink `{name}`")));
         let streams = streams(plan, pipeline, sink)?;
@@ -280,12 +284,22 @@ fn streams(
     Ok(streams)
 }
 
+/// A column of a step.
+pub(crate) struct ShownField {
+    pub(crate) path: String,
+    pub(crate) kind: Kind,
+    /// Whether an earlier step may have changed what the record says there.
+    pub(crate) may_differ: bool,
+}
+
 impl StepGraph {
+    #[allow(clippy::too_many_arguments)]
     fn build(
         plan: &Plan,
         pipeline: &str,
         number: usize,
         step: &StepPlan,
+        earlier: &[StepPlan],
         tools: &Tools,
         metrics: &Metrics,
         fields: &mut Fields,
@@ -293,6 +307,13 @@ impl StepGraph {
         let too_many = |e: tamis_record::TooManyFields| BuildError(e.to_string());
         let columns = step.signature.reads.iter().map(|f| fields.read(&f.path, f.kind)).collect::<Result<_, _>>().map_err(too_many)?;
         let writes = step.signature.writes.iter().map(|f| fields.write(&f.path)).collect::<Result<_, _>>().map_err(too_many)?;
+        let written = || earlier.iter().flat_map(|step| &step.signature.writes);
+        let shown = step.signature.reads.iter().map(|read| ShownField {
+            path: read.path.to_string(),
+            kind: read.kind,
+            may_differ: written().any(|write| write.path.relation(&read.path) != Relation::Apart),
+        });
+        let shown = shown.collect();
         let (work, plugin, digest) = match &step.mode {
             Mode::Plugin(name) => {
                 let loaded = tools.plugins.get(name).ok_or_else(|| BuildError(format!("plugin `{name}` is not loaded")))?;
@@ -338,7 +359,9 @@ impl StepGraph {
             name: step.name.clone(),
             plugin,
             digest,
+            setup: if let Work::Plugin(loaded) = &work { Some(Arc::clone(&loaded.setup)) } else { None },
             columns,
+            shown,
             writes,
             write_kinds: step.signature.writes.iter().map(|f| f.kind).collect(),
             ways: step.ways.clone(),
@@ -347,6 +370,11 @@ impl StepGraph {
             work,
             counts,
         })
+    }
+
+    /// What was filled into its plugin's configuration.
+    pub(crate) fn filled(&self) -> &[Arc<str>] {
+        if let Work::Plugin(loaded) = &self.work { &loaded.filled } else { &[] }
     }
 
     /// The name of one of its own outputs, from 0.

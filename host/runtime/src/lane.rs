@@ -2,6 +2,7 @@
 
 mod failing;
 mod outgoing;
+mod seen;
 
 use crate::generation::{Generation, Whence};
 use crate::graph::{Graph, Lead, PipelineGraph, StepGraph, Work};
@@ -175,14 +176,7 @@ impl Lane {
             pipeline.ledger.enter(rejected.len() as u64);
             for rejected in &rejected {
                 pipeline.count_dead("decode", 1);
-                let letter = DeadLetter {
-                    pipeline: &pipeline.name,
-                    step: None,
-                    plugin: None,
-                    digest: None,
-                    reason: &rejected.reason,
-                    cause: "decode",
-                };
+                let letter = DeadLetter::without_step(&pipeline.name, &rejected.reason, "decode");
                 letter.write(
                     &rejected.bytes,
                     false,
@@ -221,7 +215,7 @@ impl Lane {
         batch.load(Arc::clone(&records), faults);
         for fault in faults.drain(..) {
             pipeline.count_dead("decode", 1);
-            made.letter(pipeline, None, &fault.reason, "decode", records.get(fault.row as usize), false, from, fault.row);
+            made.letter(pipeline, None, &fault.reason, "decode", records.get(fault.row as usize), false, from, fault.row, &[]);
         }
         pipeline.time(&pipeline.counts.scan_ns, started);
         for (step, runner) in pipeline.steps.iter().zip(runners) {
@@ -291,7 +285,7 @@ impl Lane {
             if let Err(conflict) = batch.encode(row, &mut out.data) {
                 *count -= 1;
                 pipeline.count_dead("contract", 1);
-                made.letter(pipeline, None, &conflict.to_string(), "contract", records.get(row as usize), true, from, row);
+                made.letter(pipeline, None, &conflict.to_string(), "contract", records.get(row as usize), true, from, row, &[]);
                 continue;
             }
             if sampling {
@@ -363,6 +357,7 @@ impl Made<'_> {
         json: bool,
         from: &From<'_>,
         row: u32,
+        seen: &[u8],
     ) {
         let letter = DeadLetter {
             pipeline: &pipeline.name,
@@ -371,6 +366,8 @@ impl Made<'_> {
             digest: step.and_then(|s| s.digest.as_deref()),
             reason,
             cause,
+            setup: if seen.is_empty() { None } else { step.and_then(|s| s.setup.as_deref()) },
+            seen,
         };
         let origin = Origin { source: from.source, position: Position { stream: from.stream, offset: (from.offset)(row) } };
         letter.write(record, json, &origin, &mut self.letters);
@@ -440,17 +437,19 @@ fn run_step(
         match step.on_failure {
             OnFailure::DeadLetter => {
                 for (row, failure) in &failing {
+                    let seen = seen::by(step, batch, *row);
                     let Some(&row) = batch.live().get(*row as usize) else { continue };
                     pipeline.count_dead(failure.cause.name(), 1);
                     made.letter(
                         pipeline,
                         Some(step),
-                        &failure.reason,
+                        &tamis_config::without_filled(&failure.reason, step.filled()),
                         failure.cause.name(),
                         batch.records().get(row as usize),
                         true,
                         from,
                         row,
+                        &seen,
                     );
                 }
                 dead.extend(failing.iter().map(|(row, _)| *row));

@@ -15,6 +15,10 @@ pub(crate) struct Loaded {
     pub(crate) plugin: Plugin,
     pub(crate) config: Arc<str>,
     pub(crate) signature: Arc<Signature>,
+    /// What was filled into its configuration, and must not come back in what it says.
+    pub(crate) filled: Vec<Arc<str>>,
+    /// See [`tamis_config::Setup::fingerprint`].
+    pub(crate) setup: Arc<str>,
 }
 
 /// The bytes of a component, and the text of its signature where the policy asks for one.
@@ -145,7 +149,8 @@ impl Toolbox for Tools {
         };
         let components = self.components.get_mut().unwrap_or_else(PoisonError::into_inner);
         components.insert(name.into(), (admitted.wasm, admitted.signature));
-        self.plugins.insert(name.into(), Loaded { plugin: loaded, config, signature: Arc::new(signature) });
+        let (filled, setup) = (plugin.filled.clone(), Arc::clone(&plugin.setup));
+        self.plugins.insert(name.into(), Loaded { plugin: loaded, config, signature: Arc::new(signature), filled, setup });
         Ok(planned)
     }
 

@@ -5,7 +5,7 @@ mod history;
 mod trial;
 mod watch;
 
-pub use history::{Entry, GENERATIONS_KEPT, History, HistoryError, LastGood};
+pub use history::{Entry, GENERATIONS_KEPT, History, HistoryError, LastGood, kept_component, kept_files};
 use trial::Trying;
 pub use trial::{Promotion, Trial, TrialKind, TrialReport};
 pub use watch::Watch;

@@ -7,9 +7,9 @@ use tamis_authoring::desk::{Candidate, Desk, DeskError};
 use tamis_sandbox::Limits;
 
 /// Where the components of folders are built to.
-const OUT: &str = "target/plugins";
+pub(super) const OUT: &str = "target/plugins";
 /// Longest component read, in bytes. The limit that plugins are held to is lower, and a guard-rail that says so.
-const COMPONENT_BYTES_MAX: u64 = 1 << 30;
+pub(super) const COMPONENT_BYTES_MAX: u64 = 1 << 30;
 
 /// A component with its bytes.
 pub(super) struct Component {
@@ -45,7 +45,7 @@ pub(super) fn desk(limits: Limits) -> Result<Desk, DeskError> {
 }
 
 /// `$XDG_CACHE_HOME/tamis/compiled`, or `~/.cache/tamis/compiled`.
-fn cache() -> Option<PathBuf> {
+pub(super) fn cache() -> Option<PathBuf> {
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
     let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
     let folder = base.or_else(|| std::env::home_dir().and_then(absolute).map(|home| home.join(".cache")))?.join("tamis");
