@@ -301,10 +301,7 @@ plugins:
         let told = serde_json::to_string(&setup).unwrap();
         assert!(!told.contains("s3cret") && !told.contains("topsecret"), "{told}");
         let written: Vec<_> = setup.filled.iter().map(|f| (f.at.as_str(), f.written.as_str())).collect();
-        assert_eq!(
-            written,
-            [("/key", "${KEY}"), ("/n", "${COUNT}"), ("/list/1", "Bearer ${file:tok/en} $$5"), ("/a~1b~0/deep", "${KEY}")]
-        );
+        assert_eq!(written, [("/key", "${KEY}"), ("/n", "${COUNT}"), ("/list/1", "Bearer ${file:tok/en} $$5"), ("/a~1b~0/deep", "${KEY}")]);
         assert_eq!((setup.limits.memory_bytes, setup.limits.deadline_ms, setup.grant.read.len()), (8 << 20, 50, 2));
         assert_eq!(setup.filled[2].needs(), ["file:tok/en"]);
     }

@@ -5,6 +5,7 @@ use crate::tools::{Loaded, Tools};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use tamis_delivery::Ledger;
 use tamis_nodes::steps::Program;
 use tamis_plan::{Mode, Origin, PipelinePlan, Plan, StepPlan, Target, Way};
 use tamis_record::{Column, ColumnId, FieldId, Fields, Kind, Relation};
-use tamis_sandbox::Cause;
+use tamis_sandbox::{Cause, Failure};
 
 /// A plan that cannot be built; each would be a fault of the planner.
 #[derive(Debug, thiserror::Error)]
@@ -188,7 +189,16 @@ impl PipelineGraph {
         let mut fields = Fields::new();
         let mut steps = Vec::new();
         for (number, step) in pipeline.steps.iter().enumerate() {
-            steps.push(StepGraph::build(plan, &pipeline.name, number, step, pipeline.steps.get(..number).unwrap_or_default(), tools, metrics, &mut fields)?);
+            steps.push(StepGraph::build(
+                plan,
+                &pipeline.name,
+                number,
+                step,
+                pipeline.steps.get(..number).unwrap_or_default(),
+                tools,
+                metrics,
+                &mut fields,
+            )?);
         }
         let sink = |name: &String| sinks.iter().position(|s| s == name).ok_or_else(|| BuildError(format!("no sink `{name}`")));
         let streams = streams(plan, pipeline, sink)?;
@@ -372,9 +382,16 @@ impl StepGraph {
         })
     }
 
-    /// What was filled into its plugin's configuration.
-    pub(crate) fn filled(&self) -> &[Arc<str>] {
-        if let Work::Plugin(loaded) = &self.work { &loaded.filled } else { &[] }
+    /// The reason of a failure, without what was filled into the plugin's configuration.
+    pub(crate) fn told<'a>(&self, failure: &'a Failure) -> Cow<'a, str> {
+        match &self.work {
+            Work::Plugin(loaded) if !loaded.filled.is_empty() => {
+                let told = tamis_config::without_filled(&failure.reason, &loaded.filled);
+                // What stands instead may be longer: it is clipped again.
+                Cow::Owned(Failure::new(failure.cause, told).reason.to_string())
+            }
+            _ => Cow::Borrowed(&failure.reason),
+        }
     }
 
     /// The name of one of its own outputs, from 0.

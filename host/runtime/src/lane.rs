@@ -443,7 +443,7 @@ fn run_step(
                     made.letter(
                         pipeline,
                         Some(step),
-                        &tamis_config::without_filled(&failure.reason, step.filled()),
+                        &step.told(failure),
                         failure.cause.name(),
                         batch.records().get(row as usize),
                         true,

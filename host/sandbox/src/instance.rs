@@ -38,7 +38,18 @@ impl fmt::Debug for Instance {
 impl Instance {
     pub(crate) fn new(plugin: Plugin, store: Store<State>, process: Func, signature: &Signature) -> Self {
         let (reads, writes) = (signature.reads.len(), signature.writes.clone());
-        Self { plugin, store, process, reads, writes, outputs: signature.outputs.len(), drops: signature.drops, usable: true, called: false, backtrace: Vec::new() }
+        Self {
+            plugin,
+            store,
+            process,
+            reads,
+            writes,
+            outputs: signature.outputs.len(),
+            drops: signature.drops,
+            usable: true,
+            called: false,
+            backtrace: Vec::new(),
+        }
     }
 
     pub(crate) fn check_type(process: Func, store: impl AsContext) -> Result<(), Failure> {

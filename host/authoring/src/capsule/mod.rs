@@ -33,7 +33,7 @@ pub const ROWS_MAX: u32 = 1024;
 /// executes in that time, so that what did not end in time there does not end here.
 pub const FUEL_A_MS_LATE: u64 = 500_000;
 /// The same for any other failure: many more, so that the fuel does not run out before the failure comes.
-pub const FUEL_A_MS: u64 = 20_000_000;
+pub const FUEL_A_MS: u64 = 50_000_000;
 /// Most units of fuel for a call.
 pub const FUEL_MAX: u64 = 1 << 50;
 /// Log lines that are kept; how many come in a second does not count here.

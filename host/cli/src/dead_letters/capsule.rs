@@ -95,10 +95,7 @@ fn find(files: &[Letters], wanted: &str) -> anyhow::Result<Vec<Vec<u8>>> {
         let mut lines = lines(&file, letters.packing, end);
         while let Some(line) = lines.next_line().with_context(unreadable)? {
             let Some(text) = line.text.filter(|text| text.starts_with(b"{")) else { continue };
-            if id(text).starts_with(wanted.get(..wanted.len().min(super::ID_DIGITS)).unwrap_or(wanted))
-                && Letter::parse(text).is_ok()
-                && !found.iter().any(|known| known == text)
-            {
+            if id(text).starts_with(wanted) && Letter::parse(text).is_ok() && !found.iter().any(|known| known == text) {
                 found.push(text.to_vec());
                 if found.len() > 1 {
                     return Ok(found);
@@ -193,7 +190,7 @@ fn tell(arguments: &Arguments, capsule: &Capsule, whence: &Whence, path: &Path) 
     let needs: Vec<&str> = capsule.setup.filled.iter().flat_map(|filled| filled.needs()).collect();
     let from = match whence {
         Whence::Generation(number) => format!("generation {number}"),
-        Whence::Files => "the configuration's files".to_owned(),
+        Whence::Files => "the files".to_owned(),
     };
     let fields: Vec<&str> = capsule.columns.iter().map(|column| column.field.as_str()).collect();
     if arguments.output == Output::Json {
@@ -206,7 +203,7 @@ fn tell(arguments: &Arguments, capsule: &Capsule, whence: &Whence, path: &Path) 
     }
     writeln!(out, "{}", shown(path))?;
     let plugin = &capsule.plugin;
-    writeln!(out, "  plugin   {} {}, as {from} has it", escaped(&plugin.name), escaped(&plugin.digest))?;
+    writeln!(out, "  plugin   {} {}, its configuration from {from}", escaped(&plugin.name), escaped(&plugin.digest))?;
     writeln!(out, "  failure  {}: {}", escaped(&capsule.failure.cause), escaped(&capsule.failure.reason))?;
     let fields = if fields.is_empty() { "none".to_owned() } else { escaped(&fields.join(", ")) };
     writeln!(out, "  fields   {fields} (they may be personal data)")?;

@@ -157,7 +157,11 @@ mod tests {
     use crate::{DeadLetter, Origin, Position};
 
     fn written(record: &[u8], cause: &str, reason: &str) -> Vec<u8> {
-        let letter = DeadLetter { plugin: Some("p"), seen: br#"[{"field":"a","kind":"text","value":null}]"#, ..DeadLetter::without_step("main", reason, cause) };
+        let letter = DeadLetter {
+            plugin: Some("p"),
+            seen: br#"[{"field":"a","kind":"text","value":null}]"#,
+            ..DeadLetter::without_step("main", reason, cause)
+        };
         let mut out = Vec::new();
         letter.write(record, cause != "decode", &Origin { source: "in", position: Position { stream: "a\n", offset: 7 } }, &mut out);
         out.pop();

@@ -111,6 +111,7 @@ fn answer_json(answer: &Answer) -> serde_json::Value {
         let raw = value.as_deref().and_then(|value| serde_json::from_str::<Box<RawValue>>(value).ok());
         raw.and_then(|raw| serde_json::to_value(raw).ok()).unwrap_or_default()
     };
-    let sets: Vec<_> = answer.sets.iter().map(|(field, new)| json!({ "field": field, "value": value(new), "removed": new.is_none() })).collect();
+    let sets: Vec<_> =
+        answer.sets.iter().map(|(field, new)| json!({ "field": field, "value": value(new), "removed": new.is_none() })).collect();
     json!({ "dropped": answer.dropped, "output": answer.output, "sets": sets })
 }
