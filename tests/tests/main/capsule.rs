@@ -117,6 +117,22 @@ fn it_holds_what_the_plugin_was_shown_and_nothing_else() {
 }
 
 #[test]
+fn each_letter_has_its_own_values() {
+    // Rows are numbered anew after a step that dropped some.
+    let yaml = config(".message = \"m\" + to_string!(.n)", "trap", "deadline: 10s")
+        .replace("steps: [", "steps: [ { filter: '.n != 1 && .n != 3' },");
+    let input: String = (0..6).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let site = Site::with(&yaml, input);
+    site.delivered();
+    let letters = site.letters(LETTERS);
+    assert_eq!(letters.len(), 4);
+    for letter in letters {
+        let n = letter.value["record"]["n"].as_u64().unwrap();
+        assert_eq!(letter.value["failure"]["seen"][0]["value"], format!("m{n}"), "{}", letter.value);
+    }
+}
+
+#[test]
 fn values_from_outside_the_configuration_stay_outside() {
     const SECRET: &str = "v3ry-secret";
     let site = Site::with(&config(".other = 1", "trap ${KEY}", "deadline: 10s"), "{\"message\":\"m\"}\n");
