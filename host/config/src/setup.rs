@@ -286,7 +286,7 @@ plugins:
       key: ${KEY}
       n: ${COUNT:-topsecret}
       list: [ plain, 'Bearer ${file:tok/en} $$5' ]
-      'a/b~': { deep: ${KEY} }
+      'a/b~': { deep: '${KEY}' }
 ";
 
     fn setup(text: &str) -> Setup {
