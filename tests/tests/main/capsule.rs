@@ -107,6 +107,11 @@ fn it_holds_what_the_plugin_was_shown_and_nothing_else() {
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(replay(&site, 0, &[])["verdict"], "reproduced");
 
+    // A field that a step before removed was not there, whatever the record says.
+    let site = Site::with(&config("del(.message)", "trap", "deadline: 10s"), "{\"message\":\"removed\"}\n");
+    site.delivered();
+    assert_eq!(capsule(&site)["columns"][0]["values"], json!([null]));
+
     // Where no step before changes a field, the record tells it, and the letter does not hold it twice.
     let site = failed("trap poison", "deadline: 10s");
     assert_eq!(site.letters(LETTERS)[0].value["failure"]["seen"], json!([{ "field": "message", "kind": "text" }]));

@@ -1,6 +1,6 @@
 //! What a step was shown of a record, in a dead letter.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -17,11 +17,16 @@ pub struct Seen<'a> {
     #[serde(borrow)]
     pub kind: Cow<'a, str>,
     /// Its value as JSON, `null` when it was not there; none when it stands in the letter's record as it was shown.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "there")]
     pub value: Option<&'a RawValue>,
     /// Bytes of a value that was left out, for it was longer than [`SEEN_BYTES_MAX`] allows.
     #[serde(default)]
     pub left_out: Option<u64>,
+}
+
+/// A member that is there, `null` too: a field that was not there is not one that the record tells.
+fn there<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// Writes what a step was shown, for [`crate::DeadLetter::seen`].
