@@ -178,7 +178,7 @@ fn files(folder: &Path, prefix: &str) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
-/// Dead letters without time, digest and working directory.
+/// Dead letters without time, digest, setup and working directory.
 fn timeless(letters: &[u8], work: &Path) -> serde_json::Result<Vec<u8>> {
     let mut out = Vec::with_capacity(letters.len());
     for letter in letters.split(|byte| *byte == b'\n').filter(|letter| !letter.is_empty()) {
@@ -186,6 +186,7 @@ fn timeless(letters: &[u8], work: &Path) -> serde_json::Result<Vec<u8>> {
         if let Some(failure) = letter.get_mut("failure").and_then(Value::as_object_mut) {
             failure.remove("time");
             failure.remove("digest");
+            failure.remove("setup");
         }
         if let Some(Value::String(stream)) = letter.pointer_mut("/origin/position/stream")
             && let Ok(relative) = Path::new(&*stream).strip_prefix(work)

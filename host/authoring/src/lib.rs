@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod build;
+pub mod capsule;
 pub mod cases;
 pub mod component;
 pub mod desk;

@@ -145,6 +145,9 @@ pub(crate) enum DeadLettersVerb {
     List(LettersList),
     /// Take dead letters out of their files and send their records through their pipelines again.
     Replay(LettersReplay),
+    /// Write a file with which the author of a plugin sees a failure again: the plugin's digest, its configuration, and of the record
+    /// the fields that it was shown.
+    Capsule(LettersCapsule),
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +166,20 @@ pub(crate) struct LettersList {
 pub(crate) struct LettersReplay {
     #[command(flatten)]
     pub(crate) choice: Choice,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LettersCapsule {
+    /// The letter: what `list` shows under `id`, or the beginning of it.
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) configuration: Configuration,
+    /// Look into this data folder alone, without the configuration's files: for letters without a sink of their own.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The file to write, which must not be there yet; else `capsule-<id>.json`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// Which dead letters; everything given has to hold.

@@ -7,6 +7,9 @@ use crate::document::{Document, Node, Value};
 /// Characters below which a value is no secret, and would be found in any text.
 const SECRET_CHARS_MIN: usize = 4;
 
+/// What stands in a text where a value that was filled in was taken out.
+pub const FILLED_INSTEAD: &str = "(a value filled in, not shown)";
+
 /// The values that were filled in below `plugins.<name>.config`, longest first.
 pub(crate) fn of_plugin(documents: &[Document], name: &str) -> Vec<Arc<str>> {
     let mut filled = Vec::new();
@@ -17,7 +20,7 @@ pub(crate) fn of_plugin(documents: &[Document], name: &str) -> Vec<Arc<str>> {
     filled
 }
 
-fn member<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
+pub(crate) fn member<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
     let Value::Map(entries) = &node.value else { return None };
     entries.iter().find(|(key, _)| *key.text == *name).map(|(_, node)| node)
 }
@@ -35,14 +38,13 @@ fn collect(node: &Node, filled: &mut Vec<Arc<str>>) {
 
 /// A text without values that were filled in, as they are or as they are escaped.
 pub fn without_filled(text: &str, filled: &[Arc<str>]) -> String {
-    const INSTEAD: &str = "(a value filled in, not shown)";
     let mut text = text.to_owned();
     for value in filled {
         let json = serde_json::to_string(&**value).unwrap_or_default();
         let debug = value.escape_debug().to_string();
         for form in [&**value, json.trim_matches('"'), &debug] {
             if !form.is_empty() && text.contains(form) {
-                text = text.replace(form, INSTEAD);
+                text = text.replace(form, FILLED_INSTEAD);
             }
         }
     }

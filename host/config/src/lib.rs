@@ -15,13 +15,14 @@ mod place;
 mod reader;
 mod remnant;
 pub mod schema;
+mod setup;
 mod text;
 
 pub use case_file::load_tests;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity, codes, escaped, nearest};
 pub use document::{DEPTH_MAX, Document, FILE_BYTES_MAX, Key, NODES_MAX, Node, TEXT_BYTES_MAX, Value};
 pub use file_error::FileError;
-pub use filled::without_filled;
+pub use filled::{FILLED_INSTEAD, without_filled};
 pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 pub use load::{FileText, ProcessEnvironment};
 pub use model::{
@@ -37,4 +38,5 @@ pub use model::{
 pub use model::network::*;
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};
+pub use setup::{FillError, FilledIn, Setup, SetupGrant, SetupLimits};
 pub use text::Text;

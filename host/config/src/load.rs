@@ -16,7 +16,7 @@ use crate::document::{Document, FILE_BYTES_MAX, Key, Node, Value};
 use crate::interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 use crate::model::{Config, FORMAT_VERSION, Plugin, PluginsPolicy, Settings};
 use crate::reader::{self, parts};
-use crate::{Located, Place, case_file, filled};
+use crate::{Located, Place, Setup, case_file, filled};
 
 /// The keys a configuration file may hold.
 pub(crate) const ROOT_KEYS: [&str; 8] = ["version", "sources", "plugins", "plugins_policy", "pipelines", "sinks", "tests", "settings"];
@@ -168,6 +168,7 @@ fn build(mut documents: Vec<Document>, environment: &dyn Environment, diagnostic
     let tests = case_file::tests(&documents, diagnostics);
     for (name, plugin) in &mut plugins {
         plugin.value.filled = filled::of_plugin(&documents, name);
+        plugin.value.setup = Setup::new(&documents, name, &plugin.value).fingerprint().into();
         let folder = documents.iter().find(|document| document.file == plugin.place.file).map(|document| &document.folder);
         let written = plugin.value.component.value.as_path();
         plugin.value.reference = plugin.value.component.value.parse().ok();

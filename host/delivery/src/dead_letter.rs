@@ -21,6 +21,19 @@ pub struct DeadLetter<'a> {
     pub reason: &'a str,
     /// `reject`, `trap`, `deadline`, `memory`, `decode`, `contract` or `sink`.
     pub cause: &'a str,
+    /// Which setup the plugin had: configuration, grant and limits, by their fingerprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setup: Option<&'a str>,
+    /// What the step was shown: a list as [`crate::letters::SeenWriter`] makes it; empty when it is not told.
+    #[serde(skip)]
+    pub seen: &'a [u8],
+}
+
+impl DeadLetter<'_> {
+    /// A letter without a step: nothing of it was shown to anybody.
+    pub fn without_step<'a>(pipeline: &'a str, reason: &'a str, cause: &'a str) -> DeadLetter<'a> {
+        DeadLetter { pipeline, step: None, plugin: None, digest: None, reason, cause, setup: None, seen: &[] }
+    }
 }
 
 /// Where a record came from.
@@ -60,7 +73,12 @@ impl DeadLetter<'_> {
             out.pop();
             out.extend_from_slice(b",\"time\":\"");
             out.extend_from_slice(now().as_bytes());
-            out.extend_from_slice(b"\"}");
+            out.push(b'"');
+            if !self.seen.is_empty() {
+                out.extend_from_slice(b",\"seen\":");
+                out.extend_from_slice(self.seen);
+            }
+            out.push(b'}');
         }
         out.extend_from_slice(b",\"origin\":");
         let _ = serde_json::to_writer(&mut *out, origin);
@@ -98,6 +116,8 @@ mod tests {
             digest: Some("sha256:0"),
             reason: "line\nfeed \"quote\"",
             cause: "trap",
+            setup: Some("5e"),
+            seen: br#"[{"field":"a"}]"#,
         };
         let origin = Origin { source: "gateway", position: Position { stream: "a.log", offset: 7 } };
         let mut out = Vec::new();
@@ -109,6 +129,7 @@ mod tests {
         assert_eq!(lines[0]["record"]["a"], 1);
         assert_eq!(lines[0]["failure"]["cause"], "trap");
         assert_eq!(lines[0]["failure"]["reason"], "line\nfeed \"quote\"");
+        assert_eq!((&lines[0]["failure"]["setup"], &lines[0]["failure"]["seen"][0]["field"]), (&"5e".into(), &"a".into()));
         assert!(lines[0]["failure"]["time"].as_str().unwrap().ends_with('Z'));
         assert_eq!(lines[1]["record"], "/3s=");
         assert_eq!(lines[1]["origin"]["position"]["offset"], 7);

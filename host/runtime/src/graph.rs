@@ -5,6 +5,7 @@ use crate::tools::{Loaded, Tools};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,8 +13,8 @@ use tamis_config::{OnFailure, Undecodable};
 use tamis_delivery::Ledger;
 use tamis_nodes::steps::Program;
 use tamis_plan::{Mode, Origin, PipelinePlan, Plan, StepPlan, Target, Way};
-use tamis_record::{Column, ColumnId, FieldId, Fields, Kind};
-use tamis_sandbox::Cause;
+use tamis_record::{Column, ColumnId, FieldId, Fields, Kind, Relation};
+use tamis_sandbox::{Cause, Failure};
 
 /// A plan that cannot be built; each would be a fault of the planner.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +87,11 @@ pub(crate) struct StepGraph {
     pub(crate) name: String,
     pub(crate) plugin: Option<String>,
     pub(crate) digest: Option<String>,
+    /// Which setup the plugin has.
+    pub(crate) setup: Option<Arc<str>>,
     pub(crate) columns: Vec<ColumnId>,
+    /// What a dead letter tells of the columns.
+    pub(crate) shown: Vec<ShownField>,
     pub(crate) writes: Vec<FieldId>,
     pub(crate) write_kinds: Vec<Kind>,
     pub(crate) ways: Vec<u8>,
@@ -185,7 +190,16 @@ impl PipelineGraph {
         let mut fields = Fields::new();
         let mut steps = Vec::new();
         for (number, step) in pipeline.steps.iter().enumerate() {
-            steps.push(StepGraph::build(plan, &pipeline.name, number, step, tools, metrics, &mut fields)?);
+            steps.push(StepGraph::build(
+                plan,
+                &pipeline.name,
+                number,
+                step,
+                pipeline.steps.get(..number).unwrap_or_default(),
+                tools,
+                metrics,
+                &mut fields,
+            )?);
         }
         let sink = |name: &String| sinks.iter().position(|s| s == name).ok_or_else(|| BuildError(format!("no sink `{name}`")));
         let streams = streams(plan, pipeline, sink)?;
@@ -282,12 +296,22 @@ fn streams(
     Ok(streams)
 }
 
+/// A column of a step.
+pub(crate) struct ShownField {
+    pub(crate) path: String,
+    pub(crate) kind: Kind,
+    /// Whether an earlier step may have changed what the record says there.
+    pub(crate) may_differ: bool,
+}
+
 impl StepGraph {
+    #[allow(clippy::too_many_arguments)]
     fn build(
         plan: &Plan,
         pipeline: &str,
         number: usize,
         step: &StepPlan,
+        earlier: &[StepPlan],
         tools: &Tools,
         metrics: &Metrics,
         fields: &mut Fields,
@@ -295,6 +319,13 @@ impl StepGraph {
         let too_many = |e: tamis_record::TooManyFields| BuildError(e.to_string());
         let columns = step.signature.reads.iter().map(|f| fields.read(&f.path, f.kind)).collect::<Result<_, _>>().map_err(too_many)?;
         let writes = step.signature.writes.iter().map(|f| fields.write(&f.path)).collect::<Result<_, _>>().map_err(too_many)?;
+        let written = || earlier.iter().flat_map(|step| &step.signature.writes);
+        let shown = step.signature.reads.iter().map(|read| ShownField {
+            path: read.path.to_string(),
+            kind: read.kind,
+            may_differ: written().any(|write| write.path.relation(&read.path) != Relation::Apart),
+        });
+        let shown = shown.collect();
         let (work, plugin, digest) = match &step.mode {
             Mode::Plugin(name) => {
                 let loaded = tools.plugins.get(name).ok_or_else(|| BuildError(format!("plugin `{name}` is not loaded")))?;
@@ -343,7 +374,9 @@ impl StepGraph {
             name: step.name.clone(),
             plugin,
             digest,
+            setup: if let Work::Plugin(loaded) = &work { Some(Arc::clone(&loaded.setup)) } else { None },
             columns,
+            shown,
             writes,
             write_kinds: step.signature.writes.iter().map(|f| f.kind).collect(),
             ways: step.ways.clone(),
@@ -352,6 +385,18 @@ impl StepGraph {
             work,
             counts,
         })
+    }
+
+    /// The reason of a failure, without what was filled into the plugin's configuration.
+    pub(crate) fn told<'a>(&self, failure: &'a Failure) -> Cow<'a, str> {
+        match &self.work {
+            Work::Plugin(loaded) if !loaded.filled.is_empty() => {
+                let told = tamis_config::without_filled(&failure.reason, &loaded.filled);
+                // What stands instead may be longer: it is clipped again.
+                Cow::Owned(Failure::new(failure.cause, told).reason.to_string())
+            }
+            _ => Cow::Borrowed(&failure.reason),
+        }
     }
 
     /// The name of one of its own outputs, from 0.

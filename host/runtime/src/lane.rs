@@ -2,6 +2,7 @@
 
 mod failing;
 mod outgoing;
+mod seen;
 mod undecodable;
 
 use crate::generation::{Generation, Whence};
@@ -274,7 +275,7 @@ impl Lane {
             if let Err(conflict) = batch.encode(row, &mut out.data) {
                 *count -= 1;
                 pipeline.count_dead("contract", 1);
-                made.letter(pipeline, None, &conflict.to_string(), "contract", records.get(row as usize), from, row);
+                made.letter(pipeline, None, &conflict.to_string(), "contract", records.get(row as usize), from, row, &[]);
                 continue;
             }
             if sampling {
@@ -345,6 +346,7 @@ impl Made<'_> {
         record: &[u8],
         from: &From<'_>,
         row: u32,
+        seen: &[u8],
     ) {
         let letter = DeadLetter {
             pipeline: &pipeline.name,
@@ -353,6 +355,8 @@ impl Made<'_> {
             digest: step.and_then(|s| s.digest.as_deref()),
             reason,
             cause,
+            setup: if seen.is_empty() { None } else { step.and_then(|s| s.setup.as_deref()) },
+            seen,
         };
         let origin = Origin { source: from.source, position: Position { stream: from.stream, offset: (from.offset)(row) } };
         letter.write(record, true, &origin, &mut self.letters);
@@ -422,9 +426,19 @@ fn run_step(
         match step.on_failure {
             OnFailure::DeadLetter => {
                 for (row, failure) in &failing {
+                    let seen = seen::by(step, batch, *row);
                     let Some(&row) = batch.live().get(*row as usize) else { continue };
                     pipeline.count_dead(failure.cause.name(), 1);
-                    made.letter(pipeline, Some(step), &failure.reason, failure.cause.name(), batch.records().get(row as usize), from, row);
+                    made.letter(
+                        pipeline,
+                        Some(step),
+                        &step.told(failure),
+                        failure.cause.name(),
+                        batch.records().get(row as usize),
+                        from,
+                        row,
+                        &seen,
+                    );
                 }
                 dead.extend(failing.iter().map(|(row, _)| *row));
             }

@@ -20,6 +20,10 @@ pub(crate) struct Loaded {
     pub(crate) deadline: Duration,
     /// The version that the component says it is.
     version: Option<String>,
+    /// What was filled into its configuration, and must not come back in what it says.
+    pub(crate) filled: Vec<Arc<str>>,
+    /// See [`tamis_config::Setup::fingerprint`].
+    pub(crate) setup: Arc<str>,
 }
 
 /// The bytes of a component, and the text of its signature where the policy asks for one.
@@ -160,8 +164,16 @@ impl Toolbox for Tools {
         };
         let components = self.components.get_mut().unwrap_or_else(PoisonError::into_inner);
         components.insert(name.into(), (admitted.wasm, admitted.signature));
-        let deadline = plugin.limits.deadline;
-        self.plugins.insert(name.into(), Loaded { plugin: loaded, config, signature: Arc::new(signature), deadline, version });
+        let loaded = Loaded {
+            plugin: loaded,
+            config,
+            signature: Arc::new(signature),
+            deadline: plugin.limits.deadline,
+            version,
+            filled: plugin.filled.clone(),
+            setup: Arc::clone(&plugin.setup),
+        };
+        self.plugins.insert(name.into(), loaded);
         Ok(planned)
     }
 

@@ -129,8 +129,8 @@ fn config(options: &SandboxOptions, allocator: Allocator) -> Config {
     config
         .cranelift_opt_level(OptLevel::Speed)
         .parallel_compilation(options.compile_parallel)
-        .epoch_interruption(true)
-        .consume_fuel(false)
+        .epoch_interruption(options.fuel.is_none())
+        .consume_fuel(options.fuel.is_some())
         .max_wasm_stack(WASM_STACK_BYTES)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
         // Proposals that Rust, JavaScript and Python components do not need are not worth their attack surface.

@@ -3,9 +3,9 @@
 use crate::check;
 use crate::contract::{BatchIn, ColumnIn, OutcomeOut};
 use crate::failure::{Cause, Failure};
-use crate::plugin::Plugin;
+use crate::plugin::{Plugin, unmetered};
 use crate::state::State;
-use crate::trap;
+use crate::trap::{self, Bound};
 use std::fmt;
 use std::time::Duration;
 use tamis_record::Signature;
@@ -25,6 +25,8 @@ pub struct Instance {
     outputs: usize,
     drops: bool,
     usable: bool,
+    called: bool,
+    backtrace: Vec<String>,
 }
 
 impl fmt::Debug for Instance {
@@ -36,7 +38,18 @@ impl fmt::Debug for Instance {
 impl Instance {
     pub(crate) fn new(plugin: Plugin, store: Store<State>, process: Func, signature: &Signature) -> Self {
         let (reads, writes) = (signature.reads.len(), signature.writes.clone());
-        Self { plugin, store, process, reads, writes, outputs: signature.outputs.len(), drops: signature.drops, usable: true }
+        Self {
+            plugin,
+            store,
+            process,
+            reads,
+            writes,
+            outputs: signature.outputs.len(),
+            drops: signature.drops,
+            usable: true,
+            called: false,
+            backtrace: Vec::new(),
+        }
     }
 
     pub(crate) fn check_type(process: Func, store: impl AsContext) -> Result<(), Failure> {
@@ -81,15 +94,40 @@ impl Instance {
         let columns: Vec<ColumnIn<'_>> = columns.iter().map(|c| ColumnIn::from(*c)).collect();
         let input = BatchIn { rows, columns: &columns };
         self.store.data_mut().usage.begin_call();
-        self.store.set_epoch_deadline(self.plugin.ticks(deadline));
+        self.called = true;
+        let bound = match self.plugin.fuel() {
+            Some(fuel) => {
+                self.store.set_fuel(fuel.call).map_err(|e| unmetered(&e))?;
+                Bound::Fuel(fuel.call)
+            }
+            None => {
+                self.store.set_epoch_deadline(self.plugin.ticks(deadline));
+                Bound::Time(deadline)
+            }
+        };
         // The type is checked again, since the parameter's lifetime is part of it; that costs well below a microsecond.
         let process: Process<'_> = self.process.typed(&self.store).map_err(|e| Failure::contract(format!("{e:#}")))?;
         let (answer,) = process.call(&mut self.store, (input,)).map_err(|error| {
             let host_call_bytes = self.plugin.limits().host_call_bytes;
-            trap::failure(&error, &self.store.data().usage, deadline, host_call_bytes)
+            if self.plugin.fuel().is_some() {
+                self.backtrace = trap::backtrace(&error);
+            }
+            trap::failure(&error, &self.store.data().usage, bound, host_call_bytes)
         })?;
         let outcome = answer.map_err(|reason| Failure::new(Cause::Reject, reason))?;
         check::outcome(outcome.into(), rows, &check::Allowed { writes: &self.writes, outputs: self.outputs, drops: self.drops })
+    }
+
+    /// Fuel that the last call used, or `init` before the first one; none in a sandbox that goes by time.
+    pub fn fuel_used(&self) -> Option<u64> {
+        let fuel = self.plugin.fuel()?;
+        let given = if self.called { fuel.call } else { fuel.init };
+        Some(given.saturating_sub(self.store.get_fuel().ok()?))
+    }
+
+    /// The functions in which the last call stopped, innermost first. Only kept where calls are bounded by fuel.
+    pub fn backtrace(&self) -> &[String] {
+        &self.backtrace
     }
 
     /// Whether it can be called again; an instance that trapped or lied cannot.

@@ -43,7 +43,7 @@ pub use engine::{Allocator, Sandbox};
 pub use error::SandboxError;
 pub use failure::{Cause, Failure, REASON_BYTES_MAX};
 pub use instance::Instance;
-pub use limits::{Limits, SandboxOptions, WASM_STACK_BYTES};
+pub use limits::{Fuel, Limits, SandboxOptions, WASM_STACK_BYTES};
 pub use plugin::Plugin;
 pub use signature::{FIELDS_MAX, OUTPUT_NAME_MAX};
 pub use step::{Clock, PART_DEADLINE_MIN, PARTS_BYTES_FACTOR, Step, StepResult};

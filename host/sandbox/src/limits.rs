@@ -22,6 +22,8 @@ pub struct SandboxOptions {
     pub table_elements_max: u32,
     /// How often the clock of the deadlines ticks: deadlines are kept to one or two ticks. Default 10 ms.
     pub epoch_tick: Duration,
+    /// Calls are bounded by the instructions they execute, not by time, so that they end alike on every machine. Default: off.
+    pub fuel: Option<Fuel>,
     /// Whether one compilation may use all cores. Off, it leaves them to running pipelines and takes longer. Default on.
     pub compile_parallel: bool,
 }
@@ -36,9 +38,19 @@ impl Default for SandboxOptions {
             memory_bytes_max: limits.memory_bytes,
             table_elements_max: limits.table_elements,
             epoch_tick: Duration::from_millis(10),
+            fuel: None,
             compile_parallel: true,
         }
     }
+}
+
+/// How much a call may execute, in wasmtime's units of fuel: about one an instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fuel {
+    /// To start an instance and run `init`.
+    pub init: u64,
+    /// For one `process` call.
+    pub call: u64,
 }
 
 /// What one plugin may use.

@@ -8,9 +8,9 @@ use crate::error::SandboxError;
 use crate::failure::{Cause, Failure};
 use crate::imports::{self, Needs};
 use crate::instance::Instance;
-use crate::limits::Limits;
+use crate::limits::{Fuel, Limits};
 use crate::state::{State, Usage};
-use crate::trap;
+use crate::trap::{self, Bound};
 use crate::version;
 use crate::wasi::EmptyWasi;
 use sha2::{Digest, Sha256};
@@ -198,11 +198,19 @@ impl Plugin {
         store.limiter(|state| &mut state.usage);
         store.set_hostcall_fuel(usize::try_from(limits.host_call_bytes).unwrap_or(usize::MAX));
         store.set_max_component_handles(limits.resources as usize);
-        store.epoch_deadline_trap();
-        store.set_epoch_deadline(self.ticks(limits.init_deadline));
-        let named = |error: wasmtime::Error, store: &Store<State>| {
-            trap::failure(&error, &store.data().usage, limits.init_deadline, limits.host_call_bytes)
+        let bound = match self.fuel() {
+            Some(fuel) => {
+                store.set_fuel(fuel.init).map_err(|e| unmetered(&e))?;
+                Bound::Fuel(fuel.init)
+            }
+            None => {
+                store.epoch_deadline_trap();
+                store.set_epoch_deadline(self.ticks(limits.init_deadline));
+                Bound::Time(limits.init_deadline)
+            }
         };
+        let named =
+            |error: wasmtime::Error, store: &Store<State>| trap::failure(&error, &store.data().usage, bound, limits.host_call_bytes);
 
         let instance = self.inner.pre.instantiate(&mut store).map_err(|e| named(e, &store))?;
         let init = instance
@@ -221,11 +229,20 @@ impl Plugin {
         Ok((Instance::new(self.clone(), store, process, &signature), signature))
     }
 
+    pub(crate) fn fuel(&self) -> Option<Fuel> {
+        self.inner.sandbox.options.fuel
+    }
+
     /// Ticks of the clock that cover a duration: one more than fit, since the current one has begun already.
     pub(crate) fn ticks(&self, duration: Duration) -> u64 {
         let tick = self.inner.sandbox.options.epoch_tick.as_nanos().max(1);
         u64::try_from(duration.as_nanos().div_ceil(tick)).unwrap_or(u64::MAX / 2).saturating_add(1).min(u64::MAX / 2)
     }
+}
+
+/// An engine that was built to count instructions and does not.
+pub(crate) fn unmetered(error: &wasmtime::Error) -> Failure {
+    Failure::contract(format!("the engine counts no fuel: {error:#}"))
 }
 
 fn check_limits(sandbox: &Inner, name: &str, limits: &Limits) -> Result<(), SandboxError> {

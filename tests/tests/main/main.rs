@@ -8,6 +8,7 @@ mod admin;
 mod broken_pipes;
 mod cache;
 mod canary;
+mod capsule;
 mod check;
 mod commands;
 mod compat;

@@ -148,6 +148,21 @@ pub struct LastGood {
     pub planned: Planned,
 }
 
+/// The configuration files of the generations that a data folder keeps, newest first. Damaged ones are passed over; nothing is written.
+pub fn kept_files(data_dir: &Path) -> impl Iterator<Item = (u64, Vec<FileText>)> {
+    let history = History { data_dir: data_dir.into(), file: None };
+    history.kept().into_iter().rev().filter_map(move |number| {
+        let bytes = fs::read(history.path(number)).ok()?;
+        let snapshot: Snapshot = serde_json::from_slice(&bytes).ok()?;
+        Some((number, snapshot.files))
+    })
+}
+
+/// Where a data folder keeps the component of this digest for its generations, if it does.
+pub fn kept_component(data_dir: &Path, digest: &tamis_config::Digest) -> PathBuf {
+    blob(data_dir, digest.as_str())
+}
+
 /// The history of a data folder.
 #[derive(Debug)]
 pub struct History {

@@ -6,7 +6,7 @@ mod tokens;
 mod trial;
 mod watch;
 
-pub use history::{Entry, GENERATIONS_KEPT, History, HistoryError, LastGood};
+pub use history::{Entry, GENERATIONS_KEPT, History, HistoryError, LastGood, kept_component, kept_files};
 pub use tokens::Tokens;
 use trial::Trying;
 pub use trial::{Promotion, Trial, TrialKind, TrialReport};

@@ -47,33 +47,33 @@ pub struct Line {
 
 /// What was heard.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
-    pub(super) lines: Vec<Line>,
+pub(crate) struct Heard {
+    pub(crate) lines: Vec<Line>,
     /// Lines beyond [`LINES_MAX`].
-    pub(super) left_out: u64,
+    pub(crate) left_out: u64,
 }
 
 /// Listens to this thread.
 #[derive(Debug, Clone)]
-pub(super) struct Listener {
+pub(crate) struct Listener {
     heard: Arc<Mutex<Heard>>,
     dispatch: Dispatch,
 }
 
 impl Listener {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let heard = Arc::<Mutex<Heard>>::default();
         let dispatch = Dispatch::new(Ear { heard: Arc::clone(&heard) });
         Self { heard, dispatch }
     }
 
     /// Does the work and keeps what it logs.
-    pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
         tracing::dispatcher::with_default(&self.dispatch, work)
     }
 
     /// What was heard since the last call.
-    pub(super) fn take(&self) -> Heard {
+    pub(crate) fn take(&self) -> Heard {
         std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

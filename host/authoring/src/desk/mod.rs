@@ -8,7 +8,7 @@
 
 mod configured;
 mod fate;
-mod listener;
+pub(crate) mod listener;
 mod run;
 
 use std::io::Read;

@@ -30,8 +30,28 @@ pub(super) enum Packing {
 /// The files that there are: those in the data folder, and those of `file` sinks that pipelines name under `dead_letters`,
 /// with what was rotated away.
 pub(super) fn find(config: &Config) -> anyhow::Result<Vec<Letters>> {
+    let mut paths = in_folder(config.settings.data_dir.as_path())?;
+    let named: BTreeSet<&str> = config.pipelines.values().flat_map(|p| &p.value.dead_letters).map(|name| name.value.as_str()).collect();
+    for name in named {
+        let Some(Sink::File(sink)) = config.sinks.get(name).map(|sink| &sink.value) else { continue };
+        for pattern in patterns(&sink.path) {
+            let found = glob::glob(&pattern).with_context(|| format!("the path of sink `{name}` cannot be searched for"))?;
+            for path in found {
+                paths.insert(path.with_context(|| format!("the path of sink `{name}` cannot be searched for"))?);
+            }
+        }
+    }
+    Ok(letters(paths))
+}
+
+/// Those of the data folder alone.
+pub(super) fn find_in(data_dir: &Path) -> anyhow::Result<Vec<Letters>> {
+    Ok(letters(in_folder(data_dir)?))
+}
+
+fn in_folder(data_dir: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
     let mut paths = BTreeSet::new();
-    let folder = config.settings.data_dir.join("dead_letters");
+    let folder = data_dir.join("dead_letters");
     match std::fs::read_dir(&folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         entries => {
@@ -45,22 +65,16 @@ pub(super) fn find(config: &Config) -> anyhow::Result<Vec<Letters>> {
             }
         }
     }
-    let named: BTreeSet<&str> = config.pipelines.values().flat_map(|p| &p.value.dead_letters).map(|name| name.value.as_str()).collect();
-    for name in named {
-        let Some(Sink::File(sink)) = config.sinks.get(name).map(|sink| &sink.value) else { continue };
-        for pattern in patterns(&sink.path) {
-            let found = glob::glob(&pattern).with_context(|| format!("the path of sink `{name}` cannot be searched for"))?;
-            for path in found {
-                paths.insert(path.with_context(|| format!("the path of sink `{name}` cannot be searched for"))?);
-            }
-        }
-    }
+    Ok(paths)
+}
+
+fn letters(paths: BTreeSet<PathBuf>) -> Vec<Letters> {
     let packing = |path: &Path| match path.extension().and_then(|e| e.to_str()) {
         Some("gz" | "gzip") => Packing::Gzip,
         Some("zst" | "zstd") => Packing::Unknown,
         _ => Packing::Plain,
     };
-    Ok(paths.into_iter().filter(|p| p.is_file()).map(|path| Letters { packing: packing(&path), path }).collect())
+    paths.into_iter().filter(|p| p.is_file()).map(|path| Letters { packing: packing(&path), path }).collect()
 }
 
 /// The patterns that a sink's path stands for: `%{field}` and `%Y` become `*`, and a rotated file has a time in its name,

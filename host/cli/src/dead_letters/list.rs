@@ -2,7 +2,7 @@
 
 use super::choice::Chooser;
 use super::files::{Letters, Packing, lines};
-use super::{Damage, shown};
+use super::{Damage, id, shown};
 use crate::arguments::{Arguments, LettersList, Output};
 use crate::exit::Exit;
 use crate::screen;
@@ -46,9 +46,13 @@ pub(super) fn run(arguments: &Arguments, verb: &LettersList, files: &[Letters], 
                 return Ok(());
             }
             if !json && count == 1 {
-                writeln!(out, "{:24}  {:12}  {:12}  {:8}  {:24}  reason", "time", "pipeline", "step", "cause", "source")?;
+                writeln!(out, "{:16}  {:24}  {:12}  {:12}  {:8}  {:24}  reason", "id", "time", "pipeline", "step", "cause", "source")?;
             }
-            if json { writeln!(out, "{}", printable_json(line)) } else { out.write_all(text(letter, verb.records).as_bytes()) }
+            if json {
+                writeln!(out, "{}", printable_json(&with_id(line)))
+            } else {
+                out.write_all(text(line, letter, verb.records).as_bytes())
+            }
         });
         match read {
             Err(error) if error.downcast_ref::<OutputError>().is_some() => return Err(error.downcast::<OutputError>()?.0.into()),
@@ -111,12 +115,13 @@ fn file(
     Ok(())
 }
 
-fn text(letter: &Letter<'_>, records: bool) -> String {
+fn text(line: &[u8], letter: &Letter<'_>, records: bool) -> String {
     let failure = &letter.failure;
     let place = format!("{}:{}:{}", letter.origin.source, letter.origin.position.stream, letter.origin.position.offset);
     let step = failure.step.as_deref().unwrap_or("-");
     let mut line = format!(
-        "{:24}  {:12}  {:12}  {:8}  {:24}  {}\n",
+        "{}  {:24}  {:12}  {:12}  {:8}  {:24}  {}\n",
+        id(line),
         escaped(&failure.time),
         escaped(&failure.pipeline),
         escaped(step),
@@ -134,6 +139,12 @@ fn text(letter: &Letter<'_>, records: bool) -> String {
         let _ = writeln!(line, "    {record}");
     }
     line
+}
+
+/// The letter's line with its name as the first member.
+fn with_id(line: &[u8]) -> Vec<u8> {
+    let members = line.trim_ascii_start().strip_prefix(b"{").unwrap_or(line);
+    [format!("{{\"id\":\"{}\",", id(line)).as_bytes(), members].concat()
 }
 
 /// A line of JSON in which nothing drives a terminal: such characters can only stand in strings, as escapes.

@@ -1,5 +1,6 @@
 //! `tamis dead-letters`.
 
+mod capsule;
 mod choice;
 mod files;
 mod list;
@@ -15,6 +16,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &crate::arguments::DeadLetters) -
     let choice = match &verb.verb {
         DeadLettersVerb::List(list) => &list.choice,
         DeadLettersVerb::Replay(replay) => &replay.choice,
+        DeadLettersVerb::Capsule(capsule) => return capsule::run(arguments, capsule),
     };
     // Only names and paths are needed: a plugin that does not load is no reason not to look at what it rejected.
     let (config, findings) = Config::load(&choice.configuration.config, &ProcessEnvironment);
@@ -26,8 +28,16 @@ pub(crate) fn run(arguments: &Arguments, verb: &crate::arguments::DeadLetters) -
     let chooser = Chooser::new(choice);
     match &verb.verb {
         DeadLettersVerb::List(list) => list::run(arguments, list, &files, chooser),
-        DeadLettersVerb::Replay(_) => replay::run(arguments, &config, &files, chooser),
+        DeadLettersVerb::Replay(_) | DeadLettersVerb::Capsule(_) => replay::run(arguments, &config, &files, chooser),
     }
+}
+
+/// Hexadecimal digits of a letter's name.
+const ID_DIGITS: usize = 16;
+
+/// What a letter is called: the beginning of the SHA-256 of its line, so that it is the same in every file it is in.
+fn id(line: &[u8]) -> String {
+    tamis_registry::digest_of(line).hex().chars().take(ID_DIGITS).collect()
 }
 
 /// Damaged lines of a file: how many, and where the first one is.

@@ -7,9 +7,9 @@ use tamis_authoring::desk::{Candidate, Desk, DeskError};
 use tamis_sandbox::Limits;
 
 /// Where the components of folders are built to.
-const OUT: &str = "target/plugins";
+pub(super) const OUT: &str = "target/plugins";
 /// Longest component read, in bytes. The limit that plugins are held to is lower, and a guard-rail that says so.
-const COMPONENT_BYTES_MAX: u64 = 1 << 30;
+pub(super) const COMPONENT_BYTES_MAX: u64 = 1 << 30;
 
 /// A component with its bytes.
 pub(super) struct Component {

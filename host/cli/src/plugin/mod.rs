@@ -14,6 +14,7 @@ mod options;
 mod pull;
 mod push;
 mod registry;
+mod replay;
 mod sdk;
 mod sign;
 mod test;
@@ -42,6 +43,8 @@ enum Verb {
     Bench(bench::Bench),
     /// Watch a plugin's sources: rebuild, run its cases again, show each record before and after.
     Dev(dev::Dev),
+    /// See a failure again: give a plugin what a capsule holds (`tamis dead-letters capsule`).
+    Replay(replay::Replay),
     /// Show what a component is, asks for and says of itself.
     Inspect(inspect::Inspect),
     /// Update the SDK that a plugin keeps, or write one out.
@@ -79,6 +82,7 @@ pub(crate) fn run(arguments: &Arguments, plugin: &Plugin) -> anyhow::Result<Exit
         Verb::Test(verb) => test::run(arguments, verb),
         Verb::Bench(verb) => bench::run(arguments, verb),
         Verb::Dev(verb) => dev::run(arguments, verb),
+        Verb::Replay(verb) => replay::run(arguments, verb),
         Verb::Push(verb) => push::run(arguments, verb),
         Verb::Pull(verb) => pull::run(arguments, verb),
         Verb::Lock(verb) => lock::run(arguments, verb),

@@ -28,6 +28,9 @@ pub struct Plugin {
     /// What `${…}` filled into `config`: it is never shown, whoever says it.
     #[serde(skip)]
     pub filled: Vec<std::sync::Arc<str>>,
+    /// Which setup this is: see [`crate::Setup::fingerprint`].
+    #[serde(skip)]
+    pub setup: std::sync::Arc<str>,
     /// A copy of the component that an earlier generation ran, which is then read in its place; its signature lies beside it.
     #[serde(skip)]
     pub kept: Option<PathBuf>,

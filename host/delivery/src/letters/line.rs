@@ -1,5 +1,6 @@
 //! One dead letter, from its line of JSON.
 
+use super::Seen;
 use base64::Engine as _;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -29,6 +30,15 @@ pub struct Failure<'a> {
     pub step: Option<String>,
     /// Plugin; none for a native step.
     pub plugin: Option<String>,
+    /// The plugin's digest.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// Which setup the plugin had.
+    #[serde(default)]
+    pub setup: Option<String>,
+    /// What the step was shown, where that is told.
+    #[serde(borrow, default)]
+    seen: Option<&'a RawValue>,
     /// What happened.
     #[serde(borrow)]
     pub reason: Cow<'a, str>,
@@ -38,6 +48,16 @@ pub struct Failure<'a> {
     /// When, as RFC 3339.
     #[serde(borrow)]
     pub time: Cow<'a, str>,
+}
+
+impl<'a> Failure<'a> {
+    /// What the step was shown, column by column; `None`: the letter does not tell.
+    ///
+    /// # Errors
+    /// When it is written in another way than this.
+    pub fn seen(&self) -> Result<Option<Vec<Seen<'a>>>, serde_json::Error> {
+        self.seen.map(|seen| serde_json::from_str(seen.get())).transpose()
+    }
 }
 
 /// Where a record came from.
@@ -143,7 +163,11 @@ mod tests {
     use crate::{DeadLetter, Origin, Position};
 
     fn written(record: &[u8], cause: &str, reason: &str) -> Vec<u8> {
-        let letter = DeadLetter { pipeline: "main", step: None, plugin: Some("p"), digest: None, reason, cause };
+        let letter = DeadLetter {
+            plugin: Some("p"),
+            seen: br#"[{"field":"a","kind":"text","value":null}]"#,
+            ..DeadLetter::without_step("main", reason, cause)
+        };
         let mut out = Vec::new();
         letter.write(record, cause != "decode", &Origin { source: "in", position: Position { stream: "a\n", offset: 7 } }, &mut out);
         out.pop();

@@ -6,7 +6,9 @@
 mod file;
 mod line;
 mod replay;
+mod seen;
 
 pub use file::{LINE_BYTES_MAX, Line, Lines, compact, take_out};
 pub use line::{Content, Damaged, Failure, Letter, Place, Whence, is_remainder};
 pub use replay::{PendingFile, ReplayFolder, Staged};
+pub use seen::{SEEN_BYTES_MAX, Seen, SeenWriter, Shown};

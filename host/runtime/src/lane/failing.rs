@@ -16,7 +16,7 @@ pub(super) fn contract_faults(
 ) {
     for fault in faults.drain(..) {
         pipeline.count_dead("contract", 1);
-        made.letter(pipeline, Some(step), &fault.reason, "contract", batch.records().get(fault.row as usize), from, fault.row);
+        made.letter(pipeline, Some(step), &fault.reason, "contract", batch.records().get(fault.row as usize), from, fault.row, &[]);
     }
 }
 

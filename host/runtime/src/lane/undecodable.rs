@@ -29,7 +29,7 @@ impl Made<'_> {
             }
         };
         pipeline.count_dead("decode", 1);
-        let letter = DeadLetter { pipeline: &pipeline.name, step: None, plugin: None, digest: None, reason, cause: "decode" };
+        let letter = DeadLetter::without_step(&pipeline.name, reason, "decode");
         let (row, offset) = place;
         letter.write(record, json, &Origin { source: from.source, position: Position { stream: from.stream, offset } }, &mut self.letters);
         self.letter_count += 1;

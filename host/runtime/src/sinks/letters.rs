@@ -41,7 +41,7 @@ impl Letters {
         let way = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&trace.pipeline).cloned();
         let Some((outlets, count)) = way.filter(|(outlets, _)| !outlets.is_empty()) else { return false };
         let reason = format!("sink `{sink}`: {reason}");
-        let letter = DeadLetter { pipeline: &trace.pipeline, step: None, plugin: None, digest: None, reason: &reason, cause: "sink" };
+        let letter = DeadLetter::without_step(&trace.pipeline, &reason, "sink");
         let (mut bytes, mut records) = (Vec::with_capacity(lines.len() * 2), 0);
         for (number, line) in lines.split_inclusive(|b| *b == b'\n').enumerate() {
             let offset = trace.offsets.get(first + number).copied().unwrap_or_default();
