@@ -67,7 +67,7 @@ impl Outcome {
 pub fn build(folders: &[PathBuf], out: &Path, cache: Option<&Path>, on_message: &mut dyn FnMut(&str)) -> Outcome {
     let (mut crates, mut packages, mut projects, mut outcome) = (Vec::new(), Vec::new(), Vec::new(), Outcome::default());
     if let Err(error) = fs::create_dir_all(out).map_err(FileError::at(out)) {
-        outcome.failed.push(error);
+        outcome.failed.push(error.into());
         return outcome;
     }
     for folder in folders {

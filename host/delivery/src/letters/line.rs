@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_digest_is_no_record() {
-        let letter = DeadLetter { pipeline: "main", step: None, plugin: None, digest: None, reason: "r", cause: "decode" };
+        let letter = DeadLetter::without_step("main", "r", "decode");
         let (mut line, origin) = (Vec::new(), Origin { source: "in", position: Position { stream: "a", offset: 7 } });
         letter.write(&crate::digest(b"abc"), true, &origin, &mut line);
         line.pop();

@@ -39,8 +39,7 @@ pub(crate) fn group(folders: &[PathBuf]) -> (Vec<Workspace>, Vec<Error>) {
     let (mut workspaces, mut failed): (Vec<Workspace>, Vec<Error>) = Default::default();
     let mut names: Vec<(String, PathBuf)> = Vec::new();
     for folder in folders {
-        let found = folder.canonicalize().map_err(FileError::at(folder)).and_then(|folder| Ok((find(&folder)?, folder)));
-        let ((root, found), folder) = match found {
+        let ((root, found), folder) = match located(folder) {
             Ok(found) => found,
             Err(error) => {
                 failed.push(error);
@@ -60,6 +59,11 @@ pub(crate) fn group(folders: &[PathBuf]) -> (Vec<Workspace>, Vec<Error>) {
         }
     }
     (workspaces, failed)
+}
+
+fn located(folder: &Path) -> Result<((PathBuf, Crate), PathBuf), Error> {
+    let folder = folder.canonicalize().map_err(FileError::at(folder))?;
+    Ok((find(&folder)?, folder))
 }
 
 /// The workspace that the crate in `folder` belongs to, and the crate.
