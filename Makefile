@@ -84,6 +84,13 @@ test: monitoring-tools
 monitoring-tools:
 	@sh tests/monitoring.sh
 
+# Servers and clients of network protocols.
+.PHONY: servers
+test: servers
+
+servers:
+	@sh tests/servers.sh
+
 test-power: build strace ## Power loss at 300 moments of recorded runs, 4,000 with FAULTS=long, and each sync taken away
 	POWER_STATES=$(if $(filter long,$(FAULTS)),4000,300) SIM_SEEDS=$(if $(filter long,$(FAULTS)),50000,5000) \
 	    $(CARGO) test --release --locked -p tamis-tests -p tamis-delivery --test main --test simulation -- --nocapture --test-threads 1 power_loss what_is_told
