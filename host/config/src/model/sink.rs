@@ -6,8 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::path_template::PathTemplate;
 use super::network::{client_auth, client_tls};
+use super::path_template::PathTemplate;
 use super::{Buffer, Bytes, ClientAuth, ClientTls, Retry, SinkBatch};
 use crate::Text;
 use crate::reader::parts;
@@ -16,6 +16,7 @@ use crate::reader::parts;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
+#[allow(clippy::large_enum_variant, reason = "a host has a handful of them")]
 pub enum Sink {
     /// Appends to files, one record a line.
     File(FileSink),

@@ -14,6 +14,7 @@ use crate::{Located, Text};
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(tag = "type")]
+#[allow(clippy::large_enum_variant, reason = "a host has a handful of them")]
 pub enum Source {
     /// Reads files.
     File(FileSource),

@@ -25,6 +25,7 @@ const OPEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a sink is: one of the configuration, or the file of a pipeline's dead letters.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "a host has a handful of them")]
 pub(crate) enum Spec {
     Configured(Sink),
     Private(PathBuf),
