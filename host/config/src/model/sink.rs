@@ -6,9 +6,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::path_template::PathTemplate;
 use super::network::{client_auth, client_tls};
-use super::{Buffer, Bytes, ClientAuth, ClientTls, Retry, SinkBatch};
+use super::path_template::PathTemplate;
+use super::{Buffer, Bytes, ClientAuth, ClientTls, ElasticsearchSink, LokiSink, Retry, SinkBatch};
 use crate::Text;
 use crate::reader::parts;
 
@@ -23,6 +23,10 @@ pub enum Sink {
     Stdout(StdoutSink),
     /// Sends records to a web server.
     Http(HttpSink),
+    /// Sends records to Elasticsearch or OpenSearch.
+    Elasticsearch(ElasticsearchSink),
+    /// Sends records to Loki.
+    Loki(LokiSink),
     /// Takes records and forgets them.
     Null(NullSink),
 }
@@ -34,6 +38,8 @@ impl Sink {
             Sink::File(_) => "file",
             Sink::Stdout(_) => "stdout",
             Sink::Http(_) => "http",
+            Sink::Elasticsearch(_) => "elasticsearch",
+            Sink::Loki(_) => "loki",
             Sink::Null(_) => "null",
         }
     }
@@ -44,6 +50,8 @@ impl Sink {
             Sink::File(sink) => sink.buffer.clone(),
             Sink::Stdout(sink) => sink.buffer.clone(),
             Sink::Http(sink) => sink.buffer.clone(),
+            Sink::Elasticsearch(sink) => sink.buffer.clone(),
+            Sink::Loki(sink) => sink.buffer.clone(),
             Sink::Null(_) => Buffer::default(),
         }
     }
@@ -52,6 +60,8 @@ impl Sink {
     pub fn batch(&self) -> SinkBatch {
         match self {
             Sink::Http(sink) => sink.batch.clone(),
+            Sink::Elasticsearch(sink) => sink.batch.clone(),
+            Sink::Loki(sink) => sink.batch.clone(),
             Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => SinkBatch::default(),
         }
     }
@@ -60,6 +70,7 @@ impl Sink {
     pub fn refuses(&self) -> bool {
         let by_kind = match self {
             Sink::Http(_) => true,
+            Sink::Elasticsearch(_) | Sink::Loki(_) => true,
             // What its records hold may lead to no file.
             Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
             Sink::Stdout(_) | Sink::Null(_) => false,
@@ -72,6 +83,8 @@ impl Sink {
         match self {
             Sink::File(sink) => sink.retry.clone(),
             Sink::Http(sink) => sink.retry.clone(),
+            Sink::Elasticsearch(sink) => sink.retry.clone(),
+            Sink::Loki(sink) => sink.retry.clone(),
             Sink::Stdout(_) | Sink::Null(_) => Retry::default(),
         }
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tamis_record::Path;
 
-use super::{Bytes, Codec, HttpSource};
+use super::{Bytes, Codec, ElasticsearchSource, HttpSource};
 use crate::reader::parts;
 use crate::{Located, Text};
 
@@ -23,6 +23,8 @@ pub enum Source {
     Demo(DemoSource),
     /// Takes records from HTTP requests.
     Http(HttpSource),
+    /// Takes records from clients of Elasticsearch and OpenSearch.
+    Elasticsearch(ElasticsearchSource),
 }
 
 impl Source {
@@ -33,6 +35,7 @@ impl Source {
             Source::Stdin(_) => "stdin",
             Source::Demo(_) => "demo",
             Source::Http(_) => "http",
+            Source::Elasticsearch(_) => "elasticsearch",
         }
     }
 
@@ -43,6 +46,7 @@ impl Source {
             Source::Stdin(source) => source.fields.as_deref(),
             Source::Demo(_) => None,
             Source::Http(source) => source.fields.as_deref(),
+            Source::Elasticsearch(source) => source.fields.as_deref(),
         }
     }
 
@@ -52,6 +56,7 @@ impl Source {
             Source::File(source) => Some(&source.codec),
             Source::Stdin(source) => Some(&source.codec),
             Source::Http(source) => Some(&source.codec),
+            Source::Elasticsearch(_) => None,
             Source::Demo(_) => None,
         }
     }
@@ -62,6 +67,7 @@ impl Source {
             Source::File(source) => Some(source.max_record),
             Source::Stdin(source) => Some(source.max_record),
             Source::Http(source) => Some(source.max_record),
+            Source::Elasticsearch(source) => Some(source.max_record),
             Source::Demo(_) => None,
         }
     }
@@ -70,6 +76,7 @@ impl Source {
     pub fn listen(&self) -> Option<&Text> {
         match self {
             Source::Http(source) => Some(&source.listen),
+            Source::Elasticsearch(source) => Some(&source.listen),
             Source::File(_) | Source::Stdin(_) | Source::Demo(_) => None,
         }
     }

@@ -1,6 +1,8 @@
 //! What sources and sinks that speak a network protocol have in common: addresses, TLS, who may send, limits, batches.
 
+mod elasticsearch;
 mod http;
+mod loki;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +10,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+pub use elasticsearch::{ElasticsearchAction, ElasticsearchId, ElasticsearchSink, ElasticsearchSource, SetupRequests};
 pub use http::HttpSource;
+pub use loki::{LokiFormat, LokiSink};
 
 use super::Bytes;
 use crate::Text;
@@ -187,6 +191,11 @@ pub(crate) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text,
     }
 }
 
+/// The path of a field.
+pub(crate) fn field_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<tamis_record::Path, D::Error> {
+    parts::field_path(deserializer)
+}
+
 pub(crate) fn file_path_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
     parts::file_path(deserializer).map(Some)
 }
@@ -213,7 +222,9 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> 
     let text = Text::deserialize(deserializer)?;
     match text.len() {
         8.. => Ok(text),
-        _ => Err(parts::bad_value("the secret has fewer than 8 characters", "take a long random one, such as `openssl rand -hex 32` prints")),
+        _ => {
+            Err(parts::bad_value("the secret has fewer than 8 characters", "take a long random one, such as `openssl rand -hex 32` prints"))
+        }
     }
 }
 
