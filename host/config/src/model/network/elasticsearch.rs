@@ -84,7 +84,7 @@ pub struct ElasticsearchSink {
     #[serde(default)]
     #[schemars(with = "String")]
     pub id: ElasticsearchId,
-    /// The field with the record's time (RFC 3339, or milliseconds since 1970), for `index`. Without it, the time of sending.
+    /// The field with the record's time (RFC 3339, or a number of seconds, milli-, micro- or nanoseconds), for `index`. Without it, the time of sending.
     /// Default: `@timestamp`.
     #[serde(default = "time_field", deserialize_with = "super::field_path")]
     #[schemars(with = "String")]

@@ -33,7 +33,7 @@ pub struct LokiSink {
     #[serde(default, deserialize_with = "super::field_path")]
     #[schemars(with = "String")]
     pub line: Path,
-    /// The field with the record's time (RFC 3339, or milliseconds since 1970). Without it, the time of sending. Default: `@timestamp`.
+    /// The field with the record's time (RFC 3339, or a number of seconds, milli-, micro- or nanoseconds). Without it, the time of sending. Default: `@timestamp`.
     #[serde(default = "time_field", deserialize_with = "super::field_path")]
     #[schemars(with = "String")]
     pub time_field: Path,
