@@ -34,7 +34,8 @@ pub use model::{
     PathPart, PathPiece, PathTemplate, PathTemplateError, Pattern, Pipeline, PipelineTest, Plugin, PluginLimits, PluginsPolicy,
     REPOSITORY_CHARS_MAX, Rate, RawCodec, Reference, ReferenceError, RegexCodec, Repository, Retry, Role, Rotation, SCHEME, Settings, Sink,
     SinkCompression, Source, Start, StdinSource, StdoutSink, Step, StepKind, SyslogCodec, TAG_CHARS_MAX, TEST_BYTES_MAX,
-    TEST_NAME_CHARS_MAX, TESTS_MAX, TapSettings, TestInput, TimePart, TokenDigest, Undecodable, UnknownZone, WhenFull, Zone, ZonedCodec,
+    TEST_NAME_CHARS_MAX, TESTS_MAX, TapSettings, Template, TestInput, TimePart, TokenDigest, Undecodable, UnknownZone, WhenFull, Zone,
+    ZonedCodec,
 };
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tamis_codecs::{Frame, Rejected};
 use tamis_config::ServerLimits;
 use tamis_nodes::sources::{Outlet, RunOptions, Stream};
@@ -129,6 +129,13 @@ impl Waiting {
     }
 }
 
+/// Where the first record of a run stands: nanoseconds since 1970, so that no record of a later run stands where one of this run does.
+/// Sinks that make identifiers of where a record came from depend on it.
+fn first_position() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or_default()
+}
+
 /// Those who wait for a frame.
 type Waiters = Vec<(oneshot::Sender<Result<(), Refused>>, OwnedSemaphorePermit)>;
 
@@ -144,7 +151,7 @@ impl Pump {
                 let _ = own.send(Event::Safe);
             }
         }));
-        let mut state = Pumping { outlet, options, waiting: BTreeMap::new(), next: 1, base: 0 };
+        let mut state = Pumping { outlet, options, waiting: BTreeMap::new(), next: 1, base: first_position() };
         let mut pending = VecDeque::new();
         while !state.outlet.stopping() && !options.is_over() {
             state.count(&counts);

@@ -4,10 +4,14 @@
 //! source's own thread, which brings it to the lanes; a client is answered when its records are delivered or spooled.
 
 mod client;
+mod document;
 mod door;
+mod elasticsearch;
 mod http;
+mod loki;
 mod runtime;
 mod server;
+mod timestamp;
 
 use std::fmt;
 use tamis_config::{Sink, Source, Text};
@@ -31,6 +35,7 @@ pub fn bind(source: &Source) -> Result<Option<Bound>, SourceError> {
 pub fn run(source: &Source, bound: Option<Bound>, options: &RunOptions, outlet: &mut dyn Outlet) -> Option<Result<(), SourceError>> {
     Some(match source {
         Source::Http(config) => http::source::run(config, bound, options, outlet),
+        Source::Elasticsearch(config) => elasticsearch::source::run(config, bound, options, outlet),
         Source::File(_) | Source::Stdin(_) | Source::Demo(_) => return None,
     })
 }
@@ -42,6 +47,8 @@ pub fn run(source: &Source, bound: Option<Bound>, options: &RunOptions, outlet: 
 pub fn open(sink: &Sink) -> Option<Result<Opened, OpenError>> {
     Some(match sink {
         Sink::Http(config) => http::sink::open(config),
+        Sink::Elasticsearch(config) => elasticsearch::sink::open(config),
+        Sink::Loki(config) => loki::sink::open(config),
         Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => return None,
     })
 }

@@ -5,6 +5,7 @@
 mod admin;
 mod base64;
 mod certificates;
+mod elastic;
 mod port;
 mod process;
 mod prometheus;
@@ -19,6 +20,7 @@ mod tmpfs;
 pub use admin::{Address, Answer, MetricFamily, Sample, Stream, parse_metrics, request, settled};
 pub use base64::base64;
 pub use certificates::Certificates;
+pub use elastic::{Store, elastic_ask, elastic_client, elastic_is_installed};
 pub use port::{connect, free_port};
 pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
 pub use prometheus::{Prometheus, find as find_prometheus};

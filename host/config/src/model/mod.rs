@@ -15,6 +15,7 @@ mod reference;
 mod settings;
 mod sink;
 mod source;
+mod template;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ pub use reference::{Digest, REPOSITORY_CHARS_MAX, Reference, ReferenceError, Rep
 pub use settings::{Admin, BatchSettings, Lanes, Settings, TapSettings};
 pub use sink::{FileSink, HttpCompression, HttpFormat, HttpMethod, HttpSink, NullSink, Rotation, Sink, SinkCompression, StdoutSink};
 pub use source::{DemoSource, FileSource, Multiline, OnDamagedCheckpoint, Rate, Source, Start, StdinSource};
+pub use template::Template;
 pub use transport::{Buffer, Retry, WhenFull};
 
 use crate::Located;

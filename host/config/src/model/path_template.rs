@@ -239,6 +239,15 @@ fn parts(text: &str) -> Result<Vec<Vec<PathPiece>>, PathTemplateError> {
     Ok(parts)
 }
 
+/// The pieces of a text in which a slash is a character like any other.
+pub(super) fn pieces(text: &str) -> Result<Vec<PathPiece>, PathTemplateError> {
+    if text.len() > PATH_BYTES_MAX {
+        return wrong(format!("the text is {} bytes long", text.len()), "4,096 bytes at most");
+    }
+    let slash = PathPiece::Text("/".to_owned());
+    Ok(parts(text)?.into_iter().enumerate().flat_map(|(at, part)| (at > 0).then(|| slash.clone()).into_iter().chain(part)).collect())
+}
+
 fn end_literal(literal: &mut String, part: &mut Vec<PathPiece>) {
     if !literal.is_empty() {
         part.push(PathPiece::Text(std::mem::take(literal)));

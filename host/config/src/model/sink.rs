@@ -6,9 +6,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::network::{client_auth, client_tls};
+
 use super::path_template::PathTemplate;
-use super::{Buffer, Bytes, ClientAuth, ClientTls, Retry, SinkBatch};
+use super::network::*;
+use super::{Buffer, Bytes, Retry};
 use crate::Text;
 use crate::reader::parts;
 
@@ -24,6 +25,10 @@ pub enum Sink {
     Stdout(StdoutSink),
     /// Sends records to a web server.
     Http(HttpSink),
+    /// Sends records to Elasticsearch or OpenSearch.
+    Elasticsearch(ElasticsearchSink),
+    /// Sends records to Loki.
+    Loki(LokiSink),
     /// Takes records and forgets them.
     Null(NullSink),
 }
@@ -35,6 +40,8 @@ impl Sink {
             Sink::File(_) => "file",
             Sink::Stdout(_) => "stdout",
             Sink::Http(_) => "http",
+            Sink::Elasticsearch(_) => "elasticsearch",
+            Sink::Loki(_) => "loki",
             Sink::Null(_) => "null",
         }
     }
@@ -45,6 +52,8 @@ impl Sink {
             Sink::File(sink) => sink.buffer.clone(),
             Sink::Stdout(sink) => sink.buffer.clone(),
             Sink::Http(sink) => sink.buffer.clone(),
+            Sink::Elasticsearch(sink) => sink.buffer.clone(),
+            Sink::Loki(sink) => sink.buffer.clone(),
             Sink::Null(_) => Buffer::default(),
         }
     }
@@ -53,6 +62,8 @@ impl Sink {
     pub fn batch(&self) -> SinkBatch {
         match self {
             Sink::Http(sink) => sink.batch.clone(),
+            Sink::Elasticsearch(sink) => sink.batch.clone(),
+            Sink::Loki(sink) => sink.batch.clone(),
             Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => SinkBatch::default(),
         }
     }
@@ -61,6 +72,7 @@ impl Sink {
     pub fn refuses(&self) -> bool {
         let by_kind = match self {
             Sink::Http(_) => true,
+            Sink::Elasticsearch(_) | Sink::Loki(_) => true,
             // What its records hold may lead to no file.
             Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
             Sink::Stdout(_) | Sink::Null(_) => false,
@@ -73,6 +85,8 @@ impl Sink {
         match self {
             Sink::File(sink) => sink.retry.clone(),
             Sink::Http(sink) => sink.retry.clone(),
+            Sink::Elasticsearch(sink) => sink.retry.clone(),
+            Sink::Loki(sink) => sink.retry.clone(),
             Sink::Stdout(_) | Sink::Null(_) => Retry::default(),
         }
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tamis_record::Path;
 
-use super::{Bytes, Codec, HttpSource};
+use super::{Bytes, Codec, ElasticsearchSource, HttpSource};
 use crate::reader::parts;
 use crate::{Located, Text};
 
@@ -24,6 +24,8 @@ pub enum Source {
     Demo(DemoSource),
     /// Takes records from HTTP requests.
     Http(HttpSource),
+    /// Takes records from clients of Elasticsearch and OpenSearch.
+    Elasticsearch(ElasticsearchSource),
 }
 
 impl Source {
@@ -34,6 +36,7 @@ impl Source {
             Source::Stdin(_) => "stdin",
             Source::Demo(_) => "demo",
             Source::Http(_) => "http",
+            Source::Elasticsearch(_) => "elasticsearch",
         }
     }
 
@@ -44,6 +47,7 @@ impl Source {
             Source::Stdin(source) => source.fields.as_deref(),
             Source::Demo(_) => None,
             Source::Http(source) => source.fields.as_deref(),
+            Source::Elasticsearch(source) => source.fields.as_deref(),
         }
     }
 
@@ -53,6 +57,7 @@ impl Source {
             Source::File(source) => Some(&source.codec),
             Source::Stdin(source) => Some(&source.codec),
             Source::Http(source) => Some(&source.codec),
+            Source::Elasticsearch(_) => None,
             Source::Demo(_) => None,
         }
     }
@@ -63,6 +68,7 @@ impl Source {
             Source::File(source) => Some(source.max_record),
             Source::Stdin(source) => Some(source.max_record),
             Source::Http(source) => Some(source.max_record),
+            Source::Elasticsearch(source) => Some(source.max_record),
             Source::Demo(_) => None,
         }
     }
@@ -71,6 +77,7 @@ impl Source {
     pub fn listen(&self) -> Option<&Text> {
         match self {
             Source::Http(source) => Some(&source.listen),
+            Source::Elasticsearch(source) => Some(&source.listen),
             Source::File(_) | Source::Stdin(_) | Source::Demo(_) => None,
         }
     }

@@ -220,6 +220,11 @@ pub(crate) fn whole_between<'de, D: Deserializer<'de>, const MIN: u32, const MAX
     }
 }
 
+/// A field path.
+pub(crate) fn field_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Path, D::Error> {
+    FieldPath::deserialize(deserializer).map(|FieldPath(path)| path)
+}
+
 /// Field paths.
 pub(crate) fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Located<Path>>, D::Error> {
     let paths = Option::<Vec<Located<FieldPath>>>::deserialize(deserializer)?.unwrap_or_default();

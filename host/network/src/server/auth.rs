@@ -35,7 +35,8 @@ impl Guard {
         }
         let Some(shown) = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) else { return false };
         let Some((scheme, rest)) = shown.split_once(' ') else { return false };
-        if scheme.eq_ignore_ascii_case("bearer") {
+        // Clients of Elasticsearch show tokens as API keys.
+        if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("apikey") {
             return among(rest.trim().as_bytes(), &self.tokens);
         }
         scheme.eq_ignore_ascii_case("basic") && BASE64_STANDARD.decode(rest.trim()).is_ok_and(|pair| among(&pair, &self.pairs))

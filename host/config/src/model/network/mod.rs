@@ -1,6 +1,8 @@
 //! What sources and sinks that speak a network protocol have in common: addresses, TLS, who may send, limits, batches.
 
+mod elasticsearch;
 mod http;
+mod loki;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +10,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+pub use elasticsearch::{ElasticsearchAction, ElasticsearchId, ElasticsearchSink, ElasticsearchSource, SetupRequests};
 pub use http::HttpSource;
+pub use loki::{LokiFormat, LokiSink};
 
 use super::Bytes;
 use crate::Text;
@@ -185,6 +189,11 @@ pub(crate) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text,
         true => Ok(text),
         false => Err(parts::bad_value("not an address to listen at", "write `host:port`, such as `127.0.0.1:8080` or `[::]:8080`")),
     }
+}
+
+/// The path of a field.
+pub(crate) fn field_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<tamis_record::Path, D::Error> {
+    parts::field_path(deserializer)
 }
 
 pub(crate) fn file_path_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {

@@ -1,0 +1,4 @@
+//! `loki`: records into Grafana Loki.
+
+mod push;
+pub(crate) mod sink;
