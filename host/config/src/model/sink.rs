@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::path_template::PathTemplate;
 use super::network::{client_auth, client_tls};
-use super::{Buffer, Bytes, ClientAuth, ClientTls, Retry, SinkBatch};
+use super::{Buffer, Bytes, ClientAuth, ClientTls, OtlpSink, Retry, SinkBatch};
 use crate::Text;
 use crate::reader::parts;
 
@@ -23,6 +23,8 @@ pub enum Sink {
     Stdout(StdoutSink),
     /// Sends records to a web server.
     Http(HttpSink),
+    /// Sends log records by OpenTelemetry's protocol.
+    Otlp(OtlpSink),
     /// Takes records and forgets them.
     Null(NullSink),
 }
@@ -34,6 +36,7 @@ impl Sink {
             Sink::File(_) => "file",
             Sink::Stdout(_) => "stdout",
             Sink::Http(_) => "http",
+            Sink::Otlp(_) => "otlp",
             Sink::Null(_) => "null",
         }
     }
@@ -44,6 +47,7 @@ impl Sink {
             Sink::File(sink) => sink.buffer.clone(),
             Sink::Stdout(sink) => sink.buffer.clone(),
             Sink::Http(sink) => sink.buffer.clone(),
+            Sink::Otlp(sink) => sink.buffer.clone(),
             Sink::Null(_) => Buffer::default(),
         }
     }
@@ -52,6 +56,7 @@ impl Sink {
     pub fn batch(&self) -> SinkBatch {
         match self {
             Sink::Http(sink) => sink.batch.clone(),
+            Sink::Otlp(sink) => sink.batch.clone(),
             Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => SinkBatch::default(),
         }
     }
@@ -60,6 +65,7 @@ impl Sink {
     pub fn refuses(&self) -> bool {
         let by_kind = match self {
             Sink::Http(_) => true,
+            Sink::Otlp(_) => true,
             // What its records hold may lead to no file.
             Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
             Sink::Stdout(_) | Sink::Null(_) => false,
@@ -72,6 +78,7 @@ impl Sink {
         match self {
             Sink::File(sink) => sink.retry.clone(),
             Sink::Http(sink) => sink.retry.clone(),
+            Sink::Otlp(sink) => sink.retry.clone(),
             Sink::Stdout(_) | Sink::Null(_) => Retry::default(),
         }
     }

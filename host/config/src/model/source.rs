@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tamis_record::Path;
 
-use super::{Bytes, Codec, HttpSource};
+use super::{Bytes, Codec, HttpSource, OtlpSource};
 use crate::reader::parts;
 use crate::{Located, Text};
 
@@ -23,6 +23,8 @@ pub enum Source {
     Demo(DemoSource),
     /// Takes records from HTTP requests.
     Http(HttpSource),
+    /// Takes log records of OpenTelemetry's protocol.
+    Otlp(OtlpSource),
 }
 
 impl Source {
@@ -33,6 +35,7 @@ impl Source {
             Source::Stdin(_) => "stdin",
             Source::Demo(_) => "demo",
             Source::Http(_) => "http",
+            Source::Otlp(_) => "otlp",
         }
     }
 
@@ -43,6 +46,7 @@ impl Source {
             Source::Stdin(source) => source.fields.as_deref(),
             Source::Demo(_) => None,
             Source::Http(source) => source.fields.as_deref(),
+            Source::Otlp(source) => source.fields.as_deref(),
         }
     }
 
@@ -52,6 +56,7 @@ impl Source {
             Source::File(source) => Some(&source.codec),
             Source::Stdin(source) => Some(&source.codec),
             Source::Http(source) => Some(&source.codec),
+            Source::Otlp(_) => None,
             Source::Demo(_) => None,
         }
     }
@@ -62,14 +67,24 @@ impl Source {
             Source::File(source) => Some(source.max_record),
             Source::Stdin(source) => Some(source.max_record),
             Source::Http(source) => Some(source.max_record),
+            Source::Otlp(source) => Some(source.max_record),
             Source::Demo(_) => None,
         }
     }
 
-    /// Where it listens.
+    /// All addresses where it listens.
+    pub fn addresses(&self) -> Vec<Text> {
+        match self {
+            Source::Otlp(source) => <[Option<Text>; 2]>::from(source.addresses()).into_iter().flatten().collect(),
+            _ => self.listen().cloned().into_iter().collect(),
+        }
+    }
+
+    /// Where it listens, if at one address; see [`Source::addresses`].
     pub fn listen(&self) -> Option<&Text> {
         match self {
             Source::Http(source) => Some(&source.listen),
+            Source::Otlp(_) => None,
             Source::File(_) | Source::Stdin(_) | Source::Demo(_) => None,
         }
     }

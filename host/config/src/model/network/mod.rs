@@ -1,6 +1,7 @@
 //! What sources and sinks that speak a network protocol have in common: addresses, TLS, who may send, limits, batches.
 
 mod http;
+mod otlp;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 pub use http::HttpSource;
+pub use otlp::{OtlpFields, OtlpLayout, OtlpProtocol, OtlpSink, OtlpSource};
 
 use super::Bytes;
 use crate::Text;
