@@ -6,6 +6,8 @@ mod json;
 mod mapping;
 mod record;
 mod request;
+#[cfg(test)]
+mod round_trip;
 pub(crate) mod sink;
 pub(crate) mod source;
 mod status;
