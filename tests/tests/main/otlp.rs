@@ -275,7 +275,8 @@ settings: {{ admin: off, batch: {{ records: 50 }} }}",
 fn under_pressure() {
     let held = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
     let holding = std::sync::Arc::clone(&held);
-    let busy = move |_: &tamis_tests::harness::Request| Said::Status(if holding.load(std::sync::atomic::Ordering::SeqCst) { 503 } else { 200 });
+    let busy =
+        move |_: &tamis_tests::harness::Request| Said::Status(if holding.load(std::sync::atomic::Ordering::SeqCst) { 503 } else { 200 });
     let server = Server::start(busy);
     let (site, ports) = (Site::new(), Ports::new());
     let sink = format!("type: http, url: 'http://{}/', retry: {{ initial: 10ms, max: 50ms }}", server.address());
@@ -289,10 +290,7 @@ fn under_pressure() {
     std::thread::sleep(Duration::from_secs(2));
     held.store(false, std::sync::atomic::Ordering::SeqCst);
     sent(sdk, 100);
-    let taken: BTreeSet<u64> = server
-        .taken()
-        .iter()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["body"]["n"].as_u64())
-        .collect();
+    let taken: BTreeSet<u64> =
+        server.taken().iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["body"]["n"].as_u64()).collect();
     assert_eq!(taken.len(), 100);
 }

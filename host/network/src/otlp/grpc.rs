@@ -30,7 +30,10 @@ pub(super) fn message(headers: &HeaderMap, body: Bytes, context: &Context) -> Re
         1 => {
             let encoding = headers.get("grpc-encoding").and_then(|value| value.to_str().ok()).unwrap_or_default();
             if !matches!(encoding, "gzip" | "zstd" | "deflate" | "snappy") {
-                return Err(Status::new(Code::Unimplemented, "the message is packed in a way that is not known here; gzip, zstd and deflate are"));
+                return Err(Status::new(
+                    Code::Unimplemented,
+                    "the message is packed in a way that is not known here; gzip, zstd and deflate are",
+                ));
             }
             match unpack_one(encoding, rest, context.limits.unpacked.to_usize()) {
                 Ok(unpacked) => Ok(unpacked.into()),

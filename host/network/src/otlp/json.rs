@@ -163,8 +163,12 @@ impl JsonRecord {
             attributes: pairs(self.attributes)?,
             dropped_attributes_count: whole(self.dropped_attributes_count, COUNT)?,
             flags: whole(self.flags, "`flags` is no whole number from 0 to 4294967295")?,
-            trace_id: self.trace_id.map_or(Ok(Vec::new()), |id| from_hex(&id).ok_or("`traceId` has something else than hexadecimal digits"))?,
-            span_id: self.span_id.map_or(Ok(Vec::new()), |id| from_hex(&id).ok_or("`spanId` has something else than hexadecimal digits"))?,
+            trace_id: self
+                .trace_id
+                .map_or(Ok(Vec::new()), |id| from_hex(&id).ok_or("`traceId` has something else than hexadecimal digits"))?,
+            span_id: self
+                .span_id
+                .map_or(Ok(Vec::new()), |id| from_hex(&id).ok_or("`spanId` has something else than hexadecimal digits"))?,
             event_name: self.event_name.unwrap_or_default(),
         })
     }

@@ -83,7 +83,8 @@ pub(super) async fn json(body: &[u8], shared: &Shared, context: &Context) -> Res
 }
 
 fn parse_json(bytes: &[u8]) -> Result<LogRecord, String> {
-    let record: json::JsonRecord = serde_json::from_slice(bytes).map_err(|error| format!("it is no log record: column {}", error.column()))?;
+    let record: json::JsonRecord =
+        serde_json::from_slice(bytes).map_err(|error| format!("it is no log record: column {}", error.column()))?;
     record.into_record().map_err(str::to_owned)
 }
 

@@ -7,9 +7,9 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use prost::Message;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
+use prost::Message;
 use std::path::Path;
 use tamis_config::{Config, OtlpSink, ProcessEnvironment, Sink};
 
@@ -190,7 +190,10 @@ fn text(value: &str) -> AnyValue {
 
 #[test]
 fn members_that_do_not_fit_their_place_are_attributes() {
-    let mapped = map("", r#"{"time":"yesterday","severity_number":"x","trace_id":"00","resource":5,"scope":{"name":"s","n":1},"attributes":[],"more":{"a":1}}"#);
+    let mapped = map(
+        "",
+        r#"{"time":"yesterday","severity_number":"x","trace_id":"00","resource":5,"scope":{"name":"s","n":1},"attributes":[],"more":{"a":1}}"#,
+    );
     for name in ["time", "severity_number", "trace_id", "resource", "attributes", "more"] {
         assert!(attribute(&mapped.record.attributes, name).is_some(), "{name}");
     }
@@ -215,7 +218,10 @@ fn records_of_the_plugin_otel() {
 fn any_record() {
     let line = r#"{"at":1767323045678,"level":"error","msg":"m","ids":{"trace":"0AF7651916CD43DD8448EB211C80319C"},"user":{"id":7}}"#;
     let whole = map(", layout: whole, fields: { time: at, severity: level, trace_id: ids.trace }", line);
-    assert_eq!((whole.record.time_unix_nano, whole.record.severity_number, whole.record.trace_id.len()), (1_767_323_045_678_000_000, 17, 16));
+    assert_eq!(
+        (whole.record.time_unix_nano, whole.record.severity_number, whole.record.trace_id.len()),
+        (1_767_323_045_678_000_000, 17, 16)
+    );
     assert!(whole.record.attributes.is_empty());
     let Some(AnyValue { value: Some(Value::KvlistValue(list)) }) = whole.record.body else { panic!() };
     assert_eq!(list.values.len(), 5, "the whole record");
@@ -223,5 +229,8 @@ fn any_record() {
     assert_eq!(parted.record.body, Some(text("m")));
     let names: Vec<&str> = parted.record.attributes.iter().map(|pair| pair.key.as_str()).collect();
     assert_eq!((names, parted.resource.attributes.len()), (vec!["level", "ids.trace"], 1));
-    assert_eq!(map(", layout: whole", "[1]").record.body, Some(any(Value::ArrayValue(ArrayValue { values: vec![any(Value::IntValue(1))] }))));
+    assert_eq!(
+        map(", layout: whole", "[1]").record.body,
+        Some(any(Value::ArrayValue(ArrayValue { values: vec![any(Value::IntValue(1))] })))
+    );
 }

@@ -85,7 +85,11 @@ fn http(client: &Client, url: &str, is_json: bool, request: &ExportLogsServiceRe
     let answer = client.send(To { method: "POST", url, content_type }, body, ANSWER_BYTES_MAX)?;
     let reason = || format!("the receiver answered {}", answer.status.as_u16());
     match answer.status.as_u16() {
-        200..=299 => Ok(if is_json { from_json(&answer.body) } else { ExportLogsServiceResponse::decode(answer.body.as_slice()).unwrap_or_default() }),
+        200..=299 => Ok(if is_json {
+            from_json(&answer.body)
+        } else {
+            ExportLogsServiceResponse::decode(answer.body.as_slice()).unwrap_or_default()
+        }),
         // The protocol's list; all else is not to be tried again.
         429 | 502 | 503 | 504 => Err(DeliveryError::Transient { reason: reason(), after: answer.after }),
         400 | 413 | 422 => Err(DeliveryError::Permanent { reason: reason(), divisible: true }),
@@ -109,7 +113,10 @@ fn from_json(body: &[u8]) -> ExportLogsServiceResponse {
     let partial = said.and_then(|said| said.partial_success).map(|partial| {
         let count = &partial.rejected_log_records;
         let count = count.as_i64().or_else(|| count.as_str()?.parse().ok()).unwrap_or(0);
-        opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess { rejected_log_records: count, error_message: String::new() }
+        opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess {
+            rejected_log_records: count,
+            error_message: String::new(),
+        }
     });
     ExportLogsServiceResponse { partial_success: partial }
 }

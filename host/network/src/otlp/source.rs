@@ -47,12 +47,7 @@ enum Protocol {
     Http,
 }
 
-pub(crate) fn run(
-    config: &OtlpSource,
-    bound: Option<Bound>,
-    options: &RunOptions,
-    outlet: &mut dyn Outlet,
-) -> Result<(), SourceError> {
+pub(crate) fn run(config: &OtlpSource, bound: Option<Bound>, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
     let (grpc, http) = config.addresses();
     let all = [(grpc, Protocol::Grpc), (http, Protocol::Http)];
     let (addresses, protocols): (Vec<Text>, Vec<Protocol>) =
@@ -61,7 +56,8 @@ pub(crate) fn run(
     let Some(first) = addresses.first() else { return Ok(()) };
     let listening = Listening { address: first, tls: config.tls.as_ref(), limits: &config.limits };
     let guard = Guard::new(&config.auth);
-    let shared = Arc::new(Shared { guard, config: config.clone(), lines: options.lines(config.max_record), stream: "otlp".into(), protocols });
+    let shared =
+        Arc::new(Shared { guard, config: config.clone(), lines: options.lines(config.max_record), stream: "otlp".into(), protocols });
     crate::server::run_at(&addresses, &listening, bound, options, outlet, move |stream, context| {
         let shared = Arc::clone(&shared);
         let inner = context.clone();
@@ -184,7 +180,8 @@ fn response(outcome: &Outcome) -> ExportLogsServiceResponse {
 }
 
 fn accepted(form: Form, outcome: &Outcome) -> Answer {
-    let partial = |count: i64| serde_json::json!({ "partialSuccess": { "rejectedLogRecords": count.to_string(), "errorMessage": outcome.reason } });
+    let partial =
+        |count: i64| serde_json::json!({ "partialSuccess": { "rejectedLogRecords": count.to_string(), "errorMessage": outcome.reason } });
     let body = match (form, outcome.rejected) {
         (Form::Protobuf, _) => response(outcome).encode_to_vec(),
         (Form::Json, 0) => b"{}".to_vec(),

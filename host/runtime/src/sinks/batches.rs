@@ -349,7 +349,7 @@ mod tests {
             let boarding = flight.board(records, 0, 0, Duration::ZERO).unwrap();
             let trace = Trace { pipeline: "p".into(), source: "s".into(), stream: "f".into(), offsets: (0..records).collect() };
             let data = Arc::new(Encoded { bytes: text.as_bytes().to_vec(), records, trace });
-            inlet.push(Parcel { data, ticket: boarding.ticket, seat: Some(boarding.seat) }, Duration::ZERO);
+            inlet.push(Parcel { data, ticket: boarding.ticket, seat: Some(boarding.seat), waiting: None }, Duration::ZERO);
         }
         drop(inlet);
         let receiver = Arc::new(Receiver { taken: Mutex::default(), answer });
@@ -396,12 +396,9 @@ mod tests {
         let answer = move |lines: &[String]| {
             *calls.lock().unwrap() += 1;
             match *calls.lock().unwrap() {
-                1 => Err(DeliveryError::Partly {
-                    refused: vec![(1, "b".into())],
-                    again: vec![2, 3, 5],
-                    reason: "busy".into(),
-                    after: None,
-                }),
+                1 => {
+                    Err(DeliveryError::Partly { refused: vec![(1, "b".into())], again: vec![2, 3, 5], reason: "busy".into(), after: None })
+                }
                 _ if lines.len() == 3 => Err(DeliveryError::Transient { reason: "busy".into(), after: None }).or(Ok(())),
                 _ => Ok(()),
             }

@@ -228,7 +228,8 @@ impl Sources {
     /// # Errors
     /// The source, and why it cannot listen.
     pub(crate) fn bind(&self, wanted: &BTreeMap<String, Source>) -> Result<Sockets, (String, SourceError)> {
-        let taken: Vec<Source> = self.slots.values().filter_map(|slot| slot.state().running.as_ref().map(|(source, ..)| source.clone())).collect();
+        let taken: Vec<Source> =
+            self.slots.values().filter_map(|slot| slot.state().running.as_ref().map(|(source, ..)| source.clone())).collect();
         let free = |source: &Source| {
             let addresses = source.addresses();
             !addresses.is_empty() && !taken.iter().any(|other| other.addresses().iter().any(|address| addresses.contains(address)))
@@ -258,13 +259,7 @@ impl Sources {
         set
     }
 
-    fn begin(
-        &mut self,
-        wanted: &BTreeMap<String, Source>,
-        bound: &mut Sockets,
-        roads: &Arc<Roads>,
-        alive: &Arc<()>,
-    ) -> io::Result<()> {
+    fn begin(&mut self, wanted: &BTreeMap<String, Source>, bound: &mut Sockets, roads: &Arc<Roads>, alive: &Arc<()>) -> io::Result<()> {
         for name in self.touched(wanted) {
             let source = wanted.get(&name).cloned();
             match (self.slots.get(&name), source) {

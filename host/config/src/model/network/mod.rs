@@ -215,7 +215,9 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> 
     let text = Text::deserialize(deserializer)?;
     match text.len() {
         8.. => Ok(text),
-        _ => Err(parts::bad_value("the secret has fewer than 8 characters", "take a long random one, such as `openssl rand -hex 32` prints")),
+        _ => {
+            Err(parts::bad_value("the secret has fewer than 8 characters", "take a long random one, such as `openssl rand -hex 32` prints"))
+        }
     }
 }
 
