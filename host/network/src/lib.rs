@@ -9,6 +9,8 @@ mod door;
 mod elasticsearch;
 mod http;
 mod loki;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod runtime;
 mod server;
 mod timestamp;
@@ -20,14 +22,19 @@ use tamis_nodes::sources::{Outlet, RunOptions, SourceError};
 
 /// Sockets that a source listens on, before it runs.
 #[derive(Debug)]
-pub struct Bound(server::Sockets);
+pub struct Bound(Vec<server::Sockets>);
 
 /// Opens the sockets of a source that listens; none for one that does not.
 ///
 /// # Errors
 /// An address that is taken, or is none of this machine's.
 pub fn bind(source: &Source) -> Result<Option<Bound>, SourceError> {
-    source.listen().map(|address| server::Sockets::bind(address).map(Bound)).transpose().map_err(SourceError::Network)
+    let addresses = source.addresses();
+    if addresses.is_empty() {
+        return Ok(None);
+    }
+    let sockets = addresses.iter().map(server::Sockets::bind).collect::<Result<_, _>>();
+    sockets.map(|sockets| Some(Bound(sockets))).map_err(SourceError::Network)
 }
 
 /// Runs a source of this crate to its end, or until the host stops, and waits until what it handed over is settled. `bound`: its
@@ -36,6 +43,10 @@ pub fn run(source: &Source, bound: Option<Bound>, options: &RunOptions, outlet: 
     Some(match source {
         Source::Http(config) => http::source::run(config, bound, options, outlet),
         Source::Elasticsearch(config) => elasticsearch::source::run(config, bound, options, outlet),
+        #[cfg(feature = "otlp")]
+        Source::Otlp(config) => otlp::source::run(config, bound, options, outlet),
+        #[cfg(not(feature = "otlp"))]
+        Source::Otlp(_) => Err(SourceError::Network("this build has no `otlp`".to_owned())),
         Source::File(_) | Source::Stdin(_) | Source::Demo(_) => return None,
     })
 }
@@ -49,6 +60,10 @@ pub fn open(sink: &Sink) -> Option<Result<Opened, OpenError>> {
         Sink::Http(config) => http::sink::open(config),
         Sink::Elasticsearch(config) => elasticsearch::sink::open(config),
         Sink::Loki(config) => loki::sink::open(config),
+        #[cfg(feature = "otlp")]
+        Sink::Otlp(config) => otlp::sink::open(config),
+        #[cfg(not(feature = "otlp"))]
+        Sink::Otlp(_) => Err(OpenError::Network("this build has no `otlp`".to_owned())),
         Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => return None,
     })
 }

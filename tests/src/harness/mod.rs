@@ -6,6 +6,7 @@ mod admin;
 mod base64;
 mod certificates;
 mod elastic;
+mod otlp;
 mod port;
 mod process;
 mod prometheus;
@@ -21,6 +22,7 @@ pub use admin::{Address, Answer, MetricFamily, Sample, Stream, parse_metrics, re
 pub use base64::base64;
 pub use certificates::Certificates;
 pub use elastic::{Store, elastic_ask, elastic_client, elastic_is_installed};
+pub use otlp::{Rotel, sdk as otlp_sdk};
 pub use port::{connect, free_port};
 pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
 pub use prometheus::{Prometheus, find as find_prometheus};
@@ -56,7 +58,7 @@ pub fn plugin(name: &str) -> PathBuf {
     path.canonicalize().unwrap_or_else(|error| panic!("`{}` cannot be read ({error}): `make plugins` builds it", path.display()))
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 

@@ -34,6 +34,7 @@ mod monitoring;
 mod operate;
 mod operate_access;
 mod order;
+mod otlp;
 mod owners;
 mod pipeline_tests;
 mod plugin_cases;

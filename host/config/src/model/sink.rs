@@ -6,9 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-
-use super::path_template::PathTemplate;
 use super::network::*;
+use super::path_template::PathTemplate;
 use super::{Buffer, Bytes, Retry};
 use crate::Text;
 use crate::reader::parts;
@@ -29,6 +28,8 @@ pub enum Sink {
     Elasticsearch(ElasticsearchSink),
     /// Sends records to Loki.
     Loki(LokiSink),
+    /// Sends log records by OpenTelemetry's protocol.
+    Otlp(OtlpSink),
     /// Takes records and forgets them.
     Null(NullSink),
 }
@@ -42,6 +43,7 @@ impl Sink {
             Sink::Http(_) => "http",
             Sink::Elasticsearch(_) => "elasticsearch",
             Sink::Loki(_) => "loki",
+            Sink::Otlp(_) => "otlp",
             Sink::Null(_) => "null",
         }
     }
@@ -54,6 +56,7 @@ impl Sink {
             Sink::Http(sink) => sink.buffer.clone(),
             Sink::Elasticsearch(sink) => sink.buffer.clone(),
             Sink::Loki(sink) => sink.buffer.clone(),
+            Sink::Otlp(sink) => sink.buffer.clone(),
             Sink::Null(_) => Buffer::default(),
         }
     }
@@ -64,6 +67,7 @@ impl Sink {
             Sink::Http(sink) => sink.batch.clone(),
             Sink::Elasticsearch(sink) => sink.batch.clone(),
             Sink::Loki(sink) => sink.batch.clone(),
+            Sink::Otlp(sink) => sink.batch.clone(),
             Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => SinkBatch::default(),
         }
     }
@@ -73,6 +77,7 @@ impl Sink {
         let by_kind = match self {
             Sink::Http(_) => true,
             Sink::Elasticsearch(_) | Sink::Loki(_) => true,
+            Sink::Otlp(_) => true,
             // What its records hold may lead to no file.
             Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
             Sink::Stdout(_) | Sink::Null(_) => false,
@@ -87,6 +92,7 @@ impl Sink {
             Sink::Http(sink) => sink.retry.clone(),
             Sink::Elasticsearch(sink) => sink.retry.clone(),
             Sink::Loki(sink) => sink.retry.clone(),
+            Sink::Otlp(sink) => sink.retry.clone(),
             Sink::Stdout(_) | Sink::Null(_) => Retry::default(),
         }
     }

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tamis_record::Path;
 
-use super::{Bytes, Codec, ElasticsearchSource, HttpSource};
+use super::network::*;
+use super::{Bytes, Codec};
 use crate::reader::parts;
 use crate::{Located, Text};
 
@@ -26,6 +27,8 @@ pub enum Source {
     Http(HttpSource),
     /// Takes records from clients of Elasticsearch and OpenSearch.
     Elasticsearch(ElasticsearchSource),
+    /// Takes log records of OpenTelemetry's protocol.
+    Otlp(OtlpSource),
 }
 
 impl Source {
@@ -37,6 +40,7 @@ impl Source {
             Source::Demo(_) => "demo",
             Source::Http(_) => "http",
             Source::Elasticsearch(_) => "elasticsearch",
+            Source::Otlp(_) => "otlp",
         }
     }
 
@@ -48,6 +52,7 @@ impl Source {
             Source::Demo(_) => None,
             Source::Http(source) => source.fields.as_deref(),
             Source::Elasticsearch(source) => source.fields.as_deref(),
+            Source::Otlp(source) => source.fields.as_deref(),
         }
     }
 
@@ -58,6 +63,7 @@ impl Source {
             Source::Stdin(source) => Some(&source.codec),
             Source::Http(source) => Some(&source.codec),
             Source::Elasticsearch(_) => None,
+            Source::Otlp(_) => None,
             Source::Demo(_) => None,
         }
     }
@@ -69,15 +75,25 @@ impl Source {
             Source::Stdin(source) => Some(source.max_record),
             Source::Http(source) => Some(source.max_record),
             Source::Elasticsearch(source) => Some(source.max_record),
+            Source::Otlp(source) => Some(source.max_record),
             Source::Demo(_) => None,
         }
     }
 
-    /// Where it listens.
+    /// All addresses where it listens.
+    pub fn addresses(&self) -> Vec<Text> {
+        match self {
+            Source::Otlp(source) => <[Option<Text>; 2]>::from(source.addresses()).into_iter().flatten().collect(),
+            _ => self.listen().cloned().into_iter().collect(),
+        }
+    }
+
+    /// Where it listens, if at one address; see [`Source::addresses`].
     pub fn listen(&self) -> Option<&Text> {
         match self {
             Source::Http(source) => Some(&source.listen),
             Source::Elasticsearch(source) => Some(&source.listen),
+            Source::Otlp(_) => None,
             Source::File(_) | Source::Stdin(_) | Source::Demo(_) => None,
         }
     }

@@ -237,6 +237,11 @@ pub(crate) fn paths_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     Ok(paths.map(|paths| paths.into_iter().map(|path| path.map(|FieldPath(path)| path)).collect()))
 }
 
+/// A path of a field.
+pub(crate) fn path_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Path>, D::Error> {
+    Ok(Option::<FieldPath>::deserialize(deserializer)?.map(|FieldPath(path)| path))
+}
+
 /// Paths of fields to hide.
 pub(crate) fn hidden_paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Path>, D::Error> {
     const PATHS_MAX: usize = 256;

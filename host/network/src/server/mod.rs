@@ -45,6 +45,8 @@ pub(crate) struct Context {
     /// Turns true when the host stops.
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) peer: SocketAddr,
+    /// Which of the source's addresses it came to.
+    pub(crate) address: usize,
 }
 
 /// Where and how a source listens.
@@ -66,13 +68,29 @@ where
     F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
     S: Future<Output = ()> + Send + 'static,
 {
-    let Some(sockets) = sockets(listening, bound, outlet)? else { return Ok(()) };
+    run_at(&[listening.address], listening, bound, options, outlet, serve)
+}
+
+/// The same at several addresses, with the limits and the TLS of `listening`.
+pub(crate) fn run_at<F, S>(
+    addresses: &[&Text],
+    listening: &Listening<'_>,
+    bound: Option<Bound>,
+    options: &RunOptions,
+    outlet: &mut dyn Outlet,
+    serve: F,
+) -> Result<(), SourceError>
+where
+    F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
+    S: Future<Output = ()> + Send + 'static,
+{
+    let Some(sockets) = sockets(addresses, bound, outlet)? else { return Ok(()) };
     let tls = listening.tls.map(tls::acceptor).transpose().map_err(SourceError::Network)?;
     let runtime = runtime().map_err(SourceError::Network)?;
     let (door, pump) = door(listening.limits);
-    let listener = {
+    let listeners: Vec<TcpListener> = {
         let _inside = runtime.enter();
-        sockets.listener().map_err(SourceError::Network)?
+        sockets.into_iter().map(Sockets::listener).collect::<Result<_, _>>().map_err(SourceError::Network)?
     };
     let (stop, stopping) = watch::channel(false);
     let context = Context {
@@ -81,12 +99,21 @@ where
         receiving: Arc::new(Semaphore::new(receiving_bytes(listening.limits))),
         stopping,
         peer: SocketAddr::from(([0, 0, 0, 0], 0)),
+        address: 0,
     };
-    let server = runtime.spawn(accept(listener, tls, context, serve));
-    tracing::info!(source = &*options.name, "listening at {}", listening.address.shown());
+    let (serve, slots) = (Arc::new(serve), Arc::new(Semaphore::new(context.limits.connections as usize)));
+    let mut servers = JoinSet::new();
+    for (address, listener) in listeners.into_iter().enumerate() {
+        let context = Context { address, ..context.clone() };
+        servers.spawn_on(accept(listener, tls.clone(), context, Arc::clone(&slots), Arc::clone(&serve)), runtime.handle());
+    }
+    drop(context);
+    for address in addresses {
+        tracing::info!(source = &*options.name, "listening at {}", address.shown());
+    }
     pump.run(options, outlet);
     let _ = stop.send(true);
-    let _ = runtime.block_on(async { tokio::time::timeout(GRACE, server).await });
+    let _ = runtime.block_on(async { tokio::time::timeout(GRACE, servers.join_all()).await });
     Ok(())
 }
 
@@ -96,13 +123,13 @@ fn receiving_bytes(limits: &ServerLimits) -> usize {
 }
 
 /// The sockets, once nobody else has the address. `None`: the host stops before.
-fn sockets(listening: &Listening<'_>, bound: Option<Bound>, outlet: &mut dyn Outlet) -> Result<Option<Sockets>, SourceError> {
+fn sockets(addresses: &[&Text], bound: Option<Bound>, outlet: &mut dyn Outlet) -> Result<Option<Vec<Sockets>>, SourceError> {
     if let Some(Bound(sockets)) = bound {
         return Ok(Some(sockets));
     }
     let seldom = Seldom::new();
     while !outlet.stopping() {
-        match Sockets::bind(listening.address) {
+        match addresses.iter().map(|address| Sockets::bind(address)).collect() {
             Ok(sockets) => return Ok(Some(sockets)),
             Err(error) if seldom.is_time() => tracing::warn!("{error}; trying again"),
             Err(_) => {}
@@ -112,13 +139,12 @@ fn sockets(listening: &Listening<'_>, bound: Option<Bound>, outlet: &mut dyn Out
     Ok(None)
 }
 
-async fn accept<F, S>(listener: TcpListener, tls: Option<TlsAcceptor>, context: Context, serve: F)
+async fn accept<F, S>(listener: TcpListener, tls: Option<TlsAcceptor>, context: Context, slots: Arc<Semaphore>, serve: Arc<F>)
 where
     F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
     S: Future<Output = ()> + Send + 'static,
 {
-    let (serve, mut stopping) = (Arc::new(serve), context.stopping.clone());
-    let slots = Arc::new(Semaphore::new(context.limits.connections as usize));
+    let mut stopping = context.stopping.clone();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {

@@ -230,7 +230,10 @@ impl Sources {
     pub(crate) fn bind(&self, wanted: &BTreeMap<String, Source>) -> Result<Sockets, (String, SourceError)> {
         let taken: Vec<Source> =
             self.slots.values().filter_map(|slot| slot.state().running.as_ref().map(|(source, ..)| source.clone())).collect();
-        let free = |source: &Source| source.listen().is_some() && !taken.iter().any(|other| other.listen() == source.listen());
+        let free = |source: &Source| {
+            let addresses = source.addresses();
+            !addresses.is_empty() && !taken.iter().any(|other| other.addresses().iter().any(|address| addresses.contains(address)))
+        };
         let mut bound = Sockets::new();
         for (name, source) in wanted.iter().filter(|(name, source)| !self.slots.contains_key(*name) && free(source)) {
             if let Some(sockets) = tamis_network::bind(source).map_err(|error| (name.clone(), error))? {

@@ -3,6 +3,7 @@
 mod elasticsearch;
 mod http;
 mod loki;
+mod otlp;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 pub use elasticsearch::{ElasticsearchAction, ElasticsearchId, ElasticsearchSink, ElasticsearchSource, SetupRequests};
 pub use http::HttpSource;
 pub use loki::{LokiFormat, LokiSink};
+pub use otlp::{OtlpFields, OtlpLayout, OtlpProtocol, OtlpSink, OtlpSource};
 
 use super::Bytes;
 use crate::Text;

@@ -1,0 +1,354 @@
+//! Records as log records: by the layout of the source, by the names of the log data model, or whole.
+
+use super::json::from_hex;
+use super::{time, value};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::collections::HashSet;
+use std::fmt;
+use tamis_config::{OtlpFields, OtlpLayout, OtlpSink};
+use tamis_record::{Path, Segment};
+
+/// Objects within objects that get a name with dots; what lies deeper stays an object.
+const DOTS: usize = 16;
+/// Attributes that belong to the resource where the names are those of the semantic conventions.
+const OF_RESOURCES: [&str; 7] = [
+    "service.name",
+    "service.namespace",
+    "service.version",
+    "service.instance.id",
+    "deployment.environment.name",
+    "host.name",
+    "cloud.region",
+];
+
+/// How records become log records.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    layout: OtlpLayout,
+    fields: OtlpFields,
+    constants: Vec<KeyValue>,
+    of_resources: HashSet<String>,
+}
+
+/// A log record and what it belongs to.
+#[derive(Debug, Default)]
+pub(super) struct Mapped {
+    pub(super) record: LogRecord,
+    pub(super) resource: Resource,
+    pub(super) resource_schema: String,
+    pub(super) scope: InstrumentationScope,
+    pub(super) scope_schema: String,
+}
+
+/// What tells records of one resource and one scope from others.
+#[derive(Debug, PartialEq, Eq, Hash, Clone)]
+pub(super) struct Keys {
+    pub(super) resource: Vec<u8>,
+    pub(super) scope: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Time,
+    Observed,
+    SeverityNumber,
+    SeverityText,
+    Severity,
+    EventName,
+    Body,
+    Attributes,
+    Dropped,
+    Trace,
+    Span,
+    Flags,
+    Resource,
+    ResourceDropped,
+    ResourceSchema,
+    Scope,
+}
+
+impl Mapping {
+    pub(super) fn new(config: &OtlpSink) -> Self {
+        let of_resources = match (&config.resource_attributes, config.layout) {
+            (Some(names), _) => names.iter().map(|name| name.as_str().to_owned()).collect(),
+            (None, OtlpLayout::DataModel) => OF_RESOURCES.iter().map(|name| (*name).to_owned()).collect(),
+            (None, _) => HashSet::new(),
+        };
+        let constants = config.resource.iter().map(|(name, text)| value::pair(name.as_str(), value::text(text.as_str()))).collect();
+        Self { layout: config.layout, fields: config.fields.clone(), constants, of_resources }
+    }
+
+    /// A record as a log record. `now`: when it is observed, where the record does not say. `known` tells whether the resource and the
+    /// scope of these keys are known: then they are left out.
+    pub(super) fn map(&self, line: &[u8], now: u64, known: impl Fn(&Keys) -> bool) -> (Keys, Mapped) {
+        let mut mapped = Mapped::default();
+        let members: Option<Members<'_>> = serde_json::from_slice(line).ok();
+        let mut keys = members.as_ref().and_then(|members| self.keys(members));
+        let heads = !keys.as_ref().is_some_and(known);
+        match (&members, serde_json::from_slice::<&RawValue>(line)) {
+            (Some(members), Ok(whole)) => self.fill(&mut mapped, members, whole, heads),
+            (_, Ok(whole)) => mapped.record.body = Some(value::parse(whole)),
+            (_, Err(_)) => mapped.record.body = Some(value::text(String::from_utf8_lossy(line))),
+        }
+        if self.layout != OtlpLayout::Otlp && mapped.record.observed_time_unix_nano == 0 {
+            mapped.record.observed_time_unix_nano = now;
+        }
+        if heads {
+            let has = |resource: &Resource, key: &str| resource.attributes.iter().any(|other| other.key == key);
+            if !self.of_resources.is_empty() {
+                let all = std::mem::take(&mut mapped.record.attributes);
+                let (theirs, own): (Vec<_>, Vec<_>) = all.into_iter().partition(|pair| self.of_resources.contains(&pair.key));
+                mapped.record.attributes = own;
+                mapped.resource.attributes.extend(theirs);
+            }
+            for constant in &self.constants {
+                if !has(&mapped.resource, &constant.key) {
+                    mapped.resource.attributes.push(constant.clone());
+                }
+            }
+        }
+        let keys = keys.take().unwrap_or_else(|| Keys {
+            resource: [mapped.resource.encode_to_vec().as_slice(), b"\n", mapped.resource_schema.as_bytes()].concat(),
+            scope: [mapped.scope.encode_to_vec().as_slice(), b"\n", mapped.scope_schema.as_bytes()].concat(),
+        });
+        (keys, mapped)
+    }
+
+    /// The keys by the text of the members alone, where nothing else matters for them.
+    fn keys(&self, members: &Members<'_>) -> Option<Keys> {
+        if self.layout != OtlpLayout::Otlp || !self.of_resources.is_empty() {
+            return None;
+        }
+        let mut keys = Keys { resource: Vec::new(), scope: Vec::new() };
+        for (name, raw) in &members.0 {
+            let key = match place(self.layout, name) {
+                Some(Place::Resource | Place::ResourceDropped | Place::ResourceSchema) => &mut keys.resource,
+                Some(Place::Scope) => &mut keys.scope,
+                _ => continue,
+            };
+            key.extend_from_slice(name.as_bytes());
+            key.extend_from_slice(raw.get().as_bytes());
+        }
+        Some(keys)
+    }
+
+    fn fill(&self, mapped: &mut Mapped, members: &Members<'_>, whole: &RawValue, heads: bool) {
+        let fields = &self.fields;
+        let mut used = Vec::new();
+        let mut taken = Vec::new();
+        let named = [
+            (&fields.time, Place::Time),
+            (&fields.severity, Place::Severity),
+            (&fields.body, Place::Body),
+            (&fields.trace_id, Place::Trace),
+            (&fields.span_id, Place::Span),
+            (&fields.event_name, Place::EventName),
+        ];
+        for (path, place) in named {
+            let Some(path) = path else { continue };
+            let Some(raw) = find(whole, path) else { continue };
+            if mapped.put(place, raw, heads) {
+                taken.push(place);
+                if let [Segment::Key(name)] = path.segments() {
+                    used.push(&**name);
+                }
+            }
+        }
+        if self.layout == OtlpLayout::Whole && fields.body.is_none() {
+            mapped.record.body = Some(value::parse(whole));
+            return;
+        }
+        for (name, raw) in &members.0 {
+            if used.contains(&name.as_str()) {
+                continue;
+            }
+            let put = place(self.layout, name).is_some_and(|place| !taken.contains(&place) && mapped.put(place, raw, heads));
+            match self.layout {
+                _ if put => {}
+                OtlpLayout::Otlp => mapped.record.attributes.push(value::pair(name.as_str(), value::parse(raw))),
+                OtlpLayout::DataModel | OtlpLayout::Whole => flatten(name, raw, DOTS, &mut mapped.record.attributes),
+            }
+        }
+        if self.layout == OtlpLayout::DataModel && mapped.record.severity_number == 0 {
+            mapped.record.severity_number = severity(&mapped.record.severity_text);
+        }
+    }
+}
+
+/// What a member of the record stands for.
+fn place(layout: OtlpLayout, name: &str) -> Option<Place> {
+    Some(match (layout, name) {
+        (OtlpLayout::Otlp, "time") | (OtlpLayout::DataModel, "Timestamp") => Place::Time,
+        (OtlpLayout::Otlp, "observed_time") | (OtlpLayout::DataModel, "ObservedTimestamp") => Place::Observed,
+        (OtlpLayout::Otlp, "severity_number") | (OtlpLayout::DataModel, "SeverityNumber") => Place::SeverityNumber,
+        (OtlpLayout::Otlp, "severity_text") | (OtlpLayout::DataModel, "SeverityText") => Place::SeverityText,
+        (OtlpLayout::Otlp, "event_name") | (OtlpLayout::DataModel, "EventName") => Place::EventName,
+        (OtlpLayout::Otlp, "body") | (OtlpLayout::DataModel, "Body") => Place::Body,
+        (OtlpLayout::Otlp, "attributes") | (OtlpLayout::DataModel, "Attributes") => Place::Attributes,
+        (OtlpLayout::Otlp, "trace_id") | (OtlpLayout::DataModel, "TraceId") => Place::Trace,
+        (OtlpLayout::Otlp, "span_id") | (OtlpLayout::DataModel, "SpanId") => Place::Span,
+        (OtlpLayout::Otlp, "flags") | (OtlpLayout::DataModel, "TraceFlags") => Place::Flags,
+        (OtlpLayout::Otlp, "resource") | (OtlpLayout::DataModel, "Resource") => Place::Resource,
+        (OtlpLayout::Otlp, "scope") | (OtlpLayout::DataModel, "InstrumentationScope") => Place::Scope,
+        (OtlpLayout::Otlp, "dropped_attributes_count") => Place::Dropped,
+        (OtlpLayout::Otlp, "resource_dropped_attributes_count") => Place::ResourceDropped,
+        (OtlpLayout::Otlp, "resource_schema_url") => Place::ResourceSchema,
+        _ => return None,
+    })
+}
+
+impl Mapped {
+    /// Puts a value into its place. `false`: it does not fit there, and is an attribute like any other. `heads`: also what belongs to the
+    /// resource and the scope.
+    fn put(&mut self, place: Place, raw: &RawValue, heads: bool) -> bool {
+        let record = &mut self.record;
+        match place {
+            Place::Time => set(&mut record.time_unix_nano, nanos(raw)),
+            Place::Observed => set(&mut record.observed_time_unix_nano, nanos(raw)),
+            Place::SeverityNumber => set(&mut record.severity_number, parse(raw)),
+            Place::SeverityText => set(&mut record.severity_text, parse(raw)),
+            Place::Severity => match parse::<i32>(raw).filter(|number| (1..=24).contains(number)) {
+                Some(number) => set(&mut record.severity_number, Some(number)),
+                None => {
+                    let found = set(&mut record.severity_text, parse(raw));
+                    record.severity_number = severity(&record.severity_text);
+                    found
+                }
+            },
+            Place::EventName => set(&mut record.event_name, parse(raw)),
+            Place::Body => set(&mut record.body, Some(Some(value::parse(raw)))),
+            Place::Attributes => match object(raw) {
+                Some(all) => {
+                    record.attributes.extend(all);
+                    true
+                }
+                None => false,
+            },
+            Place::Dropped => set(&mut record.dropped_attributes_count, parse(raw)),
+            Place::Trace => set(&mut record.trace_id, identity(raw, 16)),
+            Place::Span => set(&mut record.span_id, identity(raw, 8)),
+            Place::Flags => set(&mut record.flags, parse(raw)),
+            Place::Resource if !heads => raw.get().starts_with('{'),
+            Place::Resource => set(&mut self.resource.attributes, object(raw)),
+            Place::ResourceDropped => set(&mut self.resource.dropped_attributes_count, parse(raw)),
+            Place::ResourceSchema => set(&mut self.resource_schema, parse(raw)),
+            Place::Scope if !heads => raw.get().starts_with('{'),
+            Place::Scope => self.put_scope(raw),
+        }
+    }
+
+    /// Members that a scope has no place for are attributes of it.
+    fn put_scope(&mut self, raw: &RawValue) -> bool {
+        let Some(members) = parse::<Members<'_>>(raw) else { return false };
+        let scope = &mut self.scope;
+        for (name, raw) in members.0 {
+            let put = match name.as_str() {
+                "name" => set(&mut scope.name, parse(raw)),
+                "version" => set(&mut scope.version, parse(raw)),
+                "schema_url" => set(&mut self.scope_schema, parse(raw)),
+                "dropped_attributes_count" => set(&mut scope.dropped_attributes_count, parse(raw)),
+                "attributes" => object(raw).map(|all| scope.attributes.extend(all)).is_some(),
+                _ => false,
+            };
+            if !put {
+                scope.attributes.push(value::pair(name, value::parse(raw)));
+            }
+        }
+        true
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) -> bool {
+    match value {
+        Some(value) => {
+            *place = value;
+            true
+        }
+        None => false,
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+fn nanos(raw: &RawValue) -> Option<u64> {
+    match parse::<u64>(raw) {
+        Some(number) => time::from_number(number),
+        None => time::parse(&parse::<String>(raw)?),
+    }
+}
+
+fn identity(raw: &RawValue, length: usize) -> Option<Vec<u8>> {
+    from_hex(&parse::<String>(raw)?).filter(|id| id.len() == length && id.iter().any(|b| *b != 0))
+}
+
+fn object(raw: &RawValue) -> Option<Vec<KeyValue>> {
+    match value::parse(raw).value {
+        Some(Value::KvlistValue(list)) => Some(list.values),
+        _ => None,
+    }
+}
+
+/// The attributes of a member: one, or those of an object by names with dots.
+fn flatten(name: &str, raw: &RawValue, dots: usize, out: &mut Vec<KeyValue>) {
+    let inner = Some(raw).filter(|raw| dots > 0 && raw.get().starts_with('{')).and_then(parse::<Members<'_>>);
+    match inner.filter(|members| !members.0.is_empty()) {
+        Some(members) => members.0.iter().for_each(|(inner, raw)| flatten(&format!("{name}.{inner}"), raw, dots - 1, out)),
+        None => out.push(value::pair(name, value::parse(raw))),
+    }
+}
+
+fn find<'a>(whole: &'a RawValue, path: &Path) -> Option<&'a RawValue> {
+    path.segments().iter().try_fold(whole, |raw, segment| match segment {
+        Segment::Key(name) => parse::<Members<'a>>(raw)?.0.into_iter().find(|(member, _)| *member == **name).map(|(_, raw)| raw),
+        Segment::Index(n) => parse::<Vec<&'a RawValue>>(raw)?.get(*n as usize).copied(),
+    })
+}
+
+/// The number of a severity, by the names that are in use. 0: it is none of them.
+fn severity(text: &str) -> i32 {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "trace" | "finest" | "finer" | "all" => 1,
+        "debug" | "fine" | "verbose" => 5,
+        "info" | "information" | "informational" | "config" => 9,
+        "notice" => 10,
+        "warn" | "warning" => 13,
+        "error" | "err" | "severe" => 17,
+        "critical" | "crit" => 18,
+        "alert" => 19,
+        "fatal" | "emergency" | "emerg" | "panic" | "off" => 21,
+        _ => 0,
+    }
+}
+
+/// The members of an object, in their order.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Found;
+        impl<'de> Visitor<'de> for Found {
+            type Value = Members<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Found)
+    }
+}
