@@ -3,11 +3,15 @@
 //! A source that others connect to serves them from the threads of [`runtime`] and hands what they send through its [`Door`] to the
 //! source's own thread, which brings it to the lanes; a client is answered when its records are delivered or spooled.
 
+mod beats;
 mod client;
 mod door;
+mod fields;
+mod fluent;
 mod http;
 mod runtime;
 mod server;
+mod syslog;
 
 use std::fmt;
 use tamis_config::{Sink, Source, Text};
@@ -23,7 +27,11 @@ pub struct Bound(server::Sockets);
 /// # Errors
 /// An address that is taken, or is none of this machine's.
 pub fn bind(source: &Source) -> Result<Option<Bound>, SourceError> {
-    source.listen().map(|address| server::Sockets::bind(address).map(Bound)).transpose().map_err(SourceError::Network)
+    source
+        .listen()
+        .map(|address| server::Sockets::bind(address, server::Kinds::of(source)).map(Bound))
+        .transpose()
+        .map_err(SourceError::Network)
 }
 
 /// Runs a source of this crate to its end, or until the host stops, and waits until what it handed over is settled. `bound`: its
@@ -31,6 +39,9 @@ pub fn bind(source: &Source) -> Result<Option<Bound>, SourceError> {
 pub fn run(source: &Source, bound: Option<Bound>, options: &RunOptions, outlet: &mut dyn Outlet) -> Option<Result<(), SourceError>> {
     Some(match source {
         Source::Http(config) => http::source::run(config, bound, options, outlet),
+        Source::Syslog(config) => syslog::source::run(config, bound, options, outlet),
+        Source::Fluent(config) => fluent::source::run(config, bound, options, outlet),
+        Source::Beats(config) => beats::source::run(config, bound, options, outlet),
         Source::File(_) | Source::Stdin(_) | Source::Demo(_) => return None,
     })
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::path_template::PathTemplate;
 use super::network::{client_auth, client_tls};
+use super::path_template::PathTemplate;
 use super::{Buffer, Bytes, ClientAuth, ClientTls, Retry, SinkBatch};
 use crate::Text;
 use crate::reader::parts;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tamis_record::Path;
 
+use super::{BeatsSource, FluentSource, SyslogSource};
 use super::{Bytes, Codec, HttpSource};
 use crate::reader::parts;
 use crate::{Located, Text};
@@ -23,6 +24,12 @@ pub enum Source {
     Demo(DemoSource),
     /// Takes records from HTTP requests.
     Http(HttpSource),
+    /// Takes syslog messages.
+    Syslog(SyslogSource),
+    /// Takes events of Fluentd's forward protocol.
+    Fluent(FluentSource),
+    /// Takes events of the Lumberjack protocol.
+    Beats(BeatsSource),
 }
 
 impl Source {
@@ -33,6 +40,9 @@ impl Source {
             Source::Stdin(_) => "stdin",
             Source::Demo(_) => "demo",
             Source::Http(_) => "http",
+            Source::Syslog(_) => "syslog",
+            Source::Fluent(_) => "fluent",
+            Source::Beats(_) => "beats",
         }
     }
 
@@ -43,6 +53,9 @@ impl Source {
             Source::Stdin(source) => source.fields.as_deref(),
             Source::Demo(_) => None,
             Source::Http(source) => source.fields.as_deref(),
+            Source::Syslog(source) => source.fields.as_deref(),
+            Source::Fluent(source) => source.fields.as_deref(),
+            Source::Beats(source) => source.fields.as_deref(),
         }
     }
 
@@ -52,6 +65,8 @@ impl Source {
             Source::File(source) => Some(&source.codec),
             Source::Stdin(source) => Some(&source.codec),
             Source::Http(source) => Some(&source.codec),
+            Source::Syslog(source) => Some(&source.codec),
+            Source::Fluent(_) | Source::Beats(_) => None,
             Source::Demo(_) => None,
         }
     }
@@ -62,6 +77,9 @@ impl Source {
             Source::File(source) => Some(source.max_record),
             Source::Stdin(source) => Some(source.max_record),
             Source::Http(source) => Some(source.max_record),
+            Source::Syslog(source) => Some(source.max_record),
+            Source::Fluent(source) => Some(source.max_record),
+            Source::Beats(source) => Some(source.max_record),
             Source::Demo(_) => None,
         }
     }
@@ -70,6 +88,9 @@ impl Source {
     pub fn listen(&self) -> Option<&Text> {
         match self {
             Source::Http(source) => Some(&source.listen),
+            Source::Syslog(source) => Some(&source.listen),
+            Source::Fluent(source) => Some(&source.listen),
+            Source::Beats(source) => Some(&source.listen),
             Source::File(_) | Source::Stdin(_) | Source::Demo(_) => None,
         }
     }

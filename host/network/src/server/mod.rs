@@ -1,12 +1,15 @@
 //! What sources that others connect to have in common: sockets, TLS, connections within limits, and an end in good order.
 
+pub(crate) mod acks;
 pub(crate) mod auth;
 pub(crate) mod body;
+pub(crate) mod gather;
 pub(crate) mod http;
+pub(crate) mod inbox;
 mod sockets;
 mod tls;
 
-pub(crate) use sockets::Sockets;
+pub(crate) use sockets::{Kinds, Sockets};
 
 use crate::Bound;
 use crate::door::{Door, Seldom, door};
@@ -18,7 +21,7 @@ use std::time::Duration;
 use tamis_config::{ServerLimits, ServerTls, Text};
 use tamis_nodes::sources::{Outlet, RunOptions, SourceError};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -66,13 +69,32 @@ where
     F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
     S: Future<Output = ()> + Send + 'static,
 {
-    let Some(sockets) = sockets(listening, bound, outlet)? else { return Ok(()) };
+    run_with(listening, Kinds::TCP, bound, options, outlet, serve, |_, _| async {})
+}
+
+/// The same for a source that takes datagrams as well, or alone: `receive` does so until the host stops.
+pub(crate) fn run_with<F, S, D, R>(
+    listening: &Listening<'_>,
+    kinds: Kinds,
+    bound: Option<Bound>,
+    options: &RunOptions,
+    outlet: &mut dyn Outlet,
+    serve: F,
+    receive: D,
+) -> Result<(), SourceError>
+where
+    F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
+    S: Future<Output = ()> + Send + 'static,
+    D: FnOnce(UdpSocket, Context) -> R,
+    R: Future<Output = ()> + Send + 'static,
+{
+    let Some(sockets) = sockets(listening, kinds, bound, outlet)? else { return Ok(()) };
     let tls = listening.tls.map(tls::acceptor).transpose().map_err(SourceError::Network)?;
     let runtime = runtime().map_err(SourceError::Network)?;
     let (door, pump) = door(listening.limits);
-    let listener = {
+    let sockets = {
         let _inside = runtime.enter();
-        sockets.listener().map_err(SourceError::Network)?
+        sockets.for_tasks().map_err(SourceError::Network)?
     };
     let (stop, stopping) = watch::channel(false);
     let context = Context {
@@ -82,11 +104,14 @@ where
         stopping,
         peer: SocketAddr::from(([0, 0, 0, 0], 0)),
     };
-    let server = runtime.spawn(accept(listener, tls, context, serve));
+    let receiver = sockets.udp.map(|socket| runtime.spawn(receive(socket, context.clone())));
+    let server = sockets.tcp.map(|listener| runtime.spawn(accept(listener, tls, context, serve)));
     tracing::info!(source = &*options.name, "listening at {}", listening.address.shown());
     pump.run(options, outlet);
     let _ = stop.send(true);
-    let _ = runtime.block_on(async { tokio::time::timeout(GRACE, server).await });
+    for task in receiver.into_iter().chain(server) {
+        let _ = runtime.block_on(async { tokio::time::timeout(GRACE, task).await });
+    }
     Ok(())
 }
 
@@ -96,13 +121,13 @@ fn receiving_bytes(limits: &ServerLimits) -> usize {
 }
 
 /// The sockets, once nobody else has the address. `None`: the host stops before.
-fn sockets(listening: &Listening<'_>, bound: Option<Bound>, outlet: &mut dyn Outlet) -> Result<Option<Sockets>, SourceError> {
+fn sockets(listening: &Listening<'_>, kinds: Kinds, bound: Option<Bound>, outlet: &mut dyn Outlet) -> Result<Option<Sockets>, SourceError> {
     if let Some(Bound(sockets)) = bound {
         return Ok(Some(sockets));
     }
     let seldom = Seldom::new();
     while !outlet.stopping() {
-        match Sockets::bind(listening.address) {
+        match Sockets::bind(listening.address, kinds) {
             Ok(sockets) => return Ok(Some(sockets)),
             Err(error) if seldom.is_time() => tracing::warn!("{error}; trying again"),
             Err(_) => {}

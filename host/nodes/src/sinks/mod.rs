@@ -139,7 +139,8 @@ struct Stdout(File);
 
 impl Stdout {
     fn open() -> Result<Self, OpenError> {
-        let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(|error| OpenError::File { path: "standard output".into(), error })?;
+        let stdout =
+            io::stdout().as_fd().try_clone_to_owned().map_err(|error| OpenError::File { path: "standard output".into(), error })?;
         Ok(Self(stdout.into()))
     }
 }

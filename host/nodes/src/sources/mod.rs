@@ -185,6 +185,9 @@ pub fn run(source: &Source, options: &RunOptions, outlet: &mut dyn Outlet) -> Re
         Source::Stdin(stdin) => stdin::run(stdin, options, outlet)?,
         Source::Demo(demo) => feed::run(demo, options, outlet)?,
         Source::Http(_) => return Err(SourceError::Network(format!("`{}` is none of the sources on this machine", source.type_name()))),
+        Source::Syslog(_) | Source::Fluent(_) | Source::Beats(_) => {
+            return Err(SourceError::Network(format!("`{}` is none of the sources on this machine", source.type_name())));
+        }
     }
     outlet.finish();
     Ok(())

@@ -1,6 +1,9 @@
 //! What sources and sinks that speak a network protocol have in common: addresses, TLS, who may send, limits, batches.
 
+mod beats;
+mod fluent;
 mod http;
+mod syslog;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +11,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+pub use beats::BeatsSource;
+pub use fluent::{FluentSecurity, FluentSource};
 pub use http::HttpSource;
+pub use syslog::{SyslogLimits, SyslogSource, SyslogTransport};
 
 use super::Bytes;
 use crate::Text;
@@ -213,7 +219,9 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> 
     let text = Text::deserialize(deserializer)?;
     match text.len() {
         8.. => Ok(text),
-        _ => Err(parts::bad_value("the secret has fewer than 8 characters", "take a long random one, such as `openssl rand -hex 32` prints")),
+        _ => {
+            Err(parts::bad_value("the secret has fewer than 8 characters", "take a long random one, such as `openssl rand -hex 32` prints"))
+        }
     }
 }
 
