@@ -49,3 +49,4 @@ mod spool;
 mod stop;
 mod tap;
 mod trial;
+mod wire;

@@ -97,7 +97,7 @@ fn refusal(reason: &str) -> Vec<u8> {
 /// Looks at `["PING", hostname, salt, digest, user, digest of the password]`; gives `["PONG", true, "", hostname, digest]`.
 fn judge(mut ping: &[u8], security: &FluentSecurity, salts: &Salts) -> Result<Vec<u8>, &'static str> {
     const FORM: &str = "expected PING";
-    let Ok(ValueRef::Array(parts)) = read_value_ref_with_max_depth(&mut ping, 4) else { return Err(FORM) };
+    let Ok(ValueRef::Array(parts)) = read_value_ref_with_max_depth(&mut ping, 16) else { return Err(FORM) };
     let part = |at: usize| match parts.get(at) {
         Some(ValueRef::String(text)) => Ok(text.as_bytes()),
         Some(ValueRef::Binary(bytes)) => Ok(*bytes),

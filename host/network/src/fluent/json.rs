@@ -4,7 +4,7 @@ use crate::fields::string;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rmpv::ValueRef;
-use rmpv::decode::read_value_ref_with_max_depth;
+use rmpv::decode::read_value_ref;
 use std::collections::BTreeMap;
 
 /// How deep values may lie in each other.
@@ -36,16 +36,14 @@ pub(super) fn event(out: &mut Vec<u8>, time: &[u8], record: &[u8], added: &Added
         out.push(b':');
         string(out, value);
     }
-    map(out, begin, &members, |name| own.iter().any(|(own, _)| *own == name))?;
+    map(out, begin, &members, 1, |name| own.iter().any(|(own, _)| *own == name))?;
     out.push(b'}');
     Ok(())
 }
 
+/// Reads a value; how deep it may be was looked at when its end was.
 fn read(mut bytes: &[u8]) -> Result<ValueRef<'_>, String> {
-    read_value_ref_with_max_depth(&mut bytes, DEPTH_MAX).map_err(|error| match error {
-        rmpv::decode::Error::DepthLimitExceeded => format!("values lie more than {DEPTH_MAX} deep in each other"),
-        _ => "not MessagePack".to_owned(),
-    })
+    read_value_ref(&mut bytes).map_err(|_| "not MessagePack".to_owned())
 }
 
 fn separate(out: &mut Vec<u8>, begin: usize) {
@@ -55,8 +53,14 @@ fn separate(out: &mut Vec<u8>, begin: usize) {
 }
 
 /// Members of an object. Of several with one name the last stays, as in the protocol's own implementations.
-fn map(out: &mut Vec<u8>, begin: usize, members: &[(ValueRef<'_>, ValueRef<'_>)], left_out: impl Fn(&str) -> bool) -> Result<(), String> {
-    let names = members.iter().map(|(name, _)| key(name)).collect::<Result<Vec<_>, _>>()?;
+fn map(
+    out: &mut Vec<u8>,
+    begin: usize,
+    members: &[(ValueRef<'_>, ValueRef<'_>)],
+    depth: usize,
+    left_out: impl Fn(&str) -> bool,
+) -> Result<(), String> {
+    let names = members.iter().map(|(name, _)| key(name, depth)).collect::<Result<Vec<_>, _>>()?;
     let last: BTreeMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
     for (at, (name, (_, value))) in names.iter().zip(members).enumerate() {
         if last.get(name.as_str()) != Some(&at) || left_out(name) {
@@ -65,18 +69,18 @@ fn map(out: &mut Vec<u8>, begin: usize, members: &[(ValueRef<'_>, ValueRef<'_>)]
         separate(out, begin);
         string(out, name);
         out.push(b':');
-        write(out, value)?;
+        write(out, value, depth)?;
     }
     Ok(())
 }
 
 /// A member's name: a text as it is, whatever else as the JSON that it would be.
-fn key(value: &ValueRef<'_>) -> Result<String, String> {
+fn key(value: &ValueRef<'_>, depth: usize) -> Result<String, String> {
     if let Some(text) = text_of(value)? {
         return Ok(text);
     }
     let mut json = Vec::new();
-    write(&mut json, value)?;
+    write(&mut json, value, depth)?;
     String::from_utf8(json).map_err(|_| "a name that is not UTF-8".to_owned())
 }
 
@@ -95,7 +99,10 @@ fn text_of(value: &ValueRef<'_>) -> Result<Option<String>, String> {
     }
 }
 
-fn write(out: &mut Vec<u8>, value: &ValueRef<'_>) -> Result<(), String> {
+fn write(out: &mut Vec<u8>, value: &ValueRef<'_>, depth: usize) -> Result<(), String> {
+    if depth > DEPTH_MAX {
+        return Err(format!("values lie more than {DEPTH_MAX} deep in each other"));
+    }
     match value {
         ValueRef::Nil => out.extend_from_slice(b"null"),
         ValueRef::Boolean(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
@@ -108,14 +115,14 @@ fn write(out: &mut Vec<u8>, value: &ValueRef<'_>) -> Result<(), String> {
             let begin = out.len();
             for value in values {
                 separate(out, begin);
-                write(out, value)?;
+                write(out, value, depth + 1)?;
             }
             out.push(b']');
         }
         ValueRef::Map(members) => {
             out.push(b'{');
             let begin = out.len();
-            map(out, begin, members, |_| false)?;
+            map(out, begin, members, depth + 1, |_| false)?;
             out.push(b'}');
         }
         ValueRef::Ext(EVENT_TIME, _) => string(out, &instant(value)?),

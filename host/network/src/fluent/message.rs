@@ -5,7 +5,7 @@ use rmpv::ValueRef;
 use rmpv::decode::read_value_ref_with_max_depth;
 
 /// How deep an option's values may lie in each other.
-const DEPTH_MAX: usize = 8;
+const DEPTH_MAX: usize = 32;
 /// Bytes of a message's options.
 const OPTION_BYTES_MAX: usize = 64 * 1024;
 
