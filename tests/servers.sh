@@ -4,6 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+sh tests/wire.sh
+
 folder=target/tools/servers
 list=tests/servers.txt
 

@@ -98,11 +98,24 @@ impl Door {
 
     /// Hands in records; when they are safe is to be waited for.
     pub(crate) async fn begin(&self, stream: &Arc<str>, frame: Frame) -> Result<Waiting, Refused> {
+        let room = tokio::time::timeout(ROOM, self.room_for(&frame)).await.map_err(|_| Refused::Busy)?;
+        self.enter(stream, frame, room?)
+    }
+
+    /// The same for clients that cannot be told to come again: waits for room as long as it takes.
+    pub(crate) async fn begin_patiently(&self, stream: &Arc<str>, frame: Frame) -> Result<Waiting, Refused> {
+        let room = self.room_for(&frame).await?;
+        self.enter(stream, frame, room)
+    }
+
+    async fn room_for(&self, frame: &Frame) -> Result<OwnedSemaphorePermit, Refused> {
         let bytes = frame.records.text.len() + frame.rejected.iter().map(|r| r.bytes.len()).sum::<usize>() + frame.count() * RECORD_BYTES;
         // What is larger than all the room waits until there is all the room.
         let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.room_bytes);
-        let room = tokio::time::timeout(ROOM, Arc::clone(&self.room).acquire_many_owned(wanted));
-        let room = room.await.map_err(|_| Refused::Busy)?.map_err(|_| Refused::Stopping)?;
+        Arc::clone(&self.room).acquire_many_owned(wanted).await.map_err(|_| Refused::Stopping)
+    }
+
+    fn enter(&self, stream: &Arc<str>, frame: Frame, room: OwnedSemaphorePermit) -> Result<Waiting, Refused> {
         let (done, told) = oneshot::channel();
         if self.closed.load(Ordering::SeqCst) {
             return Err(Refused::Stopping);
@@ -126,6 +139,11 @@ impl Waiting {
             Ok(Err(_)) => Err(Refused::Stopping),
             Err(_) => Err(Refused::Late),
         }
+    }
+
+    /// The same, as long as it takes.
+    pub(crate) async fn settled(&mut self) -> Result<(), Refused> {
+        (&mut self.told).await.unwrap_or(Err(Refused::Stopping))
     }
 }
 

@@ -3,16 +3,20 @@
 //! A source that others connect to serves them from the threads of [`runtime`] and hands what they send through its [`Door`] to the
 //! source's own thread, which brings it to the lanes; a client is answered when its records are delivered or spooled.
 
+mod beats;
 mod client;
 mod document;
 mod door;
 mod elasticsearch;
+mod fields;
+mod fluent;
 mod http;
 mod loki;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod runtime;
 mod server;
+mod syslog;
 mod timestamp;
 
 use std::fmt;
@@ -33,7 +37,8 @@ pub fn bind(source: &Source) -> Result<Option<Bound>, SourceError> {
     if addresses.is_empty() {
         return Ok(None);
     }
-    let sockets = addresses.iter().map(server::Sockets::bind).collect::<Result<_, _>>();
+    let kinds = server::Kinds::of(source);
+    let sockets = addresses.iter().map(|address| server::Sockets::bind(address, kinds)).collect::<Result<_, _>>();
     sockets.map(|sockets| Some(Bound(sockets))).map_err(SourceError::Network)
 }
 
@@ -47,6 +52,9 @@ pub fn run(source: &Source, bound: Option<Bound>, options: &RunOptions, outlet: 
         Source::Otlp(config) => otlp::source::run(config, bound, options, outlet),
         #[cfg(not(feature = "otlp"))]
         Source::Otlp(_) => Err(SourceError::Network("this build has no `otlp`".to_owned())),
+        Source::Syslog(config) => syslog::source::run(config, bound, options, outlet),
+        Source::Fluent(config) => fluent::source::run(config, bound, options, outlet),
+        Source::Beats(config) => beats::source::run(config, bound, options, outlet),
         Source::File(_) | Source::Stdin(_) | Source::Demo(_) => return None,
     })
 }

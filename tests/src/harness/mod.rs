@@ -17,6 +17,7 @@ mod report;
 mod sections;
 mod server;
 mod tmpfs;
+mod wire;
 
 pub use admin::{Address, Answer, MetricFamily, Sample, Stream, parse_metrics, request, settled};
 pub use base64::base64;
@@ -32,6 +33,7 @@ pub use report::{Flow, Letter, Report};
 pub use sections::{section, with_section};
 pub use server::{Answer as Said, Request, Server};
 pub use tmpfs::Tmpfs;
+pub use wire::{rsyslog, wire_client};
 
 use std::ffi::OsStr;
 use std::fs;

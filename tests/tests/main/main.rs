@@ -52,3 +52,4 @@ mod spool;
 mod stop;
 mod tap;
 mod trial;
+mod wire;

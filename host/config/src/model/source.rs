@@ -29,6 +29,12 @@ pub enum Source {
     Elasticsearch(ElasticsearchSource),
     /// Takes log records of OpenTelemetry's protocol.
     Otlp(OtlpSource),
+    /// Takes syslog messages.
+    Syslog(SyslogSource),
+    /// Takes events of Fluentd's forward protocol.
+    Fluent(FluentSource),
+    /// Takes events of the Lumberjack protocol.
+    Beats(BeatsSource),
 }
 
 impl Source {
@@ -41,6 +47,9 @@ impl Source {
             Source::Http(_) => "http",
             Source::Elasticsearch(_) => "elasticsearch",
             Source::Otlp(_) => "otlp",
+            Source::Syslog(_) => "syslog",
+            Source::Fluent(_) => "fluent",
+            Source::Beats(_) => "beats",
         }
     }
 
@@ -53,6 +62,9 @@ impl Source {
             Source::Http(source) => source.fields.as_deref(),
             Source::Elasticsearch(source) => source.fields.as_deref(),
             Source::Otlp(source) => source.fields.as_deref(),
+            Source::Syslog(source) => source.fields.as_deref(),
+            Source::Fluent(source) => source.fields.as_deref(),
+            Source::Beats(source) => source.fields.as_deref(),
         }
     }
 
@@ -64,6 +76,8 @@ impl Source {
             Source::Http(source) => Some(&source.codec),
             Source::Elasticsearch(_) => None,
             Source::Otlp(_) => None,
+            Source::Syslog(source) => Some(&source.codec),
+            Source::Fluent(_) | Source::Beats(_) => None,
             Source::Demo(_) => None,
         }
     }
@@ -76,6 +90,9 @@ impl Source {
             Source::Http(source) => Some(source.max_record),
             Source::Elasticsearch(source) => Some(source.max_record),
             Source::Otlp(source) => Some(source.max_record),
+            Source::Syslog(source) => Some(source.max_record),
+            Source::Fluent(source) => Some(source.max_record),
+            Source::Beats(source) => Some(source.max_record),
             Source::Demo(_) => None,
         }
     }
@@ -94,6 +111,9 @@ impl Source {
             Source::Http(source) => Some(&source.listen),
             Source::Elasticsearch(source) => Some(&source.listen),
             Source::Otlp(_) => None,
+            Source::Syslog(source) => Some(&source.listen),
+            Source::Fluent(source) => Some(&source.listen),
+            Source::Beats(source) => Some(&source.listen),
             Source::File(_) | Source::Stdin(_) | Source::Demo(_) => None,
         }
     }

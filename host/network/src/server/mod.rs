@@ -1,12 +1,16 @@
 //! What sources that others connect to have in common: sockets, TLS, connections within limits, and an end in good order.
 
+pub(crate) mod acks;
 pub(crate) mod auth;
 pub(crate) mod body;
+pub(crate) mod gather;
 pub(crate) mod http;
+pub(crate) mod inbox;
 mod sockets;
 mod tls;
 
-pub(crate) use sockets::Sockets;
+pub(crate) use sockets::{Kinds, Sockets};
+use sockets::TaskSockets;
 
 use crate::Bound;
 use crate::door::{Door, Seldom, door};
@@ -18,7 +22,7 @@ use std::time::Duration;
 use tamis_config::{ServerLimits, ServerTls, Text};
 use tamis_nodes::sources::{Outlet, RunOptions, SourceError};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -84,13 +88,32 @@ where
     F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
     S: Future<Output = ()> + Send + 'static,
 {
-    let Some(sockets) = sockets(addresses, bound, outlet)? else { return Ok(()) };
+    run_with((addresses, Kinds::TCP), listening, bound, options, outlet, serve, |_, _| async {})
+}
+
+/// The same for a source that takes datagrams as well, or alone: `receive` does so until the host stops.
+pub(crate) fn run_with<F, S, D, R>(
+    (addresses, kinds): (&[&Text], Kinds),
+    listening: &Listening<'_>,
+    bound: Option<Bound>,
+    options: &RunOptions,
+    outlet: &mut dyn Outlet,
+    serve: F,
+    receive: D,
+) -> Result<(), SourceError>
+where
+    F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
+    S: Future<Output = ()> + Send + 'static,
+    D: Fn(UdpSocket, Context) -> R,
+    R: Future<Output = ()> + Send + 'static,
+{
+    let Some(sockets) = sockets(addresses, kinds, bound, outlet)? else { return Ok(()) };
     let tls = listening.tls.map(tls::acceptor).transpose().map_err(SourceError::Network)?;
     let runtime = runtime().map_err(SourceError::Network)?;
     let (door, pump) = door(listening.limits);
-    let listeners: Vec<TcpListener> = {
+    let sockets: Vec<TaskSockets> = {
         let _inside = runtime.enter();
-        sockets.into_iter().map(Sockets::listener).collect::<Result<_, _>>().map_err(SourceError::Network)?
+        sockets.into_iter().map(Sockets::for_tasks).collect::<Result<_, _>>().map_err(SourceError::Network)?
     };
     let (stop, stopping) = watch::channel(false);
     let context = Context {
@@ -103,9 +126,14 @@ where
     };
     let (serve, slots) = (Arc::new(serve), Arc::new(Semaphore::new(context.limits.connections as usize)));
     let mut servers = JoinSet::new();
-    for (address, listener) in listeners.into_iter().enumerate() {
+    for (address, TaskSockets { tcp, udp }) in sockets.into_iter().enumerate() {
         let context = Context { address, ..context.clone() };
-        servers.spawn_on(accept(listener, tls.clone(), context, Arc::clone(&slots), Arc::clone(&serve)), runtime.handle());
+        if let Some(socket) = udp {
+            servers.spawn_on(receive(socket, context.clone()), runtime.handle());
+        }
+        if let Some(listener) = tcp {
+            servers.spawn_on(accept(listener, tls.clone(), context, Arc::clone(&slots), Arc::clone(&serve)), runtime.handle());
+        }
     }
     drop(context);
     for address in addresses {
@@ -123,13 +151,18 @@ fn receiving_bytes(limits: &ServerLimits) -> usize {
 }
 
 /// The sockets, once nobody else has the address. `None`: the host stops before.
-fn sockets(addresses: &[&Text], bound: Option<Bound>, outlet: &mut dyn Outlet) -> Result<Option<Vec<Sockets>>, SourceError> {
+fn sockets(
+    addresses: &[&Text],
+    kinds: Kinds,
+    bound: Option<Bound>,
+    outlet: &mut dyn Outlet,
+) -> Result<Option<Vec<Sockets>>, SourceError> {
     if let Some(Bound(sockets)) = bound {
         return Ok(Some(sockets));
     }
     let seldom = Seldom::new();
     while !outlet.stopping() {
-        match addresses.iter().map(|address| Sockets::bind(address)).collect() {
+        match addresses.iter().map(|address| Sockets::bind(address, kinds)).collect() {
             Ok(sockets) => return Ok(Some(sockets)),
             Err(error) if seldom.is_time() => tracing::warn!("{error}; trying again"),
             Err(_) => {}

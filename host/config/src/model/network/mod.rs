@@ -1,9 +1,12 @@
 //! What sources and sinks that speak a network protocol have in common: addresses, TLS, who may send, limits, batches.
 
+mod beats;
 mod elasticsearch;
+mod fluent;
 mod http;
 mod loki;
 mod otlp;
+mod syslog;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +18,9 @@ pub use elasticsearch::{ElasticsearchAction, ElasticsearchId, ElasticsearchSink,
 pub use http::HttpSource;
 pub use loki::{LokiFormat, LokiSink};
 pub use otlp::{OtlpFields, OtlpLayout, OtlpProtocol, OtlpSink, OtlpSource};
+pub use beats::BeatsSource;
+pub use fluent::{FluentSecurity, FluentSource};
+pub use syslog::{SyslogLimits, SyslogSource, SyslogTransport};
 
 use super::Bytes;
 use crate::Text;

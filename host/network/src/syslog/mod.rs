@@ -1,0 +1,6 @@
+//! `syslog`: messages by UDP, TCP and TLS.
+
+mod datagrams;
+mod drops;
+mod framing;
+pub(crate) mod source;

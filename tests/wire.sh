@@ -1,0 +1,33 @@
+#!/bin/sh
+# Sees to it that the tests of syslog, fluent and beats have real senders: rsyslog with TLS from Debian (as root; no service is
+# started), and clients in JavaScript, pinned, below target/tools/wire. Without them those tests are skipped and say so.
+set -eu
+cd "$(dirname "$0")/.."
+
+if ! command -v rsyslogd >/dev/null || ! [ -e /usr/lib/"$(uname -m)"-linux-gnu/rsyslog/lmnsd_gtls.so ]; then
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        echo "tests: installing Debian's rsyslog and rsyslog-gnutls" >&2
+        if ! apt-cache show rsyslog-gnutls >/dev/null 2>&1; then
+            apt-get update -q >&2
+        fi
+        # A policy that forbids it keeps the package from starting its service.
+        policy=/usr/sbin/policy-rc.d
+        if ! [ -e "$policy" ]; then
+            printf '#!/bin/sh\nexit 101\n' > "$policy" && chmod +x "$policy"
+            trap 'rm -f "$policy"' EXIT
+        fi
+        apt-get install -y -q --no-install-recommends rsyslog rsyslog-gnutls >&2 || true
+    fi
+fi
+
+tools=target/tools/wire
+if command -v npm >/dev/null && ! cmp -s tests/wire/package-lock.json "$tools/installed.json"; then
+    echo "tests: installing clients in JavaScript into $tools" >&2
+    mkdir -p "$tools"
+    cp tests/wire/package.json tests/wire/package-lock.json "$tools/"
+    if (cd "$tools" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2); then
+        cp tests/wire/package-lock.json "$tools/installed.json"
+    else
+        echo "tests: the clients cannot be had, so tests with them are skipped" >&2
+    fi
+fi
