@@ -25,6 +25,7 @@ pub use file_error::FileError;
 pub use filled::{FILLED_INSTEAD, without_filled};
 pub use interpolate::{Environment, SECRET_BYTES_MAX, interpolate};
 pub use load::{FileText, ProcessEnvironment};
+pub use model::network::*;
 pub use model::{
     ADMIN_TOKENS_MAX, AccessCodec, AccessFormat, Admin, AdminToken, AutoCodec, BatchSettings, Buffer, Bytes, Codec, Config, CsvCodec,
     DemoSource, Digest, Expect, Expected, ExpectedLetter, ExpectedPassage, ExpectedRecord, FORMAT_VERSION, FileSink, FileSource, Form,
@@ -35,7 +36,6 @@ pub use model::{
     SinkCompression, Source, Start, StdinSource, StdoutSink, Step, StepKind, SyslogCodec, TAG_CHARS_MAX, TEST_BYTES_MAX,
     TEST_NAME_CHARS_MAX, TESTS_MAX, TapSettings, TestInput, TimePart, TokenDigest, Undecodable, UnknownZone, WhenFull, Zone, ZonedCodec,
 };
-pub use model::network::*;
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};
 pub use setup::{FillError, FilledIn, Setup, SetupGrant, SetupLimits};

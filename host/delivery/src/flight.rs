@@ -67,7 +67,14 @@ pub struct Boarding {
 impl Flight {
     /// A flight of at most so many frames in memory.
     pub fn new(seats_max: usize) -> Arc<Self> {
-        Arc::new(Self { seats_max, state: Mutex::default(), landed: Condvar::new(), wake: OnceLock::new(), settled: AtomicU64::new(0), lost: AtomicU64::new(0) })
+        Arc::new(Self {
+            seats_max,
+            state: Mutex::default(),
+            landed: Condvar::new(),
+            wake: OnceLock::new(),
+            settled: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -6,8 +6,16 @@
 mod client;
 mod door;
 mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod messages;
+#[cfg(feature = "nats")]
+mod nats;
 mod runtime;
 mod server;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod template;
 
 use std::fmt;
 use tamis_config::{Sink, Source, Text};
@@ -31,6 +39,14 @@ pub fn bind(source: &Source) -> Result<Option<Bound>, SourceError> {
 pub fn run(source: &Source, bound: Option<Bound>, options: &RunOptions, outlet: &mut dyn Outlet) -> Option<Result<(), SourceError>> {
     Some(match source {
         Source::Http(config) => http::source::run(config, bound, options, outlet),
+        #[cfg(feature = "kafka")]
+        Source::Kafka(config) => kafka::source::run(config, options, outlet),
+        #[cfg(feature = "nats")]
+        Source::Nats(config) => nats::source::run(config, options, outlet),
+        #[cfg(not(feature = "kafka"))]
+        Source::Kafka(_) => Err(SourceError::Network(left_out("Kafka", "kafka"))),
+        #[cfg(not(feature = "nats"))]
+        Source::Nats(_) => Err(SourceError::Network(left_out("NATS", "nats"))),
         Source::File(_) | Source::Stdin(_) | Source::Demo(_) => return None,
     })
 }
@@ -42,8 +58,22 @@ pub fn run(source: &Source, bound: Option<Bound>, options: &RunOptions, outlet: 
 pub fn open(sink: &Sink) -> Option<Result<Opened, OpenError>> {
     Some(match sink {
         Sink::Http(config) => http::sink::open(config),
+        #[cfg(feature = "kafka")]
+        Sink::Kafka(config) => kafka::sink::open(config),
+        #[cfg(feature = "nats")]
+        Sink::Nats(config) => nats::sink::open(config),
+        #[cfg(not(feature = "kafka"))]
+        Sink::Kafka(_) => Err(OpenError::Network(left_out("Kafka", "kafka"))),
+        #[cfg(not(feature = "nats"))]
+        Sink::Nats(_) => Err(OpenError::Network(left_out("NATS", "nats"))),
         Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => return None,
     })
+}
+
+/// What a build without a protocol says of it.
+#[cfg(not(all(feature = "kafka", feature = "nats")))]
+fn left_out(protocol: &str, feature: &str) -> String {
+    format!("this build has no {protocol}; build it with the feature `{feature}`, which is on by default")
 }
 
 /// What is wrong with the files of a configuration that this crate will read: certificates and keys.

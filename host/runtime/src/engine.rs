@@ -346,8 +346,7 @@ impl Engine {
         let sinks = locked(&self.sinks).prepare(&wanted, |name| current.as_ref().and_then(|generation| generation.outlet(name)))?;
         let read = graph.sources.iter().filter_map(|name| Some((name.to_string(), config.sources.get(&**name)?.value.clone())));
         let sources: BTreeMap<String, Source> = read.collect();
-        let sockets =
-            locked(&self.sources).bind(&sources).map_err(|(source_name, error)| StartError::Source { source_name, error })?;
+        let sockets = locked(&self.sources).bind(&sources).map_err(|(source_name, error)| StartError::Source { source_name, error })?;
         let plugins = tools.plugins.iter().map(|(name, loaded)| (name.clone(), loaded.plugin.clone())).collect();
         Ok(Candidate { graph, ready, sinks, sources, sockets, plugins, taps: config.settings.tap.clone(), only: config.sinks.len() == 1 })
     }

@@ -168,7 +168,8 @@ fn no_answer_before_delivery() {
     let _live = start(&site, port);
     let answer = agent().post(format!("http://127.0.0.1:{port}/")).send("{\"n\":1}\n").unwrap();
     assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "1"));
-    let full: Vec<u16> = (0..3).map(|_| post(port, NDJSON, &[], &b"{\"n\":2,\"text\":\"xxxxxxxxxxxxxxxxxxxxxxxx\"}\n".repeat(600)).0).collect();
+    let full: Vec<u16> =
+        (0..3).map(|_| post(port, NDJSON, &[], &b"{\"n\":2,\"text\":\"xxxxxxxxxxxxxxxxxxxxxxxx\"}\n".repeat(600)).0).collect();
     assert!(full.contains(&429) && full.iter().all(|status| matches!(status, 429 | 503)), "{full:?}");
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::path_template::PathTemplate;
 use super::network::{client_auth, client_tls};
+use super::path_template::PathTemplate;
 use super::{Buffer, Bytes, ClientAuth, ClientTls, Retry, SinkBatch};
+use super::{KafkaSink, NatsSink};
 use crate::Text;
 use crate::reader::parts;
 
@@ -23,6 +24,10 @@ pub enum Sink {
     Stdout(StdoutSink),
     /// Sends records to a web server.
     Http(HttpSink),
+    /// Sends records to Kafka's topics.
+    Kafka(KafkaSink),
+    /// Sends records to a JetStream of NATS.
+    Nats(NatsSink),
     /// Takes records and forgets them.
     Null(NullSink),
 }
@@ -34,6 +39,8 @@ impl Sink {
             Sink::File(_) => "file",
             Sink::Stdout(_) => "stdout",
             Sink::Http(_) => "http",
+            Sink::Kafka(_) => "kafka",
+            Sink::Nats(_) => "nats",
             Sink::Null(_) => "null",
         }
     }
@@ -44,6 +51,8 @@ impl Sink {
             Sink::File(sink) => sink.buffer.clone(),
             Sink::Stdout(sink) => sink.buffer.clone(),
             Sink::Http(sink) => sink.buffer.clone(),
+            Sink::Kafka(sink) => sink.buffer.clone(),
+            Sink::Nats(sink) => sink.buffer.clone(),
             Sink::Null(_) => Buffer::default(),
         }
     }
@@ -52,6 +61,8 @@ impl Sink {
     pub fn batch(&self) -> SinkBatch {
         match self {
             Sink::Http(sink) => sink.batch.clone(),
+            Sink::Kafka(sink) => sink.batch.clone(),
+            Sink::Nats(sink) => sink.batch.clone(),
             Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => SinkBatch::default(),
         }
     }
@@ -60,6 +71,7 @@ impl Sink {
     pub fn refuses(&self) -> bool {
         let by_kind = match self {
             Sink::Http(_) => true,
+            Sink::Kafka(_) | Sink::Nats(_) => true,
             // What its records hold may lead to no file.
             Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
             Sink::Stdout(_) | Sink::Null(_) => false,
@@ -72,6 +84,8 @@ impl Sink {
         match self {
             Sink::File(sink) => sink.retry.clone(),
             Sink::Http(sink) => sink.retry.clone(),
+            Sink::Kafka(sink) => sink.retry.clone(),
+            Sink::Nats(sink) => sink.retry.clone(),
             Sink::Stdout(_) | Sink::Null(_) => Retry::default(),
         }
     }

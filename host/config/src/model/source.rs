@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tamis_record::Path;
 
 use super::{Bytes, Codec, HttpSource};
+use super::{KafkaSource, NatsSource};
 use crate::reader::parts;
 use crate::{Located, Text};
 
@@ -23,6 +24,10 @@ pub enum Source {
     Demo(DemoSource),
     /// Takes records from HTTP requests.
     Http(HttpSource),
+    /// Takes records from Kafka's topics.
+    Kafka(KafkaSource),
+    /// Takes records from a JetStream of NATS.
+    Nats(NatsSource),
 }
 
 impl Source {
@@ -33,6 +38,8 @@ impl Source {
             Source::Stdin(_) => "stdin",
             Source::Demo(_) => "demo",
             Source::Http(_) => "http",
+            Source::Kafka(_) => "kafka",
+            Source::Nats(_) => "nats",
         }
     }
 
@@ -43,6 +50,8 @@ impl Source {
             Source::Stdin(source) => source.fields.as_deref(),
             Source::Demo(_) => None,
             Source::Http(source) => source.fields.as_deref(),
+            Source::Kafka(source) => source.fields.as_deref(),
+            Source::Nats(source) => source.fields.as_deref(),
         }
     }
 
@@ -52,6 +61,8 @@ impl Source {
             Source::File(source) => Some(&source.codec),
             Source::Stdin(source) => Some(&source.codec),
             Source::Http(source) => Some(&source.codec),
+            Source::Kafka(source) => Some(&source.codec),
+            Source::Nats(source) => Some(&source.codec),
             Source::Demo(_) => None,
         }
     }
@@ -62,6 +73,8 @@ impl Source {
             Source::File(source) => Some(source.max_record),
             Source::Stdin(source) => Some(source.max_record),
             Source::Http(source) => Some(source.max_record),
+            Source::Kafka(source) => Some(source.max_record),
+            Source::Nats(source) => Some(source.max_record),
             Source::Demo(_) => None,
         }
     }
@@ -71,6 +84,7 @@ impl Source {
         match self {
             Source::Http(source) => Some(&source.listen),
             Source::File(_) | Source::Stdin(_) | Source::Demo(_) => None,
+            Source::Kafka(_) | Source::Nats(_) => None,
         }
     }
 

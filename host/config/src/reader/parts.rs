@@ -153,7 +153,10 @@ pub(crate) fn bytes_between_option<'de, D: Deserializer<'de>, const MIN: u64, co
 /// The address of a web server.
 pub(crate) fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
     let text = Text::deserialize(deserializer)?;
-    let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme)).filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    let rest = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme))
+        .filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
     match rest {
         Some(_) if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(text),
         _ => Err(expected(BAD_VALUE, "an address such as `http://host:8080/path` or `https://host/path`", "")),

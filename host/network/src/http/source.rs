@@ -24,12 +24,7 @@ struct Shared {
     stream: Arc<str>,
 }
 
-pub(crate) fn run(
-    config: &HttpSource,
-    bound: Option<Bound>,
-    options: &RunOptions,
-    outlet: &mut dyn Outlet,
-) -> Result<(), SourceError> {
+pub(crate) fn run(config: &HttpSource, bound: Option<Bound>, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
     let listening = Listening { address: &config.listen, tls: config.tls.as_ref(), limits: &config.limits };
     let lines = options.lines(config.max_record);
     let shared = Arc::new(Shared { guard: Guard::new(&config.auth), config: config.clone(), lines, stream: "http".into() });

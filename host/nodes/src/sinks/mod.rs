@@ -131,6 +131,7 @@ pub fn open(config: &SinkConfig, written: &WrittenFiles) -> Result<Option<Opened
         SinkConfig::Stdout(_) => Opened::Stream(Box::new(Stdout::open()?)),
         SinkConfig::Null(_) => Opened::Stream(Box::new(Null)),
         SinkConfig::Http(_) => return Ok(None),
+        SinkConfig::Kafka(_) | SinkConfig::Nats(_) => return Ok(None),
     }))
 }
 
@@ -139,7 +140,8 @@ struct Stdout(File);
 
 impl Stdout {
     fn open() -> Result<Self, OpenError> {
-        let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(|error| OpenError::File { path: "standard output".into(), error })?;
+        let stdout =
+            io::stdout().as_fd().try_clone_to_owned().map_err(|error| OpenError::File { path: "standard output".into(), error })?;
         Ok(Self(stdout.into()))
     }
 }

@@ -184,7 +184,9 @@ pub fn run(source: &Source, options: &RunOptions, outlet: &mut dyn Outlet) -> Re
         Source::File(file) => return file::run(file, options, outlet),
         Source::Stdin(stdin) => stdin::run(stdin, options, outlet)?,
         Source::Demo(demo) => feed::run(demo, options, outlet)?,
-        Source::Http(_) => return Err(SourceError::Network(format!("`{}` is none of the sources on this machine", source.type_name()))),
+        Source::Http(_) | Source::Kafka(_) | Source::Nats(_) => {
+            return Err(SourceError::Network(format!("`{}` is none of the sources on this machine", source.type_name())));
+        }
     }
     outlet.finish();
     Ok(())

@@ -396,12 +396,9 @@ mod tests {
         let answer = move |lines: &[String]| {
             *calls.lock().unwrap() += 1;
             match *calls.lock().unwrap() {
-                1 => Err(DeliveryError::Partly {
-                    refused: vec![(1, "b".into())],
-                    again: vec![2, 3, 5],
-                    reason: "busy".into(),
-                    after: None,
-                }),
+                1 => {
+                    Err(DeliveryError::Partly { refused: vec![(1, "b".into())], again: vec![2, 3, 5], reason: "busy".into(), after: None })
+                }
                 _ if lines.len() == 3 => Err(DeliveryError::Transient { reason: "busy".into(), after: None }).or(Ok(())),
                 _ => Ok(()),
             }

@@ -228,7 +228,8 @@ impl Sources {
     /// # Errors
     /// The source, and why it cannot listen.
     pub(crate) fn bind(&self, wanted: &BTreeMap<String, Source>) -> Result<Sockets, (String, SourceError)> {
-        let taken: Vec<Source> = self.slots.values().filter_map(|slot| slot.state().running.as_ref().map(|(source, ..)| source.clone())).collect();
+        let taken: Vec<Source> =
+            self.slots.values().filter_map(|slot| slot.state().running.as_ref().map(|(source, ..)| source.clone())).collect();
         let free = |source: &Source| source.listen().is_some() && !taken.iter().any(|other| other.listen() == source.listen());
         let mut bound = Sockets::new();
         for (name, source) in wanted.iter().filter(|(name, source)| !self.slots.contains_key(*name) && free(source)) {
@@ -255,13 +256,7 @@ impl Sources {
         set
     }
 
-    fn begin(
-        &mut self,
-        wanted: &BTreeMap<String, Source>,
-        bound: &mut Sockets,
-        roads: &Arc<Roads>,
-        alive: &Arc<()>,
-    ) -> io::Result<()> {
+    fn begin(&mut self, wanted: &BTreeMap<String, Source>, bound: &mut Sockets, roads: &Arc<Roads>, alive: &Arc<()>) -> io::Result<()> {
         for name in self.touched(wanted) {
             let source = wanted.get(&name).cloned();
             match (self.slots.get(&name), source) {

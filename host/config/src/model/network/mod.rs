@@ -1,6 +1,9 @@
 //! What sources and sinks that speak a network protocol have in common: addresses, TLS, who may send, limits, batches.
 
 mod http;
+mod kafka;
+mod nats;
+mod template;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,6 +12,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 pub use http::HttpSource;
+pub use kafka::{KafkaAssignment, KafkaCompression, KafkaMechanism, KafkaSasl, KafkaSink, KafkaSource, KafkaStart};
+pub use nats::{NatsAuth, NatsSink, NatsSource, NatsStart};
+pub use template::{FieldPiece, FieldTemplate, TEMPLATE_FIELDS_MAX};
+pub(crate) use template::{field_template, field_template_option};
 
 use super::Bytes;
 use crate::Text;
@@ -209,11 +216,44 @@ pub(crate) fn client_tls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<C
     }
 }
 
+/// TLS where it is asked for.
+pub(crate) fn client_tls_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ClientTls>, D::Error> {
+    client_tls(deserializer).map(Some)
+}
+
+/// Names, 64 at most.
+pub(crate) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
+    let all = Vec::<Text>::deserialize(deserializer)?;
+    match all.len() <= 64 && all.iter().all(|name| !name.is_empty()) {
+        true => Ok(all),
+        false => Err(parts::bad_value("more than 64 entries, or an empty one", "give 64 at most, none of them empty")),
+    }
+}
+
+/// Names, at least one.
+pub(crate) fn names_required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
+    match names(deserializer)? {
+        all if all.is_empty() => Err(parts::bad_value("the list is empty", "give at least one")),
+        all => Ok(all),
+    }
+}
+
+/// The name of a field at the top of a record.
+pub(crate) fn field_name_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
+    let text = Text::deserialize(deserializer)?;
+    match text.len() {
+        1..=128 => Ok(Some(text)),
+        _ => Err(parts::bad_value("not a field's name", "give a name of 1 to 128 bytes, such as `kafka`")),
+    }
+}
+
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
     let text = Text::deserialize(deserializer)?;
     match text.len() {
         8.. => Ok(text),
-        _ => Err(parts::bad_value("the secret has fewer than 8 characters", "take a long random one, such as `openssl rand -hex 32` prints")),
+        _ => {
+            Err(parts::bad_value("the secret has fewer than 8 characters", "take a long random one, such as `openssl rand -hex 32` prints"))
+        }
     }
 }
 
