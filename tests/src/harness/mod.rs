@@ -5,6 +5,8 @@
 mod admin;
 mod base64;
 mod certificates;
+mod kafka;
+mod nats;
 mod port;
 mod process;
 mod prometheus;
@@ -19,6 +21,8 @@ mod tmpfs;
 pub use admin::{Address, Answer, MetricFamily, Sample, Stream, parse_metrics, request, settled};
 pub use base64::base64;
 pub use certificates::Certificates;
+pub use kafka::Broker;
+pub use nats::NatsServer;
 pub use port::{connect, free_port};
 pub use process::{Live, Run, TIMEOUT, eventually, pipe_through};
 pub use prometheus::{Prometheus, find as find_prometheus};

@@ -46,6 +46,8 @@ impl Servers<'_> {
             async move {
                 match event {
                     Event::Connected => tracing::info!("NATS: connected"),
+                    // Its own end.
+                    Event::Closed => {}
                     event if seldom.is_time() => tracing::warn!("NATS: {event}"),
                     event => tracing::debug!("NATS: {event}"),
                 }

@@ -7,6 +7,8 @@ use rdkafka::message::Message;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use std::path::Path;
+use tamis_config::{Config, ProcessEnvironment, Sink};
 use tamis_nodes::sinks::Part;
 
 type Brokers = MockCluster<'static, DefaultProducerContext>;
@@ -23,8 +25,9 @@ fn sink(brokers: &Brokers, more: &str) -> Box<dyn Delivery> {
         "version: 1\nsources: {{ in: {{ type: stdin }} }}\npipelines: {{ p: {{ from: [in], to: [out] }} }}\nsinks: {{ out: {{ type: kafka, brokers: [{}], timeout: 3s, {more} }} }}\n",
         list.join(", ")
     );
-    let loaded = tamis_config::parse(&yaml);
-    let Some(tamis_config::Sink::Kafka(config)) = loaded.sinks.values().next().cloned() else { panic!("no sink") };
+    let (config, diagnostics) = Config::parse("test.yaml", &yaml, Path::new("."), &ProcessEnvironment);
+    let config = config.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    let Some(Sink::Kafka(config)) = config.sinks.values().next().map(|sink| &**sink).cloned() else { panic!("no sink") };
     match open(&config).unwrap() {
         Opened::Batches { delivery, .. } => delivery,
         Opened::Stream(_) => panic!("batches"),
