@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tamis_codecs::{Frame, Rejected};
 use tamis_config::ServerLimits;
 use tamis_nodes::sources::{Outlet, RunOptions, Stream};
@@ -144,7 +144,7 @@ impl Pump {
                 let _ = own.send(Event::Safe);
             }
         }));
-        let mut state = Pumping { outlet, options, waiting: BTreeMap::new(), next: 1, base: 0 };
+        let mut state = Pumping { outlet, options, waiting: BTreeMap::new(), next: 1, base: first_place() };
         let mut pending = VecDeque::new();
         while !state.outlet.stopping() && !options.is_over() {
             state.count(&counts);
@@ -196,7 +196,7 @@ struct Pumping<'a> {
     /// Who waits, by the number of the frame.
     waiting: BTreeMap<u64, Waiters>,
     next: u64,
-    /// Bytes that came before.
+    /// [`first_place`] and the bytes that came before.
     base: u64,
 }
 
@@ -238,6 +238,12 @@ impl Pumping<'_> {
             drop(room);
         }
     }
+}
+
+/// Where counting begins: further on with each start, so that no two records of a source bear the same place. In microseconds, for then
+/// it still fits into the numbers of JSON.
+fn first_place() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or_default())
 }
 
 /// Sets where a frame's records stand among all that came.
