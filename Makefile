@@ -22,6 +22,7 @@ help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 build: ## The host: target/release/tamis
+	@sh host/network/libraries.sh
 	$(CARGO) build --release --locked -p tamis-cli
 
 plugins: build ## The reference plugins as components: target/plugins/*.wasm

@@ -221,7 +221,7 @@ struct Pumping<'a> {
     /// Who waits, by the number of the frame.
     waiting: BTreeMap<u64, Waiters>,
     next: u64,
-    /// Bytes that came before.
+    /// [`first_place`] and the bytes that came before.
     base: u64,
 }
 

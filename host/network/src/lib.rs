@@ -11,12 +11,20 @@ mod elasticsearch;
 mod fields;
 mod fluent;
 mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod loki;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod messages;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod runtime;
 mod server;
 mod syslog;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod template;
 mod timestamp;
 
 use std::fmt;
@@ -51,10 +59,18 @@ pub fn run(source: &Source, bound: Option<Bound>, options: &RunOptions, outlet: 
         #[cfg(feature = "otlp")]
         Source::Otlp(config) => otlp::source::run(config, bound, options, outlet),
         #[cfg(not(feature = "otlp"))]
-        Source::Otlp(_) => Err(SourceError::Network("this build has no `otlp`".to_owned())),
+        Source::Otlp(_) => Err(SourceError::Network(left_out("OTLP", "otlp"))),
         Source::Syslog(config) => syslog::source::run(config, bound, options, outlet),
         Source::Fluent(config) => fluent::source::run(config, bound, options, outlet),
         Source::Beats(config) => beats::source::run(config, bound, options, outlet),
+        #[cfg(feature = "kafka")]
+        Source::Kafka(config) => kafka::source::run(config, options, outlet),
+        #[cfg(feature = "nats")]
+        Source::Nats(config) => nats::source::run(config, options, outlet),
+        #[cfg(not(feature = "kafka"))]
+        Source::Kafka(_) => Err(SourceError::Network(left_out("Kafka", "kafka"))),
+        #[cfg(not(feature = "nats"))]
+        Source::Nats(_) => Err(SourceError::Network(left_out("NATS", "nats"))),
         Source::File(_) | Source::Stdin(_) | Source::Demo(_) => return None,
     })
 }
@@ -71,9 +87,23 @@ pub fn open(sink: &Sink) -> Option<Result<Opened, OpenError>> {
         #[cfg(feature = "otlp")]
         Sink::Otlp(config) => otlp::sink::open(config),
         #[cfg(not(feature = "otlp"))]
-        Sink::Otlp(_) => Err(OpenError::Network("this build has no `otlp`".to_owned())),
+        Sink::Otlp(_) => Err(OpenError::Network(left_out("OTLP", "otlp"))),
+        #[cfg(feature = "kafka")]
+        Sink::Kafka(config) => kafka::sink::open(config),
+        #[cfg(feature = "nats")]
+        Sink::Nats(config) => nats::sink::open(config),
+        #[cfg(not(feature = "kafka"))]
+        Sink::Kafka(_) => Err(OpenError::Network(left_out("Kafka", "kafka"))),
+        #[cfg(not(feature = "nats"))]
+        Sink::Nats(_) => Err(OpenError::Network(left_out("NATS", "nats"))),
         Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => return None,
     })
+}
+
+/// What a build without a protocol says of it.
+#[cfg(not(all(feature = "kafka", feature = "nats")))]
+fn left_out(protocol: &str, feature: &str) -> String {
+    format!("this build has no {protocol}; build it with the feature `{feature}`, which is on by default")
 }
 
 /// What is wrong with the files of a configuration that this crate will read: certificates and keys.

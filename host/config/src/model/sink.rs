@@ -30,6 +30,10 @@ pub enum Sink {
     Loki(LokiSink),
     /// Sends log records by OpenTelemetry's protocol.
     Otlp(OtlpSink),
+    /// Sends records to Kafka's topics.
+    Kafka(KafkaSink),
+    /// Sends records to a JetStream of NATS.
+    Nats(NatsSink),
     /// Takes records and forgets them.
     Null(NullSink),
 }
@@ -44,6 +48,8 @@ impl Sink {
             Sink::Elasticsearch(_) => "elasticsearch",
             Sink::Loki(_) => "loki",
             Sink::Otlp(_) => "otlp",
+            Sink::Kafka(_) => "kafka",
+            Sink::Nats(_) => "nats",
             Sink::Null(_) => "null",
         }
     }
@@ -57,6 +63,8 @@ impl Sink {
             Sink::Elasticsearch(sink) => sink.buffer.clone(),
             Sink::Loki(sink) => sink.buffer.clone(),
             Sink::Otlp(sink) => sink.buffer.clone(),
+            Sink::Kafka(sink) => sink.buffer.clone(),
+            Sink::Nats(sink) => sink.buffer.clone(),
             Sink::Null(_) => Buffer::default(),
         }
     }
@@ -68,6 +76,8 @@ impl Sink {
             Sink::Elasticsearch(sink) => sink.batch.clone(),
             Sink::Loki(sink) => sink.batch.clone(),
             Sink::Otlp(sink) => sink.batch.clone(),
+            Sink::Kafka(sink) => sink.batch.clone(),
+            Sink::Nats(sink) => sink.batch.clone(),
             Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => SinkBatch::default(),
         }
     }
@@ -78,6 +88,7 @@ impl Sink {
             Sink::Http(_) => true,
             Sink::Elasticsearch(_) | Sink::Loki(_) => true,
             Sink::Otlp(_) => true,
+            Sink::Kafka(_) | Sink::Nats(_) => true,
             // What its records hold may lead to no file.
             Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
             Sink::Stdout(_) | Sink::Null(_) => false,
@@ -93,6 +104,8 @@ impl Sink {
             Sink::Elasticsearch(sink) => sink.retry.clone(),
             Sink::Loki(sink) => sink.retry.clone(),
             Sink::Otlp(sink) => sink.retry.clone(),
+            Sink::Kafka(sink) => sink.retry.clone(),
+            Sink::Nats(sink) => sink.retry.clone(),
             Sink::Stdout(_) | Sink::Null(_) => Retry::default(),
         }
     }

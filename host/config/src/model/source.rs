@@ -35,6 +35,10 @@ pub enum Source {
     Fluent(FluentSource),
     /// Takes events of the Lumberjack protocol.
     Beats(BeatsSource),
+    /// Takes records from Kafka's topics.
+    Kafka(KafkaSource),
+    /// Takes records from a JetStream of NATS.
+    Nats(NatsSource),
 }
 
 impl Source {
@@ -50,6 +54,8 @@ impl Source {
             Source::Syslog(_) => "syslog",
             Source::Fluent(_) => "fluent",
             Source::Beats(_) => "beats",
+            Source::Kafka(_) => "kafka",
+            Source::Nats(_) => "nats",
         }
     }
 
@@ -65,6 +71,8 @@ impl Source {
             Source::Syslog(source) => source.fields.as_deref(),
             Source::Fluent(source) => source.fields.as_deref(),
             Source::Beats(source) => source.fields.as_deref(),
+            Source::Kafka(source) => source.fields.as_deref(),
+            Source::Nats(source) => source.fields.as_deref(),
         }
     }
 
@@ -78,6 +86,8 @@ impl Source {
             Source::Otlp(_) => None,
             Source::Syslog(source) => Some(&source.codec),
             Source::Fluent(_) | Source::Beats(_) => None,
+            Source::Kafka(source) => Some(&source.codec),
+            Source::Nats(source) => Some(&source.codec),
             Source::Demo(_) => None,
         }
     }
@@ -93,6 +103,8 @@ impl Source {
             Source::Syslog(source) => Some(source.max_record),
             Source::Fluent(source) => Some(source.max_record),
             Source::Beats(source) => Some(source.max_record),
+            Source::Kafka(source) => Some(source.max_record),
+            Source::Nats(source) => Some(source.max_record),
             Source::Demo(_) => None,
         }
     }
@@ -115,6 +127,7 @@ impl Source {
             Source::Fluent(source) => Some(&source.listen),
             Source::Beats(source) => Some(&source.listen),
             Source::File(_) | Source::Stdin(_) | Source::Demo(_) => None,
+            Source::Kafka(_) | Source::Nats(_) => None,
         }
     }
 

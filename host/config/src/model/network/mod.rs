@@ -4,9 +4,12 @@ mod beats;
 mod elasticsearch;
 mod fluent;
 mod http;
+mod kafka;
 mod loki;
+mod nats;
 mod otlp;
 mod syslog;
+mod template;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,13 +17,17 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-pub use elasticsearch::{ElasticsearchAction, ElasticsearchId, ElasticsearchSink, ElasticsearchSource, SetupRequests};
-pub use http::HttpSource;
-pub use loki::{LokiFormat, LokiSink};
-pub use otlp::{OtlpFields, OtlpLayout, OtlpProtocol, OtlpSink, OtlpSource};
 pub use beats::BeatsSource;
+pub use elasticsearch::{ElasticsearchAction, ElasticsearchId, ElasticsearchSink, ElasticsearchSource, SetupRequests};
 pub use fluent::{FluentSecurity, FluentSource};
+pub use http::HttpSource;
+pub use kafka::{KafkaAssignment, KafkaCompression, KafkaMechanism, KafkaSasl, KafkaSink, KafkaSource, KafkaStart};
+pub use loki::{LokiFormat, LokiSink};
+pub use nats::{NatsAuth, NatsSink, NatsSource, NatsStart};
+pub use otlp::{OtlpFields, OtlpLayout, OtlpProtocol, OtlpSink, OtlpSource};
 pub use syslog::{SyslogLimits, SyslogSource, SyslogTransport};
+pub use template::{FieldPiece, FieldTemplate, TEMPLATE_FIELDS_MAX};
+pub(crate) use template::{field_template, field_template_option};
 
 use super::Bytes;
 use crate::Text;
@@ -223,6 +230,37 @@ pub(crate) fn client_tls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<C
     match tls.certificate.is_some() == tls.key.is_some() {
         true => Ok(tls),
         false => Err(parts::bad_value("`certificate` and `key` come together", "give both, or neither")),
+    }
+}
+
+/// TLS where it is asked for.
+pub(crate) fn client_tls_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ClientTls>, D::Error> {
+    client_tls(deserializer).map(Some)
+}
+
+/// Names, 64 at most.
+pub(crate) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
+    let all = Vec::<Text>::deserialize(deserializer)?;
+    match all.len() <= 64 && all.iter().all(|name| !name.is_empty()) {
+        true => Ok(all),
+        false => Err(parts::bad_value("more than 64 entries, or an empty one", "give 64 at most, none of them empty")),
+    }
+}
+
+/// Names, at least one.
+pub(crate) fn names_required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
+    match names(deserializer)? {
+        all if all.is_empty() => Err(parts::bad_value("the list is empty", "give at least one")),
+        all => Ok(all),
+    }
+}
+
+/// The name of a field at the top of a record.
+pub(crate) fn field_name_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
+    let text = Text::deserialize(deserializer)?;
+    match text.len() {
+        1..=128 => Ok(Some(text)),
+        _ => Err(parts::bad_value("not a field's name", "give a name of 1 to 128 bytes, such as `kafka`")),
     }
 }
 

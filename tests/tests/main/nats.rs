@@ -1,0 +1,140 @@
+//! JetStream of NATS, both ways, with a server and hosts that are killed. NETWORK=long takes 100,000 records.
+
+use super::kafka::{numbers, records};
+use serde_json::json;
+use std::io::Write;
+use std::time::Duration;
+use tamis_tests::harness::{Live, NatsServer, Site, eventually};
+
+fn stream(server: &NatsServer) {
+    server.api("STREAM.CREATE.LOGS", &json!({ "name": "LOGS", "subjects": ["logs.>"], "storage": "file" }));
+}
+
+fn start(site: &Site) -> Live {
+    site.start(["run", "-c", "tamis.yaml"])
+}
+
+fn sender(server: &NatsServer, more: &str) -> Site {
+    let site = Site::new();
+    site.config(&format!(
+        "
+sources: {{ in: {{ type: file, paths: [in.ndjson] }} }}
+pipelines: {{ main: {{ from: [in], to: [out], dead_letters: [failed] }} }}
+sinks:
+  out: {{ type: nats, servers: ['{}'], subject: 'logs.%{{k}}', timeout: 2s, retry: {{ max: 1s }}, {more} }}
+  failed: {{ type: file, path: failed.ndjson }}",
+        server.url()
+    ));
+    site
+}
+
+fn receiver(server: &NatsServer, more: &str) -> Site {
+    let site = Site::new();
+    site.config(&format!(
+        "
+sources: {{ in: {{ type: nats, servers: ['{}'], stream: LOGS, durable: hosts, ack_wait: 2s, {more} }} }}
+pipelines: {{ main: {{ from: [in], to: [out] }} }}
+sinks: {{ out: {{ type: file, path: out.ndjson }} }}",
+        server.url()
+    ));
+    site
+}
+
+/// Writes numbered records over about three seconds.
+fn write(site: &Site, count: usize) -> std::thread::JoinHandle<()> {
+    let mut file = std::fs::File::create(site.path("in.ndjson")).unwrap();
+    std::thread::spawn(move || {
+        for part in 0..100 {
+            let lines: String =
+                (part * count / 100..(part + 1) * count / 100).map(|n| format!("{{\"n\":{n},\"k\":\"k{}\"}}\n", n % 7)).collect();
+            file.write_all(lines.as_bytes()).unwrap();
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    })
+}
+
+fn found(sites: &[&Site]) -> (usize, usize) {
+    let lines: Vec<String> = sites.iter().flat_map(|site| site.lines("out.ndjson")).collect();
+    let (all, came) = numbers(lines.iter().map(String::as_str));
+    (all.len(), came)
+}
+
+#[test]
+fn nats_both_ways_with_a_restart_and_kills() {
+    let Some(mut server) = NatsServer::start(&[]) else { return };
+    stream(&server);
+    let count = records();
+    let (from, to) = (sender(&server, ""), receiver(&server, "metadata: nats, double_ack: true"));
+    let writing = write(&from, count);
+    let (mut sending, mut taking) = (start(&from), start(&to));
+    eventually("some came", || found(&[&to]).0 > count / 10);
+    sending.signal("KILL");
+    drop(sending.wait());
+    sending = start(&from);
+    taking.signal("KILL");
+    drop(taking.wait());
+    taking = start(&to);
+    eventually("more came", || found(&[&to]).0 > count / 4);
+    server.restart();
+    writing.join().unwrap();
+    eventually("all came", || found(&[&to]).0 == count);
+    let (all, came) = found(&[&to]);
+    eprintln!(
+        "NATS both ways, a kill -9 of all three: sent {count}, lost {}, repeated {}, in the stream {}",
+        count - all,
+        came - all,
+        server.messages("LOGS")
+    );
+    assert_eq!(server.messages("LOGS"), count as u64, "repeats are dropped by their ids");
+    for host in [sending, taking] {
+        host.signal("TERM");
+        assert_eq!(host.wait().code, Some(0));
+    }
+}
+
+#[test]
+fn nats_hosts_share_messages_and_one_is_killed() {
+    let Some(server) = NatsServer::start(&[]) else { return };
+    stream(&server);
+    let count = records();
+    let from = sender(&server, "");
+    let sites = [receiver(&server, ""), receiver(&server, "")];
+    let (mut hosts, writing) = (sites.iter().map(start).collect::<Vec<_>>(), write(&from, count));
+    let sending = start(&from);
+    eventually("both are at work", || sites.iter().all(|site| found(&[site]).0 > count / 50));
+    hosts[1].signal("KILL");
+    writing.join().unwrap();
+    let both = [&sites[0], &sites[1]];
+    eventually("all came", || found(&both).0 == count);
+    let (all, came) = found(&both);
+    eprintln!("two hosts of a durable, one killed: sent {count}, lost {}, repeated {}", count - all, came - all);
+    for host in [hosts.swap_remove(0), sending] {
+        host.signal("TERM");
+        assert_eq!(host.wait().code, Some(0));
+    }
+}
+
+#[test]
+fn nats_keeps_what_waits_for_a_slow_sink_and_refuses_what_has_no_subject() {
+    let Some(server) = NatsServer::start(&[]) else { return };
+    stream(&server);
+    let from = sender(&server, "");
+    from.write("in.ndjson", "{\"n\":1,\"k\":\"a\"}\n{\"n\":2}\n{\"n\":3,\"k\":\"a b\"}\n{\"n\":4,\"k\":\"c\"}\n");
+    let run = from.run(["run", "-c", "tamis.yaml", "--once"]);
+    assert_eq!((run.code, from.letters("failed.ndjson").len(), server.messages("LOGS")), (Some(0), 2, 2), "{run}");
+    // A sink that is away for longer than the server waits for an acknowledgement.
+    let to = Site::new();
+    to.config(&format!(
+        "
+sources: {{ in: {{ type: nats, servers: ['{}'], stream: LOGS, durable: slow, ack_wait: 1s }} }}
+pipelines: {{ main: {{ from: [in], to: [out] }} }}
+sinks: {{ out: {{ type: http, url: 'http://127.0.0.1:9/', retry: {{ max: 1s }} }} }}",
+        server.url()
+    ));
+    let mut host = start(&to);
+    host.says("connected");
+    std::thread::sleep(Duration::from_secs(4));
+    let consumer = server.api("CONSUMER.INFO.LOGS.slow", &json!({}));
+    assert_eq!((&consumer["num_ack_pending"], &consumer["num_redelivered"]), (&2.into(), &0.into()), "{consumer}");
+    host.signal("KILL");
+}
