@@ -100,6 +100,17 @@ fn number(text: &str) -> Option<i64> {
     if let Ok(whole) = text.parse::<i64>() {
         return whole.checked_mul(scale(whole as f64));
     }
+    // Decimal places one by one: a float has too few.
+    if let Some((whole, places)) = text.split_once('.')
+        && let Ok(seconds) = whole.parse::<i64>()
+        && !places.is_empty()
+        && places.bytes().all(|b| b.is_ascii_digit())
+    {
+        let places = places.get(..9).unwrap_or(places);
+        let scale = scale(seconds as f64);
+        let part = places.parse::<i64>().ok()? * scale / 10_i64.pow(u32::try_from(places.len()).ok()?);
+        return seconds.checked_mul(scale)?.checked_add(if whole.starts_with('-') { -part } else { part });
+    }
     let float: f64 = text.parse().ok().filter(|float: &f64| float.is_finite())?;
     let nanos = float * scale(float) as f64;
     (nanos.abs() < i64::MAX as f64).then_some(nanos as i64)
@@ -145,6 +156,9 @@ mod tests {
             ("1709251505000001", Some(1_709_251_505_000_001_000)),
             ("1709251505000000001", Some(1_709_251_505_000_000_001)),
             ("1709251505.25", Some(1_709_251_505_250_000_000)),
+            ("-1.5", Some(-1_500_000_000)),
+            ("1709251505000.0000000001", Some(1_709_251_505_000_000_000)),
+            ("1.5e9", Some(1_500_000_000_000_000_000)),
             ("2024-13-01T00:00:00Z", None),
             ("2024-03-01T25:00:00Z", None),
             ("2024-03-01T00:00:00Q", None),

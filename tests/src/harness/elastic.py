@@ -60,23 +60,28 @@ def steady(url, token, index, count, chunk):
 
 
 def count(url, index):
-    """Documents of an index, and how many different `n` they hold."""
+    """Documents of an index."""
     client = opensearchpy.OpenSearch(url, timeout=60)
     try:
         client.indices.refresh(index=index)
-        all, numbers, after = client.count(index=index)["count"], set(), None
-        while True:
-            body = {"size": 5000, "sort": [{"n": "asc"}], "_source": ["n"], "query": {"match_all": {}}}
-            if after is not None:
-                body["search_after"] = after
-            hits = client.search(index=index, body=body)["hits"]["hits"]
-            if not hits:
-                break
-            numbers.update(hit["_source"]["n"] for hit in hits)
-            after = hits[-1]["sort"]
-        return {"count": all, "different": len(numbers)}
+        return client.count(index=index)["count"]
     except (opensearchpy.NotFoundError, opensearchpy.ConnectionError):
-        return {"count": 0, "different": 0}
+        return 0
+
+
+def different(url, index):
+    """How many different `n` the documents of an index hold."""
+    client = opensearchpy.OpenSearch(url, timeout=60)
+    numbers, after = set(), None
+    while True:
+        body = {"size": 10000, "sort": [{"n": "asc"}], "_source": ["n"], "query": {"match_all": {}}}
+        if after is not None:
+            body["search_after"] = after
+        hits = client.search(index=index, body=body)["hits"]["hits"]
+        if not hits:
+            return len(numbers)
+        numbers.update(hit["_source"]["n"] for hit in hits)
+        after = hits[-1]["sort"]
 
 
 def get(url, index, id):
@@ -84,7 +89,7 @@ def get(url, index, id):
 
 
 def main(command, *arguments):
-    commands = {"bulk": bulk, "steady": steady, "count": count, "get": get}
+    commands = {"bulk": bulk, "steady": steady, "count": count, "different": different, "get": get}
     print(json.dumps(commands[command](*(int(word) if word.isdigit() else word for word in arguments))))
 
 

@@ -98,10 +98,14 @@ impl Store {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// How many documents an index holds, and how many different numbers (`n`) these.
-    pub fn count(&self, index: &str) -> (u64, u64) {
-        let told = elastic_ask(&["count", &self.url(), index]);
-        (told["count"].as_u64().unwrap_or_default(), told["different"].as_u64().unwrap_or_default())
+    /// How many documents an index holds.
+    pub fn count(&self, index: &str) -> u64 {
+        elastic_ask(&["count", &self.url(), index]).as_u64().expect("a number")
+    }
+
+    /// How many different numbers (`n`) its documents hold.
+    pub fn different(&self, index: &str) -> u64 {
+        elastic_ask(&["different", &self.url(), index]).as_u64().expect("a number")
     }
 }
 

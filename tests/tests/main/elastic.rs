@@ -51,10 +51,10 @@ fn start(site: &Site, port: u16) -> Live {
 #[track_caller]
 fn arrives(store: &Store, index: &str, expected: u64) {
     let began = Instant::now();
-    while store.count(index).0 < expected && began.elapsed() < Duration::from_secs(240) {
+    while store.count(index) < expected && began.elapsed() < Duration::from_secs(240) {
         std::thread::sleep(Duration::from_millis(200));
     }
-    assert_eq!(store.count(index), (expected, expected), "{index}");
+    assert_eq!((store.count(index), store.different(index)), (expected, expected), "{index}");
 }
 
 #[test]
@@ -145,24 +145,27 @@ sinks:
     urls: ['http://127.0.0.1:1', '{}']
     index: 'logs-%{{team}}-%Y.%m.%d'
     action: create
-    batch: {{ records: 100, age: 0s }}
+    # Slow enough to be killed in the middle.
+    batch: {{ records: {batch}, age: 0s }}
+    concurrency: 1
     retry: {{ initial: 20ms, max: 200ms }}
   failed: {{ type: file, path: failed.ndjson }}
 settings: {{ admin: off, lanes: 2, data_dir: data, checkpoint_interval: 100ms, batch: {{ records: 100 }} }}",
-        store.url()
+        store.url(),
+        batch = if is_long() { 500 } else { 10 },
     ));
     let began = Instant::now();
     let live = site.start(["run", "-c", "tamis.yaml"]);
-    eventually("some came", || store.count("logs-*").0 > count / 10);
+    eventually("some came", || store.count("logs-*") > 0);
     live.signal("KILL");
     live.wait();
-    let before = store.count("logs-*").0;
+    let before = store.count("logs-*");
     let live = site.start(["run", "-c", "tamis.yaml"]);
     store.restart();
     arrives(&store, "logs-*", count);
     eprintln!("{count} records of a file in {:?}, killed after {before}", began.elapsed());
     let of_a_day = (0..count).filter(|n| n % 6 == 4).count() as u64;
-    assert_eq!(store.count("logs-a0-2024.03.02").0, of_a_day, "each in the index of its team and day");
+    assert_eq!(store.count("logs-a0-2024.03.02"), of_a_day, "each in the index of its team and day");
     assert_eq!(site.lines("failed.ndjson"), Vec::<String>::new());
     live.signal("TERM");
     live.wait();
@@ -189,5 +192,5 @@ sinks:
     let letters: Vec<String> = site.letters("failed.ndjson").iter().map(|letter| letter.record().to_owned()).collect();
     assert_eq!(report.dead("main", "sink"), 3, "{letters:?}");
     assert!(letters.iter().all(|letter| ["no number", "../_all", "\"n\":4"].iter().any(|part| letter.contains(part))), "{letters:?}");
-    assert_eq!(store.count("a").0, 2);
+    assert_eq!(store.count("a"), 2);
 }

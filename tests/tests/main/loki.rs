@@ -19,7 +19,8 @@ fn read(request: &Request) -> Option<Vec<(String, Vec<(i64, u64)>)>> {
     let mut body = Vec::new();
     GzDecoder::new(request.body.as_slice()).read_to_end(&mut body).ok()?;
     let body: Value = serde_json::from_slice(&body).ok()?;
-    let is_label = |name: &str| name.bytes().enumerate().all(|(at, b)| b.is_ascii_alphabetic() || b == b'_' || (at > 0 && b.is_ascii_digit()));
+    let is_label =
+        |name: &str| name.bytes().enumerate().all(|(at, b)| b.is_ascii_alphabetic() || b == b'_' || (at > 0 && b.is_ascii_digit()));
     let mut streams = Vec::new();
     for stream in body["streams"].as_array()? {
         let labels = stream["stream"].as_object().filter(|labels| !labels.is_empty() && labels.len() <= 15)?;
@@ -56,7 +57,9 @@ fn lines_in_the_form_that_loki_documents() {
         }
         (None, _) => Said::Status(400),
     });
-    let line = |n: u64| format!("{{\"n\":{n},\"team\":\"t{}\",\"trace_id\":\"t{n}\",\"@timestamp\":\"2024-03-01T00:{:02}:00Z\"}}\n", n % 3, n % 60);
+    let line = |n: u64| {
+        format!("{{\"n\":{n},\"team\":\"t{}\",\"trace_id\":\"t{n}\",\"@timestamp\":\"2024-03-01T00:{:02}:00Z\"}}\n", n % 3, n % 60)
+    };
     let site = Site::with("", (0..1_000).map(line).collect::<String>());
     site.config(&format!(
         "

@@ -14,11 +14,14 @@ const SECOND: i64 = 1_000_000_000;
 pub(crate) struct Entry {
     pub(crate) time: Timestamp,
     pub(crate) line: String,
-    pub(crate) metadata: Vec<(String, String)>,
+    pub(crate) metadata: Labels,
 }
 
-/// Labels in order of their names, and lines in order of their times.
-pub(crate) type Stream = (Vec<(String, String)>, Vec<Entry>);
+/// Names and values, in order of the names.
+pub(crate) type Labels = Vec<(String, String)>;
+
+/// Labels, and lines in order of their times.
+pub(crate) type Stream = (Labels, Vec<Entry>);
 
 /// Labels as Loki's query language writes them: `{a="x", b="y"}`.
 fn selector(labels: &[(String, String)]) -> String {

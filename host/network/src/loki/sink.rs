@@ -1,6 +1,6 @@
 //! Sends records to Loki.
 
-use super::push::{Entry, Stream, json_body, protobuf_body};
+use super::push::{Entry, Labels, Stream, json_body, protobuf_body};
 use crate::client::{Client, Connections, To};
 use crate::document::Document;
 use crate::door::Seldom;
@@ -88,7 +88,7 @@ impl LokiSink {
 
     /// The streams of a batch, and the places of records that fit into none.
     fn streams<'a>(&self, lines: impl Iterator<Item = &'a [u8]>) -> (Vec<Stream>, Vec<(usize, String)>) {
-        let mut streams: BTreeMap<Vec<(String, String)>, Vec<Entry>> = BTreeMap::new();
+        let mut streams: BTreeMap<Labels, Vec<Entry>> = BTreeMap::new();
         let (now, mut refused) = (Timestamp::now(), Vec::new());
         for (place, line) in lines.enumerate() {
             // Lines without a time of their own keep their order, and Loki does not take two that are alike for one.
@@ -103,7 +103,7 @@ impl LokiSink {
         (streams.into_iter().collect(), refused)
     }
 
-    fn entry(&self, line: &[u8], now: Timestamp) -> Result<(Vec<(String, String)>, Entry), &'static str> {
+    fn entry(&self, line: &[u8], now: Timestamp) -> Result<(Labels, Entry), &'static str> {
         let document = Document::parse(line).ok_or("the record is not an object")?;
         let time = document.time(&self.config.time_field, now);
         let text = match self.config.line.is_root() {
@@ -111,7 +111,7 @@ impl LokiSink {
             false => document.text(&self.config.line).ok_or("the field of the line is missing or empty")?,
         };
         let filled = |(name, template): (&String, &Template)| Some((name.clone(), cut(document.fill(template, time)?)));
-        let mut labels: Vec<(String, String)> = self.config.labels.iter().filter_map(filled).collect();
+        let mut labels: Labels = self.config.labels.iter().filter_map(filled).collect();
         if labels.is_empty() {
             return Err("none of the labels' fields is there, and Loki needs a label");
         }
