@@ -1,6 +1,6 @@
 //! gRPC's way to carry one message each way over HTTP/2. Bodies are received as those of HTTP are, so that all limits hold for them too.
 
-use super::source::{Answer, Body};
+use super::source::Answer;
 use super::status::status;
 use crate::server::Context;
 use crate::server::body::unpack_one;
@@ -61,21 +61,24 @@ pub(super) fn taken(message: &impl Message) -> Answer {
     body.put_slice(&message.encode_to_vec());
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let mut answer = Response::new(Full::new(body.freeze()).with_trailers(ready(Some(Ok(trailers)))));
+    answer(body.freeze(), trailers)
+}
+
+/// The answer to a request that was not. Its status stands in trailers, for an answer of headers alone would end with an empty frame of
+/// data, which some clients take for a broken stream.
+pub(super) fn refused(status: &Status) -> Answer {
+    let mut trailers = HeaderMap::new();
+    if status.add_header(&mut trailers).is_err() {
+        trailers.insert("grpc-status", HeaderValue::from(status.code() as i32));
+    }
+    answer(Bytes::new(), trailers)
+}
+
+fn answer(body: Bytes, trailers: HeaderMap) -> Answer {
+    let mut answer = Response::new(Full::new(body).with_trailers(ready(Some(Ok(trailers)))));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(KIND));
     answer.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static("gzip,zstd,deflate,identity"));
     answer
-}
-
-/// The answer to a request that was not.
-pub(super) fn refused(status: Status) -> Answer {
-    let (mut head, ()) = status.into_http::<()>().into_parts();
-    head.headers.insert("grpc-accept-encoding", HeaderValue::from_static("gzip,zstd,deflate,identity"));
-    Response::from_parts(head, empty())
-}
-
-fn empty() -> Body {
-    Full::new(Bytes::new()).with_trailers(ready(None))
 }
 
 /// The status for what HTTP has one for.

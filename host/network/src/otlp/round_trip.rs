@@ -27,7 +27,7 @@ fn map(options: &str, line: &str) -> Mapped {
     Mapping::new(&sink(options)).map(line.as_bytes(), 77, |_| false).1
 }
 
-fn any(value: Value) -> AnyValue {
+fn of_kind(value: Value) -> AnyValue {
     AnyValue { value: Some(value) }
 }
 
@@ -35,15 +35,15 @@ fn any(value: Value) -> AnyValue {
 fn value() -> impl Strategy<Value = AnyValue> {
     let leaf = prop_oneof![
         Just(AnyValue { value: None }),
-        any::<bool>().prop_map(|is| self::any(Value::BoolValue(is))),
-        any::<i64>().prop_map(|number| self::any(Value::IntValue(number))),
-        any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(|number| self::any(Value::DoubleValue(number))),
-        ".{0,12}".prop_map(|text| self::any(Value::StringValue(text))),
+        any::<bool>().prop_map(|is| of_kind(Value::BoolValue(is))),
+        any::<i64>().prop_map(|number| of_kind(Value::IntValue(number))),
+        any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(|number| of_kind(Value::DoubleValue(number))),
+        ".{0,12}".prop_map(|text| of_kind(Value::StringValue(text))),
     ];
     leaf.prop_recursive(6, 24, 4, |inner| {
         prop_oneof![
-            vec(inner.clone(), 0..4).prop_map(|values| self::any(Value::ArrayValue(ArrayValue { values }))),
-            pairs_of(inner).prop_map(|values| self::any(Value::KvlistValue(KeyValueList { values }))),
+            vec(inner.clone(), 0..4).prop_map(|values| of_kind(Value::ArrayValue(ArrayValue { values }))),
+            pairs_of(inner).prop_map(|values| of_kind(Value::KvlistValue(KeyValueList { values }))),
         ]
     })
 }
@@ -126,13 +126,13 @@ proptest! {
 #[test]
 fn what_json_does_not_have() {
     let list = vec![
-        any(Value::BytesValue(vec![0, 255, 7])),
-        any(Value::DoubleValue(f64::NAN)),
-        any(Value::DoubleValue(f64::NEG_INFINITY)),
-        any(Value::IntValue(i64::MIN)),
-        any(Value::DoubleValue(1.0)),
+        of_kind(Value::BytesValue(vec![0, 255, 7])),
+        of_kind(Value::DoubleValue(f64::NAN)),
+        of_kind(Value::DoubleValue(f64::NEG_INFINITY)),
+        of_kind(Value::IntValue(i64::MIN)),
+        of_kind(Value::DoubleValue(1.0)),
     ];
-    let record = LogRecord { body: Some(any(Value::ArrayValue(ArrayValue { values: list }))), ..LogRecord::default() };
+    let record = LogRecord { body: Some(of_kind(Value::ArrayValue(ArrayValue { values: list }))), ..LogRecord::default() };
     let text = line(&Mapped { record, ..Mapped::default() });
     assert_eq!(text, r#"{"body":["AP8H","NaN","-Infinity",-9223372036854775808,1.0]}"#);
     assert_eq!(line(&map("", &text)), text);
@@ -142,7 +142,7 @@ fn what_json_does_not_have() {
 #[test]
 fn a_body_that_is_json() {
     let write = |body: &str, json_body| {
-        let record = LogRecord { body: Some(any(Value::StringValue(body.to_owned()))), ..LogRecord::default() };
+        let record = LogRecord { body: Some(of_kind(Value::StringValue(body.to_owned()))), ..LogRecord::default() };
         let mut out = Vec::new();
         record::write(&mut out, &record, b"", b"", json_body);
         String::from_utf8(out).unwrap()
@@ -161,7 +161,7 @@ fn depth_stays_within_what_receivers_read() {
             let text = format!("{{\"body\":{}1{}}}", open.repeat(depth), close.repeat(depth));
             let mapped = map("", &text);
             // In a request, a log record stands at 3.
-            let inner = |record: LogRecord| any(Value::ArrayValue(ArrayValue { values: vec![record.body.unwrap()] }));
+            let inner = |record: LogRecord| of_kind(Value::ArrayValue(ArrayValue { values: vec![record.body.unwrap()] }));
             let nested = LogRecord { body: Some(inner(mapped.record)), ..LogRecord::default() };
             assert!(LogRecord::decode(nested.encode_to_vec().as_slice()).is_ok(), "{open} {depth}");
         }
@@ -170,7 +170,7 @@ fn depth_stays_within_what_receivers_read() {
 
 #[test]
 fn a_name_twice_counts_once() {
-    let pair = |key: &str, number| KeyValue { key: key.into(), value: Some(any(Value::IntValue(number))), key_strindex: 0 };
+    let pair = |key: &str, number| KeyValue { key: key.into(), value: Some(of_kind(Value::IntValue(number))), key_strindex: 0 };
     for more in [0, 40] {
         let mut attributes = vec![pair("a", 1), pair("a", 2), pair("b", 3), pair("a", 4)];
         attributes.extend((0..more).map(|n| pair(&format!("k{n}"), n)));
@@ -207,7 +207,7 @@ fn records_of_the_plugin_otel() {
     let record = &mapped.record;
     assert_eq!((record.severity_number, record.severity_text.as_str(), record.time_unix_nano), (13, "WARN", 1_767_323_045_678_000_000));
     assert_eq!((record.trace_id.len(), record.observed_time_unix_nano, &record.body), (16, 77, &Some(text("said"))));
-    assert_eq!(attribute(&record.attributes, "http.response.status_code"), Some(&any(Value::IntValue(200))));
+    assert_eq!(attribute(&record.attributes, "http.response.status_code"), Some(&of_kind(Value::IntValue(200))));
     assert_eq!(attribute(&record.attributes, "http.route"), Some(&text("/a")));
     assert_eq!(attribute(&mapped.resource.attributes, "service.name"), Some(&text("pets")));
     assert_eq!(attribute(&mapped.resource.attributes, "team"), Some(&text("api")));
@@ -231,6 +231,6 @@ fn any_record() {
     assert_eq!((names, parted.resource.attributes.len()), (vec!["level", "ids.trace"], 1));
     assert_eq!(
         map(", layout: whole", "[1]").record.body,
-        Some(any(Value::ArrayValue(ArrayValue { values: vec![any(Value::IntValue(1))] })))
+        Some(of_kind(Value::ArrayValue(ArrayValue { values: vec![of_kind(Value::IntValue(1))] })))
     );
 }

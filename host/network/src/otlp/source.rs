@@ -28,7 +28,7 @@ use tonic::Code;
 pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
 /// A body, and trailers where it is gRPC's.
-pub(super) type Body = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
+type Body = WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>;
 pub(super) type Answer = Response<Body>;
 
 /// What all requests are served with.
@@ -85,7 +85,7 @@ impl Shared {
         if self.protocols.get(context.address) == Some(&Protocol::Grpc) {
             return match self.take_grpc(&head, body, context).await {
                 Ok(answer) => answer,
-                Err(status) => grpc::refused(status),
+                Err(status) => grpc::refused(&status),
             };
         }
         // An answer is written as the request was, as far as that is known.
