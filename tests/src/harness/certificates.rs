@@ -1,7 +1,7 @@
 //! Certificates of an authority of the test's own.
 
 use super::Site;
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
 /// `ca.pem`, `server.pem` and `server.key` for `localhost` and `127.0.0.1`, `client.pem` and `client.key`; and `stranger.pem` and
 /// `stranger.key`, signed by nobody else.
@@ -12,6 +12,8 @@ impl Certificates {
     /// Writes them into a site's folder.
     pub fn write(site: &Site) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        // A name of its own: a certificate that has the name of its issuer passes for one that signed itself.
+        params.distinguished_name.push(DnType::CommonName, "an authority of the tests");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let key = KeyPair::generate().expect("a key");

@@ -87,7 +87,7 @@ fn syslog_from_rsyslog() {
         let _live = start(&site, port);
         let count = count();
         site.write("input.log", (0..count).map(|n| format!("record {n} {}\n", "x".repeat(100))).collect::<String>());
-        let at = site.path("").display().to_string();
+        let at = site.path("").display().to_string().trim_end_matches('/').to_owned();
         let configuration = format!(
             "global(workDirectory=\"{at}\" DefaultNetstreamDriverCAFile=\"{at}/ca.pem\" DefaultNetstreamDriverCertFile=\"{at}/client.pem\"\n\
              DefaultNetstreamDriverKeyFile=\"{at}/client.key\")\nmodule(load=\"imfile\")\n\
@@ -137,7 +137,7 @@ fn through_a_kill(kind: &str, options: &str, script: &str, arguments: &[&str]) -
 
 #[test]
 fn beats_through_a_kill() {
-    through_a_kill("beats", "", "beats.py", &["100"]);
+    through_a_kill("beats", "", "send_beats.py", &["100"]);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn fluent_one_event_a_message() {
 
 #[test]
 fn senders_without_acknowledgements() {
-    for (kind, script) in [("fluent", "fluent.py"), ("beats", "beats.js")] {
+    for (kind, script) in [("fluent", "send_fluent.py"), ("beats", "beats.js")] {
         let (site, port, _live) = site(kind, "");
         let Some(client) = wire_client(script, &[&port.to_string(), "5000"]) else { return };
         let run = Live::start(client).wait();
@@ -180,7 +180,7 @@ fn beats_with_certificates_of_clients() {
     let _live = start(&site, port);
     let path = |name: &str| site.path(name).display().to_string();
     let arguments = [port.to_string(), "1000".to_owned(), "50".to_owned(), path("ca.pem"), path("client.pem"), path("client.key")];
-    let Some(client) = wire_client("beats.py", &arguments.each_ref().map(String::as_str)) else { return };
+    let Some(client) = wire_client("send_beats.py", &arguments.each_ref().map(String::as_str)) else { return };
     let run = Live::start(client).wait();
     assert_eq!(run.code, Some(0), "{run}");
     assert_eq!(numbers(&site), all(1_000));

@@ -158,7 +158,7 @@ mod tests {
             (part(b"2W", &[7], b""), Next::Window { version: Version::Two, events: 7, used: 6 }),
             (part(b"2J", &[3, 2], b"{}"), Next::Json { sequence: 3, at: 10..12, used: 12 }),
             (part(b"2C", &[3], b"xyz"), Next::Packed { at: 6..9, used: 9 }),
-            (version_one, Next::Made { sequence: 9, json: br#"{"a":"b\"","c":""}"#.to_vec(), used: 26 }),
+            (version_one, Next::Made { sequence: 9, json: br#"{"a":"b\"","c":""}"#.to_vec(), used: 30 }),
         ] {
             for there in 0..bytes.len() {
                 let Ok(Next::More(wanted)) = next(&bytes[..there], LIMITS) else { panic!("{there} of {bytes:?}") };
