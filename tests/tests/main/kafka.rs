@@ -8,7 +8,7 @@ use tamis_tests::harness::{Broker, Live, Site, eventually};
 const SEND: &str = "
 import sys, time
 from confluent_kafka import Producer
-p = Producer({'bootstrap.servers': sys.argv[1], 'enable.idempotence': True, 'message.timeout.ms': 60000})
+p = Producer({'bootstrap.servers': sys.argv[1], 'acks': 'all', 'message.timeout.ms': 60000})
 count, rate, began, failed = int(sys.argv[3]), float(sys.argv[4]), time.time(), []
 for n in range(count):
     while True:
@@ -74,7 +74,7 @@ pipelines: {{ main: {{ from: [in], to: [out, copy] }} }}
 sinks:
   out: {{ type: kafka, brokers: ['{}'], topic: out, key: '%{{n}}', compression: zstd, retry: {{ max: 1s }} }}
   copy: {{ type: file, path: copy.ndjson }}",
-        source(&broker, "in", "metadata: kafka"),
+        source(&broker, "in", "metadata: kafka, instance: one"),
         broker.address()
     ));
     let sending = broker.python(SEND, &["in", &count.to_string(), &(count / 3).to_string()]);
