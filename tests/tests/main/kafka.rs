@@ -169,7 +169,7 @@ sources: {{ in: {{ {} }} }}
 pipelines: {{ main: {{ from: [in], to: [out] }} }}
 sinks: {{ out: {{ {sink} }} }}
 settings: {{ admin: off, lanes: 1 }}",
-            source(&broker, "logs", "in_flight: 64KiB")
+            source(&broker, "logs", "in_flight: 64KiB, instance: one")
         )
     };
     site.config(&config("type: http, url: 'http://127.0.0.1:9/', retry: { max: 1s }"));
