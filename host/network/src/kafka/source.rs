@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const GATHER: Duration = Duration::from_millis(50);
 /// How long a host may be without polling before the group gives up on it: the thread that polls is never held up longer than a
 /// partition that goes waits.
-const POLL_INTERVAL: Duration = Duration::from_secs(300);
+const POLL_INTERVAL: Duration = Duration::from_secs(60);
 /// KiB that librdkafka fetches ahead.
 const FETCH_AHEAD_KIB: u64 = 16 * 1024;
 
@@ -146,7 +146,7 @@ pub(crate) fn run(config: &KafkaSource, options: &RunOptions, outlet: &mut dyn O
 
 fn open(config: &KafkaSource, partitions: &Arc<Partitions>) -> Result<BaseConsumer<Context>, String> {
     let mut client = Brokers { brokers: &config.brokers, tls: config.tls.as_ref(), sasl: config.sasl.as_ref() }.config()?;
-    let poll_interval = POLL_INTERVAL.max(config.session_timeout).max(2 * config.revoke_timeout);
+    let poll_interval = POLL_INTERVAL.max(config.session_timeout).max(config.revoke_timeout + POLL_INTERVAL);
     client.set("group.id", config.group.as_str());
     client.set("enable.auto.commit", "false");
     client.set("enable.auto.offset.store", "false");

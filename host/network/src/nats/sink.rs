@@ -66,6 +66,7 @@ fn id(origin: &Origin<'_>, line: &[u8]) -> String {
 /// What becomes of a record.
 enum Fate {
     Sent(PublishAckFuture),
+    Stored,
     Refused(String),
     Again(String),
 }
@@ -133,21 +134,24 @@ impl NatsSink {
         let (mut refused, mut again, mut reason) = (Vec::new(), Vec::new(), String::new());
         // Those that were not sent follow the one that could not be.
         again.extend(fates.len()..batch.records());
-        for (place, sent) in fates.into_iter().enumerate() {
-            let told = match sent {
+        // All at once, for the time of each runs from where it is waited for.
+        let told = fates.into_iter().map(|sent| async move {
+            match sent {
                 Fate::Sent(ack) => match ack.into_future().await {
-                    Ok(_) => continue,
+                    Ok(_) => Fate::Stored,
                     Err(error) => fate(error.kind(), error),
                 },
                 other => other,
-            };
+            }
+        });
+        for (place, told) in futures_util::future::join_all(told).await.into_iter().enumerate() {
             match told {
                 Fate::Refused(why) => refused.push((place, why)),
                 Fate::Again(why) => {
                     reason = why;
                     again.push(place);
                 }
-                Fate::Sent(_) => {}
+                Fate::Sent(_) | Fate::Stored => {}
             }
         }
         if refused.is_empty() && again.is_empty() {
