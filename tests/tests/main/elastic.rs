@@ -152,7 +152,7 @@ sinks:
   failed: {{ type: file, path: failed.ndjson }}
 settings: {{ admin: off, lanes: 2, data_dir: data, checkpoint_interval: 100ms, batch: {{ records: 100 }} }}",
         store.url(),
-        batch = if is_long() { 500 } else { 10 },
+        batch = if is_long() { 500 } else { 20 },
     ));
     let began = Instant::now();
     let live = site.start(["run", "-c", "tamis.yaml"]);
