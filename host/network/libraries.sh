@@ -30,6 +30,6 @@ fi
 cat >&2 <<END
 libraries of Kafka: missing:$wanted. One of these helps:
     sudo apt-get install --no-install-recommends$wanted     (Debian)
-    cargo build --release --locked -p tamis-cli --no-default-features --features nats,object-store,otlp     (without Kafka)
+    cargo build --release --locked -p tamis-cli --no-default-features --features nats,otlp     (without Kafka)
 END
 exit 1

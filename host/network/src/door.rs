@@ -82,15 +82,6 @@ pub(crate) fn door(limits: &ServerLimits) -> (Door, Pump) {
 }
 
 impl Door {
-    /// Hands in records and waits until they are delivered or spooled. A frame without any is done at once.
-    pub(crate) async fn hand_in(&self, stream: &Arc<str>, frame: Frame) -> Result<(), Refused> {
-        if frame.count() == 0 {
-            return Ok(());
-        }
-        let wait = self.begin(stream, frame).await?;
-        wait.done().await
-    }
-
     /// Counts something that happened (`tamis_source_events_total`).
     pub(crate) fn count(&self, event: &'static str, count: u64) {
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(event).or_default() += count;

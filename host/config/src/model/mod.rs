@@ -27,7 +27,7 @@ pub use codec::{
     AccessCodec, AccessFormat, AutoCodec, Codec, CsvCodec, Form, GrokCodec, GrokPattern, GrokType, LogFormat, LogfmtCodec, MediatorCodec,
     Part, Pattern, RawCodec, RegexCodec, SyslogCodec, UnknownZone, Zone, ZonedCodec,
 };
-pub(crate) use network::*;
+
 pub use path_template::{
     PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, PathPart, PathPiece, PathTemplate, PathTemplateError, TimePart,
 };

@@ -9,8 +9,8 @@ pub(crate) mod inbox;
 mod sockets;
 mod tls;
 
-pub(crate) use sockets::{Kinds, Sockets};
 use sockets::TaskSockets;
+pub(crate) use sockets::{Kinds, Sockets};
 
 use crate::Bound;
 use crate::door::{Door, Seldom, door};
@@ -151,12 +151,7 @@ fn receiving_bytes(limits: &ServerLimits) -> usize {
 }
 
 /// The sockets, once nobody else has the address. `None`: the host stops before.
-fn sockets(
-    addresses: &[&Text],
-    kinds: Kinds,
-    bound: Option<Bound>,
-    outlet: &mut dyn Outlet,
-) -> Result<Option<Vec<Sockets>>, SourceError> {
+fn sockets(addresses: &[&Text], kinds: Kinds, bound: Option<Bound>, outlet: &mut dyn Outlet) -> Result<Option<Vec<Sockets>>, SourceError> {
     if let Some(Bound(sockets)) = bound {
         return Ok(Some(sockets));
     }
