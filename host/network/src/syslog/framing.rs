@@ -20,6 +20,9 @@ pub(super) enum Next {
     More(usize),
 }
 
+/// What there is of a message that was cut off, and why it is none.
+pub(super) type CutOff = (Range<usize>, String);
+
 /// Inside of a message that is too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Passing {
@@ -65,7 +68,7 @@ impl Framing {
     }
 
     /// What is left when the stream ends: a message without its end, or one that was cut off. `None`: nothing.
-    pub(super) fn last(&self, bytes: &[u8]) -> Option<Result<Range<usize>, (Range<usize>, String)>> {
+    pub(super) fn last(&self, bytes: &[u8]) -> Option<Result<Range<usize>, CutOff>> {
         if self.passing != Passing::No || bytes.is_empty() {
             return None;
         }
