@@ -28,7 +28,7 @@ sys.exit(str(failed[0]) if failed else f'{left} are left' if left else 0)
 const READ: &str = "
 import sys, time
 from confluent_kafka import Consumer
-c = Consumer({'bootstrap.servers': sys.argv[1], 'group.id': 'reader', 'auto.offset.reset': 'earliest', 'session.timeout.ms': 6000, 'enable.auto.commit': False})
+c = Consumer({'bootstrap.servers': sys.argv[1], 'group.id': 'reader-' + sys.argv[2], 'auto.offset.reset': 'earliest', 'session.timeout.ms': 6000, 'enable.auto.commit': False})
 c.subscribe([sys.argv[2]])
 last = time.time() + 10
 while time.time() < last + float(sys.argv[3]):
@@ -36,6 +36,7 @@ while time.time() < last + float(sys.argv[3]):
     if m is not None and not m.error():
         sys.stdout.buffer.write(m.value() + b'\\n')
         last = max(last - 10, time.time())
+c.close()
 ";
 
 fn is_long() -> bool {
