@@ -262,11 +262,14 @@ mod tests {
             if !folder.is_dir() {
                 continue;
             }
-            let (config, diagnostics) = Config::load(&[folder.join("pipeline.yaml")], &ProcessEnvironment);
+            // One that needs a server to run against is `tamis.yaml`: nothing runs it here.
+            let runs = folder.join("pipeline.yaml").is_file();
+            let file = if runs { "pipeline.yaml" } else { "tamis.yaml" };
+            let (config, diagnostics) = Config::load(&[folder.join(file)], &ProcessEnvironment);
             assert!(config.is_some(), "{name}: {diagnostics:?}");
             let readme = fs::read_to_string(folder.join("README.md")).expect("a README");
-            assert!(readme.contains("```mermaid") && readme.contains(&format!("samples/{name}/pipeline.yaml")), "{name}: README.md");
-            assert!(folder.join("expected").is_dir(), "{name}: expected/");
+            assert!(readme.contains("```mermaid") && readme.contains(&format!("samples/{name}/{file}")), "{name}: README.md");
+            assert!(!runs || folder.join("expected").is_dir(), "{name}: expected/");
         }
     }
 

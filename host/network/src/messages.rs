@@ -163,7 +163,7 @@ mod tests {
             [
                 "100 {\"a\":1}",
                 "101 { \"a\": 2 }",
-                "102 rejected: not JSON: line 2, column 0",
+                "102 rejected: not JSON: line 1, column 7",
                 "103 rejected: the message has 72 bytes, at most 60 are allowed"
             ]
         );

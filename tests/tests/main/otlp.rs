@@ -49,7 +49,7 @@ fn start(site: &Site, ports: &Ports) -> Live {
 #[track_caller]
 fn sent(child: Child, count: usize) {
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), count.to_string());
 }
 
