@@ -50,12 +50,15 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 const NDJSON: &str = "application/x-ndjson";
 const JSON: &str = "application/json";
 
+/// Content type, further headers, body, the status expected and what the answer says.
+type Exchange<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<u8>, u16, &'a str);
+
 #[test]
 fn what_is_answered_is_delivered() {
     let (site, port) = (Site::new(), free_port());
     site.config(&config(port, "", FILE));
     let live = start(&site, port);
-    let exchanges: [(&str, &[(&str, &str)], Vec<u8>, u16, &str); 8] = [
+    let exchanges: [Exchange<'_>; 8] = [
         (NDJSON, &[], b"{\"n\":1}\n{\"n\":2}\r\n\n{\"n\":3}".to_vec(), 200, "{\"records\":3}"),
         (JSON, &[], b" {\n \"n\": 4\n}".to_vec(), 200, "{\"records\":1}"),
         ("application/json; charset=utf-8", &[], b"[{\"n\":5},\n{\"n\":6}]".to_vec(), 200, "{\"records\":2}"),

@@ -10,8 +10,11 @@ use tamis_tests::harness::{Request, Said, Server, Site};
 /// Lines by their streams' labels.
 type Taken = Arc<Mutex<BTreeMap<String, Vec<(i64, u64)>>>>;
 
+/// Labels, and the time and number of each line.
+type Streams = Vec<(String, Vec<(i64, u64)>)>;
+
 /// Reads a request as Loki's documentation says it must be; `None`: it would be answered 400.
-fn read(request: &Request) -> Option<Vec<(String, Vec<(i64, u64)>)>> {
+fn read(request: &Request) -> Option<Streams> {
     let head = |text: &str| request.head.contains(text);
     if !(head("post /loki/api/v1/push") && head("content-type: application/json") && head("x-scope-orgid: acme")) {
         return None;

@@ -257,6 +257,9 @@ fn acknowledged_in_the_protocols_own_words() {
     assert_eq!(_other.lines("out.ndjson"), ["{\"n\":1}"]);
 }
 
+/// A source, its options and what is sent to it.
+type Case<'a> = (&'a str, &'a [u8], Vec<Vec<u8>>);
+
 /// What ends a connection, or becomes a dead letter, and never the host; other clients go on.
 #[test]
 fn hostile_input() {
@@ -264,7 +267,7 @@ fn hostile_input() {
     let bomb = [b"2W\0\0\0\x012C".as_slice(), &(zeros.len() as u32).to_be_bytes(), &zeros].concat();
     let gzip = gzip(&vec![0xc0; 50 << 20]);
     let packed = [b"\x93\xa1t\xc6".as_slice(), &(gzip.len() as u32).to_be_bytes(), &gzip, b"\x81\xaacompressed\xa4gzip"].concat();
-    let cases: [(&str, &[u8], Vec<Vec<u8>>); 3] = [
+    let cases: [Case<'_>; 3] = [
         (
             "beats",
             WINDOW,
