@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tamis_codecs::{Frame, Rejected};
 use tamis_config::ServerLimits;
-use tamis_nodes::sources::{Outlet, RunOptions, Stream};
+use tamis_nodes::sources::{Events, Outlet, RunOptions, Stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// How often the source's thread looks whether the host stops.
@@ -56,35 +56,30 @@ pub(crate) struct Door {
     room_bytes: u32,
     patience: Duration,
     closed: Arc<AtomicBool>,
-    counts: Counts,
+    counted: Events,
 }
-
-/// What happened and is not yet told to the host.
-type Counts = Arc<Mutex<BTreeMap<&'static str, u64>>>;
 
 /// The source's side of a door.
 pub(crate) struct Pump {
     events: Receiver<Event>,
     own: Sender<Event>,
     closed: Arc<AtomicBool>,
-    counts: Counts,
 }
 
 /// A door and its other side.
-pub(crate) fn door(limits: &ServerLimits) -> (Door, Pump) {
+pub(crate) fn door(limits: &ServerLimits, counted: Events) -> (Door, Pump) {
     let (events, other) = mpsc::channel();
     let room_bytes = u32::try_from(limits.in_flight.0).unwrap_or(u32::MAX);
     let closed = Arc::<AtomicBool>::default();
     let room = Arc::new(Semaphore::new(room_bytes as usize));
-    let (own, counts) = (events.clone(), Counts::default());
-    let pump = Pump { events: other, own, closed: Arc::clone(&closed), counts: Arc::clone(&counts) };
-    (Door { events, room, room_bytes, patience: limits.ack_timeout, closed, counts }, pump)
+    let pump = Pump { events: other, own: events.clone(), closed: Arc::clone(&closed) };
+    (Door { events, room, room_bytes, patience: limits.ack_timeout, closed, counted }, pump)
 }
 
 impl Door {
     /// Counts something that happened (`tamis_source_events_total`).
     pub(crate) fn count(&self, event: &'static str, count: u64) {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(event).or_default() += count;
+        (self.counted)(event, count);
     }
 
     /// Hands in records; when they are safe is to be waited for.
@@ -152,7 +147,7 @@ impl Pump {
     /// Brings what comes to the lanes and tells who waits, until the host stops; then takes nothing more, and waits until what came is
     /// settled.
     pub(crate) fn run(self, options: &RunOptions, outlet: &mut dyn Outlet) {
-        let Self { events, own, closed, counts } = self;
+        let Self { events, own, closed } = self;
         let told = Arc::<AtomicBool>::default();
         let waking = Arc::clone(&told);
         outlet.on_safe(Arc::new(move || {
@@ -163,7 +158,6 @@ impl Pump {
         let mut state = Pumping { outlet, options, waiting: BTreeMap::new(), next: 1, base: first_position() };
         let mut pending = VecDeque::new();
         while !state.outlet.stopping() && !options.is_over() {
-            state.count(&counts);
             match events.recv_timeout(LOOK) {
                 Ok(Event::Came(came)) => pending.push_back(came),
                 Ok(Event::Safe) => {
@@ -190,7 +184,6 @@ impl Pump {
         }
         state.outlet.finish();
         state.tell();
-        state.count(&counts);
         for (done, _) in std::mem::take(&mut state.waiting).into_values().flatten() {
             let _ = done.send(Err(Refused::Stopping));
         }
@@ -238,11 +231,6 @@ impl Pumping<'_> {
         self.next += 1;
         self.waiting.insert(number, waiters);
         self.outlet.send(&Stream { id: 0, name: stream }, frame, number)
-    }
-
-    fn count(&mut self, counts: &Counts) {
-        let counts = std::mem::take(&mut *counts.lock().unwrap_or_else(PoisonError::into_inner));
-        counts.into_iter().for_each(|(event, count)| self.outlet.event(event, count));
     }
 
     /// Tells all whose frames are safe.

@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tamis_codecs::Frame;
 use tamis_delivery::Flight;
-use tamis_nodes::sources::{Outlet, Reading, Stream};
+use tamis_nodes::sources::{Events, Outlet, Reading, Stream};
 
 /// How often a source that is held back looks whether the host stops.
 const LOOK: Duration = Duration::from_millis(50);
@@ -122,8 +122,11 @@ impl Outlet for Gate {
         }
     }
 
-    fn event(&mut self, event: &'static str, count: u64) {
-        self.events.get_or_create(&EventLabels { source: self.whence.name.to_string(), event: event.into() }).inc_by(count);
+    fn events(&self) -> Events {
+        let (events, source) = (self.events.clone(), self.whence.name.to_string());
+        Arc::new(move |event, count| {
+            events.get_or_create(&EventLabels { source: source.clone(), event: event.into() }).inc_by(count);
+        })
     }
 
     fn reading(&mut self, files: Vec<Reading>) {

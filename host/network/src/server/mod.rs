@@ -110,7 +110,7 @@ where
     let Some(sockets) = sockets(addresses, kinds, bound, outlet)? else { return Ok(()) };
     let tls = listening.tls.map(tls::acceptor).transpose().map_err(SourceError::Network)?;
     let runtime = runtime().map_err(SourceError::Network)?;
-    let (door, pump) = door(listening.limits);
+    let (door, pump) = door(listening.limits, outlet.events());
     let sockets: Vec<TaskSockets> = {
         let _inside = runtime.enter();
         sockets.into_iter().map(Sockets::for_tasks).collect::<Result<_, _>>().map_err(SourceError::Network)?

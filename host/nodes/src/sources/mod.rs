@@ -47,6 +47,9 @@ impl Reading {
     }
 }
 
+/// Counts so many of an event.
+pub type Events = Arc<dyn Fn(&'static str, u64) + Send + Sync>;
+
 /// What a source needs of the host.
 pub trait Outlet {
     /// Hands a frame on; blocks while too much is under way. `end` is the position in the stream, in bytes, from which reading
@@ -77,7 +80,12 @@ pub trait Outlet {
     fn reading(&mut self, files: Vec<Reading>);
 
     /// Counts something that happened in the source (`tamis_source_events_total{source,event}`).
-    fn event(&mut self, event: &'static str, count: u64);
+    fn event(&mut self, event: &'static str, count: u64) {
+        self.events()(event, count);
+    }
+
+    /// What does so from other threads.
+    fn events(&self) -> Events;
 }
 
 /// How a source is run.
