@@ -88,6 +88,13 @@ impl Door {
         self.enter(stream, frame, room?)
     }
 
+    /// The same for what follows in a request of which something was handed in. To turn it away would make that come twice, so it waits
+    /// for room as long as its answer may take.
+    pub(crate) async fn go_on(&self, stream: &Arc<str>, frame: Frame) -> Result<Waiting, Refused> {
+        let room = tokio::time::timeout(self.patience, self.room_for(&frame)).await.map_err(|_| Refused::Late)?;
+        self.enter(stream, frame, room?)
+    }
+
     /// The same for clients that cannot be told to come again: waits for room as long as it takes.
     pub(crate) async fn begin_patiently(&self, stream: &Arc<str>, frame: Frame) -> Result<Waiting, Refused> {
         let room = self.room_for(&frame).await?;
@@ -205,7 +212,7 @@ struct Pumping<'a> {
     /// Who waits, by the number of the frame.
     waiting: BTreeMap<u64, Waiters>,
     next: u64,
-    /// [`first_place`] and the bytes that came before.
+    /// [`first_position`] and the bytes that came before.
     base: u64,
 }
 

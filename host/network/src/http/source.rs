@@ -87,7 +87,12 @@ impl Shared {
         };
         for frame in frames.into_iter().filter(|frame| frame.count() > 0) {
             records += frame.count();
-            waiting.push(context.door.begin(&self.stream, frame).await.map_err(refused)?);
+            let handed = if waiting.is_empty() {
+                context.door.begin(&self.stream, frame).await
+            } else {
+                context.door.go_on(&self.stream, frame).await
+            };
+            waiting.push(handed.map_err(refused)?);
         }
         for waiting in waiting {
             waiting.done().await.map_err(refused)?;

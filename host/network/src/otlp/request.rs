@@ -168,7 +168,9 @@ impl<'a> Taking<'a> {
         self.kept = 0;
         let frame = std::mem::take(&mut self.frame);
         if frame.count() > 0 {
-            self.waiting.push(self.context.door.begin(&self.shared.stream, frame).await.map_err(Failure::Refused)?);
+            let (door, stream) = (&self.context.door, &self.shared.stream);
+            let handed = if self.waiting.is_empty() { door.begin(stream, frame).await } else { door.go_on(stream, frame).await };
+            self.waiting.push(handed.map_err(Failure::Refused)?);
         }
         Ok(())
     }
