@@ -29,13 +29,12 @@ pub use model::network::*;
 pub use model::{
     ADMIN_TOKENS_MAX, AccessCodec, AccessFormat, Admin, AdminToken, AutoCodec, BatchSettings, Buffer, Bytes, Codec, Config, CsvCodec,
     DemoSource, Digest, Expect, Expected, ExpectedLetter, ExpectedPassage, ExpectedRecord, FORMAT_VERSION, FileSink, FileSource, Form,
-    Grant, GrokCodec, GrokPattern, GrokType, HttpCompression, HttpFormat, HttpMethod, HttpSink, Lanes, LetterCause, LogFormat, LogfmtCodec,
-    MediatorCodec, Multiline, NullSink, OnDamagedCheckpoint, OnFailure, PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, Part,
-    PathPart, PathPiece, PathTemplate, PathTemplateError, Pattern, Pipeline, PipelineTest, Plugin, PluginLimits, PluginsPolicy,
-    REPOSITORY_CHARS_MAX, Rate, RawCodec, Reference, ReferenceError, RegexCodec, Repository, Retry, Role, Rotation, SCHEME, Settings, Sink,
-    SinkCompression, Source, Start, StdinSource, StdoutSink, Step, StepKind, SyslogCodec, TAG_CHARS_MAX, TEST_BYTES_MAX,
-    TEST_NAME_CHARS_MAX, TESTS_MAX, TapSettings, Template, TestInput, TimePart, TokenDigest, Undecodable, UnknownZone, WhenFull, Zone,
-    ZonedCodec,
+    Grant, GrokCodec, GrokPattern, GrokType, Lanes, LetterCause, LogFormat, LogfmtCodec, MediatorCodec, Multiline, NullSink,
+    OnDamagedCheckpoint, OnFailure, PATH_FIELDS_MAX, PATH_PART_BYTES_MAX, PATH_VALUE_BYTES_MAX, Part, PathPart, PathPiece, PathTemplate,
+    PathTemplateError, Pattern, Pipeline, PipelineTest, Plugin, PluginLimits, PluginsPolicy, REPOSITORY_CHARS_MAX, Rate, RawCodec,
+    Reference, ReferenceError, RegexCodec, Repository, Retry, Role, Rotation, SCHEME, Settings, Sink, SinkCompression, Source, Start,
+    StdinSource, StdoutSink, Step, StepKind, SyslogCodec, TAG_CHARS_MAX, TEST_BYTES_MAX, TEST_NAME_CHARS_MAX, TESTS_MAX, TapSettings,
+    Template, TestInput, TimePart, TokenDigest, Undecodable, UnknownZone, WhenFull, Zone, ZonedCodec,
 };
 pub use place::{Located, Place};
 pub use reader::parts::{NAME_CHARS_MAX, is_name};

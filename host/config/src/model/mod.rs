@@ -40,7 +40,7 @@ pub use plugin::{Grant, OnFailure, Plugin, PluginLimits};
 pub use policy::PluginsPolicy;
 pub use reference::{Digest, REPOSITORY_CHARS_MAX, Reference, ReferenceError, Repository, SCHEME, TAG_CHARS_MAX};
 pub use settings::{Admin, BatchSettings, Lanes, Settings, TapSettings};
-pub use sink::{FileSink, HttpCompression, HttpFormat, HttpMethod, HttpSink, NullSink, Rotation, Sink, SinkCompression, StdoutSink};
+pub use sink::{FileSink, NullSink, Rotation, Sink, SinkCompression, StdoutSink};
 pub use source::{DemoSource, FileSource, Multiline, OnDamagedCheckpoint, Rate, Source, Start, StdinSource};
 pub use template::Template;
 pub use transport::{Buffer, Retry, WhenFull};

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tamis_record::Path;
 
-use super::{ServerLimits, ServerTls};
+use super::{ServerLimits, ServerTls, max_record};
 use crate::model::Bytes;
 use crate::reader::{codecs, parts};
 use crate::{Located, Text};
@@ -33,8 +33,4 @@ pub struct BeatsSource {
     #[serde(default, deserialize_with = "parts::paths_option")]
     #[schemars(with = "Option<Vec<String>>")]
     pub fields: Option<Vec<Located<Path>>>,
-}
-
-fn max_record() -> Bytes {
-    Bytes::mebi(1)
 }

@@ -6,9 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use tamis_record::Path;
 
-use super::{ClientAuth, ClientTls, ServerAuth, ServerLimits, ServerTls, SinkBatch, client_auth, client_tls};
+use super::{
+    ClientAuth, ClientTls, HttpCompression, ServerAuth, ServerLimits, ServerTls, SinkBatch, client_auth, client_tls, concurrency,
+    max_record, timeout,
+};
 use crate::model::template::Template;
-use crate::model::{Buffer, Bytes, HttpCompression, Retry};
+use crate::model::{Buffer, Bytes, Retry};
 use crate::reader::parts;
 use crate::{Located, Text};
 
@@ -244,16 +247,4 @@ fn none_or_gzip<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HttpCompre
         HttpCompression::Zstd => Err(parts::bad_value("these stores do not unpack zstd", "take `gzip` or `none`")),
         other => Ok(other),
     }
-}
-
-fn max_record() -> Bytes {
-    Bytes::mebi(1)
-}
-
-fn timeout() -> Duration {
-    Duration::from_secs(30)
-}
-
-fn concurrency() -> u32 {
-    4
 }

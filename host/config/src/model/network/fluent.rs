@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use tamis_record::Path;
 
-use super::{ServerLimits, ServerTls};
+use super::{ServerLimits, ServerTls, max_record};
 use crate::model::Bytes;
 use crate::reader::{codecs, parts};
 use crate::{Located, Text};
@@ -84,8 +84,4 @@ fn tag_field() -> Option<String> {
 
 fn time_field() -> Option<String> {
     Some("time".to_owned())
-}
-
-fn max_record() -> Bytes {
-    Bytes::mebi(1)
 }

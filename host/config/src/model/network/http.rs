@@ -1,11 +1,16 @@
-//! `http`: records from requests.
+//! `http`: records in requests, both ways.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tamis_record::Path;
 
-use super::{ServerAuth, ServerLimits, ServerTls};
-use crate::model::{Bytes, Codec};
+use super::{
+    ClientAuth, ClientTls, ServerAuth, ServerLimits, ServerTls, SinkBatch, client_auth, client_tls, concurrency, max_record, timeout,
+};
+use crate::model::{Buffer, Bytes, Codec, Retry};
 use crate::reader::parts;
 use crate::{Located, Text};
 
@@ -43,6 +48,83 @@ pub struct HttpSource {
     pub fields: Option<Vec<Located<Path>>>,
 }
 
-fn max_record() -> Bytes {
-    Bytes::mebi(1)
+/// Sends records to a web server, a batch a request. A batch is delivered when the answer is 2xx and complete.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+pub struct HttpSink {
+    /// Where to, such as `http://host:8080/path` or `https://host/path`.
+    #[serde(deserialize_with = "parts::url")]
+    #[schemars(with = "String")]
+    pub url: Text,
+    /// Default: `POST`.
+    #[serde(default)]
+    pub method: HttpMethod,
+    /// Header names and values, such as `{ Authorization: \"${file:/run/secrets/token}\" }`.
+    #[serde(default, deserialize_with = "parts::headers")]
+    #[schemars(with = "std::collections::BTreeMap<String, String>")]
+    pub headers: BTreeMap<String, Text>,
+    /// What it is let in with. Default: nothing.
+    #[serde(default, deserialize_with = "client_auth")]
+    pub auth: ClientAuth,
+    /// Whom it trusts with `https`, and what it shows.
+    #[serde(default, deserialize_with = "client_tls")]
+    pub tls: ClientTls,
+    /// How many records go in a request.
+    #[serde(default)]
+    pub batch: SinkBatch,
+    /// How records stand in a request. Default: `ndjson`, one a line.
+    #[serde(default)]
+    pub format: HttpFormat,
+    /// How a request is packed. Default: `none`.
+    #[serde(default)]
+    pub compression: HttpCompression,
+    /// How long a request may take, from the connection to the end of the answer. Default: 30 s; 100 ms to 10 m.
+    #[serde(default = "timeout", deserialize_with = "parts::duration_between::<_, 100, 600_000>")]
+    #[schemars(with = "String")]
+    pub timeout: Duration,
+    /// Requests at the same time. With more than one, batches may arrive out of their order. Default: 4; 1 to 64.
+    #[serde(default = "concurrency", deserialize_with = "parts::whole_between::<_, 1, 64>")]
+    #[schemars(range(min = 1, max = 64))]
+    pub concurrency: u32,
+    /// What waits in front of it.
+    #[serde(default)]
+    pub buffer: Buffer,
+    /// How often a request that failed for a while is tried again.
+    #[serde(default)]
+    pub retry: Retry,
+}
+
+/// A method of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+pub enum HttpMethod {
+    /// POST
+    #[default]
+    #[serde(rename = "POST")]
+    Post,
+    /// PUT
+    #[serde(rename = "PUT")]
+    Put,
+}
+
+/// How records stand in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpFormat {
+    /// One record a line, `application/x-ndjson`.
+    #[default]
+    Ndjson,
+    /// An array of records, `application/json`.
+    Json,
+}
+
+/// How a request is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpCompression {
+    /// Not at all.
+    #[default]
+    None,
+    /// `Content-Encoding: gzip`.
+    Gzip,
+    /// `Content-Encoding: zstd`.
+    Zstd,
 }

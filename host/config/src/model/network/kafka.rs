@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tamis_record::Path;
 
-use super::{ClientTls, SinkBatch, client_tls_option, field_name_option, field_template, field_template_option, names_required};
+use super::{
+    ClientTls, SinkBatch, client_tls_option, field_name_option, field_template, field_template_option, in_flight, max_record,
+    names_required, timeout,
+};
 use crate::model::{Buffer, Bytes, Codec, Retry};
 use crate::reader::parts;
 use crate::{Located, Text};
@@ -202,16 +205,8 @@ impl KafkaCompression {
     }
 }
 
-fn max_record() -> Bytes {
-    Bytes::mebi(1)
-}
-
 fn max_message() -> Bytes {
     Bytes(1_000_000)
-}
-
-fn in_flight() -> Bytes {
-    Bytes::mebi(32)
 }
 
 fn session_timeout() -> Duration {
@@ -220,10 +215,6 @@ fn session_timeout() -> Duration {
 
 fn revoke_timeout() -> Duration {
     Duration::from_secs(10)
-}
-
-fn timeout() -> Duration {
-    Duration::from_secs(30)
 }
 
 fn one() -> u32 {

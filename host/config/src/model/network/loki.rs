@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use tamis_record::Path;
 
-use super::{ClientAuth, ClientTls, SinkBatch, client_auth, client_tls};
+use super::{ClientAuth, ClientTls, SinkBatch, client_auth, client_tls, timeout};
 use crate::Text;
 use crate::model::template::Template;
 use crate::model::{Buffer, Retry};
@@ -114,10 +114,6 @@ fn time_field() -> Path {
 
 fn streams() -> u32 {
     1_000
-}
-
-fn timeout() -> Duration {
-    Duration::from_secs(30)
 }
 
 fn concurrency() -> u32 {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer};
 pub use beats::BeatsSource;
 pub use elasticsearch::{ElasticsearchAction, ElasticsearchId, ElasticsearchSink, ElasticsearchSource, SetupRequests};
 pub use fluent::{FluentSecurity, FluentSource};
-pub use http::HttpSource;
+pub use http::{HttpCompression, HttpFormat, HttpMethod, HttpSink, HttpSource};
 pub use kafka::{KafkaAssignment, KafkaCompression, KafkaMechanism, KafkaSasl, KafkaSink, KafkaSource, KafkaStart};
 pub use loki::{LokiFormat, LokiSink};
 pub use nats::{NatsAuth, NatsSink, NatsSource, NatsStart};
@@ -191,6 +191,26 @@ impl Default for SinkBatch {
     fn default() -> Self {
         Self { records: 4_096, bytes: Bytes::mebi(4), age: Duration::from_millis(50) }
     }
+}
+
+/// The longest record of a source, unless it says another.
+fn max_record() -> Bytes {
+    Bytes::mebi(1)
+}
+
+/// What waits behind a source that asks for more, unless it says otherwise.
+fn in_flight() -> Bytes {
+    Bytes::mebi(32)
+}
+
+/// How long a sink's request may take, unless it says otherwise.
+fn timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+/// A sink's requests at the same time, unless it says otherwise.
+fn concurrency() -> u32 {
+    4
 }
 
 /// An address to listen at.

@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use tamis_record::Path;
 
-use super::{ClientTls, SinkBatch, client_tls_option, field_name_option, field_template, file_path_option, names, names_required};
+use super::{
+    ClientTls, SinkBatch, client_tls_option, field_name_option, field_template, file_path_option, in_flight, max_record, names,
+    names_required,
+};
 use crate::model::{Buffer, Bytes, Codec, Retry};
 use crate::reader::parts;
 use crate::{Located, Text};
@@ -158,14 +161,6 @@ fn nats_auth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NatsAuth, D::
             "give one of `token`, `user` with `password`, `nkey` and `credentials`",
         )),
     }
-}
-
-fn max_record() -> Bytes {
-    Bytes::mebi(1)
-}
-
-fn in_flight() -> Bytes {
-    Bytes::mebi(32)
 }
 
 fn max_ack_pending() -> u32 {

@@ -7,8 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use tamis_record::Path;
 
-use super::{ClientAuth, ClientTls, ServerAuth, ServerLimits, ServerTls, SinkBatch, client_auth, client_tls};
-use crate::model::{Buffer, Bytes, HttpCompression, Retry};
+use super::{
+    ClientAuth, ClientTls, HttpCompression, ServerAuth, ServerLimits, ServerTls, SinkBatch, client_auth, client_tls, concurrency,
+    max_record, timeout,
+};
+use crate::model::{Buffer, Bytes, Retry};
 use crate::reader::parts;
 use crate::{Located, Text};
 
@@ -180,16 +183,4 @@ pub struct OtlpFields {
 
 fn listen_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
     super::listen(deserializer).map(Some)
-}
-
-fn max_record() -> Bytes {
-    Bytes::mebi(1)
-}
-
-fn timeout() -> Duration {
-    Duration::from_secs(30)
-}
-
-fn concurrency() -> u32 {
-    4
 }
