@@ -119,6 +119,11 @@ bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs f
 	$(CARGO) run --release --locked -q -p tamis-codecs --example throughput -- all 0.2
 	$(CARGO) run --release --locked -q -p tamis-delivery --example spool
 
+.PHONY: sizing
+sizing: guests servers ## What a record costs on its way in and out, protocol by protocol: the table of docs/reference/sizing.md
+	$(CARGO) test --release --locked --workspace --no-run
+	target/release/tamis-bench --sizing
+
 SEED ?= 1
 .PHONY: corpus
 corpus: ## Recall and false positives of redact on its labelled corpus, long form, by kind; SEED=1

@@ -6,6 +6,7 @@
 pub mod la_poste;
 pub mod programs;
 pub mod rig;
+pub mod sizing;
 pub mod table;
 
 use std::time::Duration;

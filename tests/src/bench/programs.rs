@@ -37,14 +37,24 @@ pub fn measure(command: &mut Command) -> Result<Cost> {
 
 /// CPU time of ended children in hundredths of a second, the unit of `/proc` on Linux.
 fn children_ticks() -> Result<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // The name in parentheses may hold blanks; what follows is fields 3 and on, of which 16 and 17 are wanted.
-    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-    let field = |n: usize| fields.get(n - 3).and_then(|f| f.parse::<u64>().ok()).context("/proc/self/stat has another form");
-    Ok(field(16)? + field(17)?)
+    fields_of("self", [16, 17])
 }
 
-fn peak_mib(status: &Path) -> f64 {
+/// CPU time of a running process, in the same unit.
+pub(super) fn ticks(process: u32) -> Result<u64> {
+    fields_of(&process.to_string(), [14, 15])
+}
+
+/// The sum of these fields of `/proc/…/stat`, counted from 1.
+fn fields_of(process: &str, wanted: [usize; 2]) -> Result<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name in parentheses may hold blanks; what follows is fields 3 and on.
+    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let field = |n: usize| fields.get(n - 3).and_then(|f| f.parse::<u64>().ok()).context("/proc/…/stat has another form");
+    Ok(field(wanted[0])? + field(wanted[1])?)
+}
+
+pub(super) fn peak_mib(status: &Path) -> f64 {
     let text = std::fs::read_to_string(status).unwrap_or_default();
     let kib =
         text.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|v| v.trim().trim_end_matches("kB").trim().parse::<f64>().ok());

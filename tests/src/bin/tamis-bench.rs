@@ -7,7 +7,7 @@ use std::process::Command;
 use tamis_plugin::Records as PluginRecords;
 use tamis_tests::bench::rig::{Rig, Vrl, batches, native, rounds, sandbox, sandboxed, vrl};
 use tamis_tests::bench::table::{Row, print};
-use tamis_tests::bench::{la_poste, median, programs};
+use tamis_tests::bench::{la_poste, median, programs, sizing};
 
 const ROUNDS: usize = 9;
 const BATCHES: usize = 24;
@@ -32,6 +32,12 @@ const FIELDS: [&str; 14] = [
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the package has no parent folder")?.to_path_buf();
+    if std::env::args().any(|a| a == "--sizing") {
+        let input = gateway_input(&root)?;
+        let gateway = root.join("target/bench/nowhere.yaml");
+        std::fs::write(&gateway, into_nothing(&std::fs::read_to_string(root.join("samples/gateway/pipeline.yaml"))?))?;
+        return sizing::table(&root, &input, &gateway);
+    }
     let quick = std::env::args().any(|a| a == "--quick");
     let rounds = if quick { 2 } else { ROUNDS };
     println!("ratios of medians over {rounds} rounds, variants in turn; CPU time; 1,024 records a batch, about 590 bytes a record\n");
@@ -165,15 +171,16 @@ fn into_nothing(sample: &str) -> String {
     sample.replace("../../target/plugins/", "../plugins/").lines().map(line).collect()
 }
 
-fn whole(root: &Path, count: usize, tell: &mut dyn FnMut(Row)) -> Result<()> {
-    let bin = std::env::current_exe()?.parent().context("the program stands nowhere")?.to_path_buf();
+/// A million made-up records of a gateway.
+fn gateway_input(root: &Path) -> Result<PathBuf> {
+    let tamis = std::env::current_exe()?.with_file_name("tamis");
     let folder = root.join("target/bench");
     std::fs::create_dir_all(&folder)?;
     let input = folder.join("gateway.ndjson");
     if !input.exists() {
         let made = folder.join("making.ndjson");
         let _ = std::fs::remove_file(&made);
-        let status = Command::new(bin.join("tamis"))
+        let status = Command::new(tamis)
             .args(["--log", "error", "run", "--once", "-c", "samples/gateway/generate.yaml"])
             .current_dir(root)
             .env("DEMO_RECORDS", "1000000")
@@ -182,6 +189,13 @@ fn whole(root: &Path, count: usize, tell: &mut dyn FnMut(Row)) -> Result<()> {
         anyhow::ensure!(status.success(), "the input cannot be made");
         std::fs::rename(made, &input)?;
     }
+    Ok(input)
+}
+
+fn whole(root: &Path, count: usize, tell: &mut dyn FnMut(Row)) -> Result<()> {
+    let bin = std::env::current_exe()?.parent().context("the program stands nowhere")?.to_path_buf();
+    let folder = root.join("target/bench");
+    let input = gateway_input(root)?;
     let out = folder.join("out");
     let sample = root.join("samples/gateway/pipeline.yaml");
     let nowhere = folder.join("nowhere.yaml");
