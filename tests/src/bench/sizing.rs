@@ -4,7 +4,7 @@
 //! other's peer, a real client or broker of `tests/servers.sh` is; without it the row is left out.
 
 use super::programs::{Cost, measure, peak_mib, ticks};
-use crate::harness::{Broker, NatsServer, Site, connect, free_port, wire_client};
+use crate::harness::{Broker, NatsServer, Site, connect, free_port, settled, wire_client};
 use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// Records that each protocol carries; those of a client in a scripting language, which is far slower than the host, are fewer.
 const RECORDS: usize = 300_000;
 const CLIENT_RECORDS: usize = 100_000;
-/// A receiver is done when it has not worked for so long.
-const QUIET: Duration = Duration::from_millis(1_500);
+/// How often a receiver is asked what it has; an answer takes it some tens of microseconds.
+const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Hundredths of a second, the system's unit of CPU time.
 const TICK_US: f64 = 10_000.0;
@@ -105,7 +105,7 @@ const PAIRS: [Pair; 5] = [
     },
     Pair {
         send: "`file` → `otlp`, HTTP",
-        sink: "type: otlp, endpoint: 'http://127.0.0.1:PORT', protocol: http",
+        sink: "type: otlp, endpoint: 'http://127.0.0.1:PORT', protocol: http/protobuf",
         receive: "`otlp` → `null`, HTTP",
         source: "type: otlp, http: '127.0.0.1:PORT'",
     },
@@ -160,7 +160,7 @@ impl Sizing {
         let with_port = |text: &str| text.replace("PORT", &port.to_string());
         let receiver = Receiver::start(&with_port(source), port)?;
         let sent = self.file_to(&format!("to: {{ {} }}", with_port(sink)), "")?;
-        Ok((sent, receiver.settled()?))
+        Ok((sent, receiver.settled(RECORDS)?))
     }
 
     fn syslog(&self) -> Result<Line> {
@@ -173,7 +173,7 @@ impl Sizing {
             out.write_all(b"\n")?;
         }
         drop(out.into_inner().context("a connection")?);
-        let cost = receiver.settled()?;
+        let cost = receiver.settled(RECORDS)?;
         Ok(Line { name: "`syslog` → `null`, TCP", cpu_us: self.per_record(&cost), memory_mib: cost.memory })
     }
 
@@ -185,16 +185,16 @@ impl Sizing {
         let receiver = Receiver::start(&format!("type: {kind}, listen: '127.0.0.1:{port}'"), port)?;
         let output = client.output()?;
         ensure!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-        let cost = receiver.settled()?;
+        let cost = receiver.settled(CLIENT_RECORDS)?;
         Ok(Some(Line { name, cpu_us: 1e6 * cost.cpu / CLIENT_RECORDS as f64, memory_mib: cost.memory }))
     }
 
     fn kafka(&self, tell: &dyn Fn(Line)) -> Result<()> {
-        let Some(broker) = Broker::lasting() else { return Ok(()) };
+        let Some(broker) = Broker::sharing() else { return Ok(()) };
         let brokers = format!("type: kafka, brokers: ['{}']", broker.address());
         let sent = self.file_to(&format!("to: {{ {brokers}, topic: sizing }}"), "")?;
         tell(Line { name: "`file` → `kafka`", cpu_us: self.per_record(&sent), memory_mib: sent.memory });
-        let taken = Receiver::start(&format!("{brokers}, topics: [sizing], group: sizing, start: earliest"), 0)?.settled()?;
+        let taken = Receiver::start(&format!("{brokers}, topics: [sizing], group: sizing, start: earliest"), 0)?.settled(RECORDS)?;
         tell(Line { name: "`kafka` → `null`", cpu_us: self.per_record(&taken), memory_mib: taken.memory });
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Sizing {
         let servers = format!("type: nats, servers: ['{}']", server.url());
         let sent = self.file_to(&format!("to: {{ {servers}, subject: sizing.calls }}"), "")?;
         tell(Line { name: "`file` → `nats`", cpu_us: self.per_record(&sent), memory_mib: sent.memory });
-        let taken = Receiver::start(&format!("{servers}, stream: sizing, durable: sizing"), 0)?.settled()?;
+        let taken = Receiver::start(&format!("{servers}, stream: sizing, durable: sizing"), 0)?.settled(RECORDS)?;
         tell(Line { name: "`nats` → `null`", cpu_us: self.per_record(&taken), memory_mib: taken.memory });
         Ok(())
     }
@@ -216,7 +216,7 @@ struct Receiver {
     child: Child,
     /// What it took to start.
     before: u64,
-    _site: Site,
+    site: Site,
 }
 
 impl Receiver {
@@ -224,7 +224,7 @@ impl Receiver {
     fn start(source: &str, port: u16) -> Result<Self> {
         let site = Site::new();
         site.config(&format!(
-            "sources:\n  in: {{ {source} }}\npipelines: {{ main: {{ from: [in], to: [to] }} }}\nsinks: {{ to: {{ type: \"null\" }} }}"
+            "sources:\n  in: {{ {source} }}\npipelines: {{ main: {{ from: [in], to: [to] }} }}\nsinks: {{ to: {{ type: \"null\" }} }}\nsettings: {{ admin: 'unix:admin.sock' }}"
         ));
         let mut command = site.command(["--log", "error", "run", "-c", "tamis.yaml"]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn()?;
@@ -232,24 +232,19 @@ impl Receiver {
             drop(connect(port));
         }
         let before = if port == 0 { 0 } else { ticks(child.id())? };
-        Ok(Self { child, before, _site: site })
+        Ok(Self { child, before, site })
     }
 
-    /// What it took for the records, once it has no more to do.
-    fn settled(mut self) -> Result<Cost> {
-        let began = Instant::now();
-        let (mut last, mut since) = (ticks(self.child.id())?, Instant::now());
-        while since.elapsed() < QUIET || last < self.before + 10 {
-            ensure!(began.elapsed() < PATIENCE, "the receiver has not come to rest");
+    /// What it took for the records, once it has so many.
+    fn settled(mut self, records: usize) -> Result<Cost> {
+        let (began, socket) = (Instant::now(), self.site.path("admin.sock"));
+        while settled(&socket, "in") < records as u64 {
+            ensure!(began.elapsed() < PATIENCE, "the receiver has only {} of {records} records", settled(&socket, "in"));
             ensure!(self.child.try_wait()?.is_none(), "the receiver has ended");
-            std::thread::sleep(Duration::from_millis(50));
-            let now = ticks(self.child.id())?;
-            if now > last + 1 {
-                (last, since) = (now, Instant::now());
-            }
+            std::thread::sleep(LOOK);
         }
         let memory = peak_mib(&PathBuf::from(format!("/proc/{}/status", self.child.id())));
-        let cpu = last.saturating_sub(self.before) as f64 * TICK_US / 1e6;
+        let cpu = ticks(self.child.id())?.saturating_sub(self.before) as f64 * TICK_US / 1e6;
         Ok(Cost { cpu, wall: began.elapsed().as_secs_f64(), memory })
     }
 }
