@@ -183,6 +183,9 @@ impl<'a> Taking<'a> {
         for waiting in self.waiting {
             waiting.done().await.map_err(Failure::Refused)?;
         }
+        if let Ok(rejected @ 1..) = u64::try_from(self.outcome.rejected) {
+            self.context.door.count("rejected", rejected);
+        }
         Ok(self.outcome)
     }
 }
