@@ -43,6 +43,10 @@ struct State {
     entries: BTreeMap<u64, Entry>,
     /// Positions that are safe and not yet asked for, by stream.
     safe: BTreeMap<u64, u64>,
+    /// Frames that are given up do not hold up those behind them; where they end is told.
+    passes: bool,
+    /// Ends of frames that were given up and are not yet asked for.
+    passed: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -105,6 +109,18 @@ impl Flight {
         let _ = self.wake.set(wake);
     }
 
+    /// For a source whose positions are no places to begin at again, but numbers of those who wait: from now on a frame that is given up
+    /// is told by [`Flight::passed`], and does not hold up those behind it.
+    pub fn pass_given_up(&self) {
+        self.state().passes = true;
+    }
+
+    /// Where the frames end that were given up since the last call, after [`Flight::pass_given_up`]. Asked for after [`Flight::safe`], it
+    /// names all that stand before the positions told there.
+    pub fn passed(&self) -> Vec<u64> {
+        std::mem::take(&mut self.state().passed)
+    }
+
     /// The positions that became safe since the last call, the latest of each stream.
     pub fn safe(&self) -> Vec<(u64, u64)> {
         std::mem::take(&mut self.state().safe).into_iter().collect()
@@ -142,20 +158,24 @@ impl Flight {
         let mut state = self.state();
         state.records -= records;
         state.frames -= 1;
-        if given_up {
+        if given_up && !state.passes {
             if let Some(entry) = state.entries.get_mut(&number) {
                 entry.lost = true;
             }
         } else if let Some(Entry { stream, end, mut behind, .. }) = state.entries.remove(&number) {
-            // What came later in the stream stands further on, unless the stream was read again from an earlier place.
-            behind.entry(stream).or_insert(end);
+            if given_up {
+                state.passed.push(end);
+            } else {
+                // What came later in the stream stands further on, unless the stream was read again from an earlier place.
+                behind.entry(stream).or_insert(end);
+            }
             let before = state.entries.range_mut(..number).next_back().map(|(_, entry)| &mut entry.behind);
             match before {
                 Some(waiting) => waiting.append(&mut behind),
                 None => state.safe.append(&mut behind),
             }
         }
-        let is_safe = !state.safe.is_empty();
+        let is_safe = !state.safe.is_empty() || !state.passed.is_empty();
         drop(state);
         self.landed.notify_all();
         if is_safe && let Some(wake) = self.wake.get() {
@@ -243,6 +263,28 @@ mod tests {
         assert_eq!(flight.safe(), [], "nothing beyond what was given up");
         drop(board(&flight, 1, 0, 170));
         assert_eq!(flight.safe(), []);
+    }
+
+    #[test]
+    fn what_is_given_up_is_told_where_it_holds_up_nobody() {
+        let flight = Flight::new(8);
+        flight.pass_given_up();
+        let told = Arc::new(AtomicU64::new(0));
+        let telling = Arc::clone(&told);
+        flight.on_safe(Arc::new(move || {
+            telling.fetch_add(1, Ordering::Relaxed);
+        }));
+        let mut frames: Vec<Option<Boarding>> = (1..=4).map(|end| Some(board(&flight, 1, 0, end))).collect();
+        frames[2] = None;
+        frames[1].as_ref().unwrap().ticket.give_up();
+        frames[1] = None;
+        assert_eq!((flight.safe(), flight.passed(), told.load(Ordering::Relaxed)), (vec![], vec![2], 1));
+        frames[0] = None;
+        assert_eq!((flight.safe(), flight.passed()), (vec![(0, 3)], vec![]));
+        frames[3].as_ref().unwrap().ticket.give_up();
+        frames[3] = None;
+        assert_eq!((flight.safe(), flight.passed(), flight.passed(), flight.undelivered()), (vec![], vec![4], vec![], 2));
+        assert!(flight.state().entries.is_empty() && flight.landed(Duration::ZERO));
     }
 
     #[test]

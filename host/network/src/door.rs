@@ -29,6 +29,9 @@ pub(crate) enum Refused {
     /// They were taken, and were not delivered within the time. They may still be: the client's repetition may come twice.
     #[error("the records were not delivered within the time; come again")]
     Late,
+    /// They were taken, and a sink has given them up; others may have delivered them.
+    #[error("the records could not be delivered; come again")]
+    GivenUp,
     /// The host ends.
     #[error("the host is stopping")]
     Stopping,
@@ -88,11 +91,11 @@ impl Door {
         self.enter(stream, frame, room?)
     }
 
-    /// The same for what follows in a request of which something was handed in. To turn it away would make that come twice, so it waits
-    /// for room as long as its answer may take.
-    pub(crate) async fn go_on(&self, stream: &Arc<str>, frame: Frame) -> Result<Waiting, Refused> {
-        let room = tokio::time::timeout(self.patience, self.room_for(&frame)).await.map_err(|_| Refused::Late)?;
-        self.enter(stream, frame, room?)
+    /// The same for what follows in a request of which `first` was handed in. To turn it away would make that come twice, so it waits
+    /// for room as long as the request's answer may take.
+    pub(crate) async fn go_on(&self, first: &Waiting, stream: &Arc<str>, frame: Frame) -> Result<Waiting, Refused> {
+        let room = tokio::time::timeout_at(first.until, self.room_for(&frame)).await.map_err(|_| Refused::Late)?;
+        Ok(Waiting { until: first.until, ..self.enter(stream, frame, room?)? })
     }
 
     /// The same for clients that cannot be told to come again: waits for room as long as it takes.
@@ -114,20 +117,21 @@ impl Door {
             return Err(Refused::Stopping);
         }
         self.events.send(Event::Came(Came { stream: Arc::clone(stream), frame, done, room })).map_err(|_| Refused::Stopping)?;
-        Ok(Waiting { told, patience: self.patience })
+        Ok(Waiting { told, until: tokio::time::Instant::now() + self.patience })
     }
 }
 
 /// Records that were handed in.
 pub(crate) struct Waiting {
     told: oneshot::Receiver<Result<(), Refused>>,
-    patience: Duration,
+    /// When a client that can be told to come again is told so.
+    until: tokio::time::Instant,
 }
 
 impl Waiting {
-    /// Waits until they are delivered or spooled.
+    /// Waits until they are delivered or spooled, as long as a request's answer may take.
     pub(crate) async fn done(self) -> Result<(), Refused> {
-        match tokio::time::timeout(self.patience, self.told).await {
+        match tokio::time::timeout_at(self.until, self.told).await {
             Ok(Ok(told)) => told,
             Ok(Err(_)) => Err(Refused::Stopping),
             Err(_) => Err(Refused::Late),
@@ -157,6 +161,7 @@ impl Pump {
         let Self { events, own, closed } = self;
         let told = Arc::<AtomicBool>::default();
         let waking = Arc::clone(&told);
+        outlet.pass_given_up();
         outlet.on_safe(Arc::new(move || {
             if !waking.swap(true, Ordering::SeqCst) {
                 let _ = own.send(Event::Safe);
@@ -240,9 +245,15 @@ impl Pumping<'_> {
         self.outlet.send(&Stream { id: 0, name: stream }, frame, number)
     }
 
-    /// Tells all whose frames are safe.
+    /// Tells all whose frames are safe, and all whose frames never will be.
     fn tell(&mut self) {
-        let Some((_, safe)) = self.outlet.safe().pop() else { return };
+        let safe = self.outlet.safe().pop();
+        for number in self.outlet.given_up() {
+            for (done, _) in self.waiting.remove(&number).into_iter().flatten() {
+                let _ = done.send(Err(Refused::GivenUp));
+            }
+        }
+        let Some((_, safe)) = safe else { return };
         let later = self.waiting.split_off(&(safe + 1));
         for (done, room) in std::mem::replace(&mut self.waiting, later).into_values().flatten() {
             let _ = done.send(Ok(()));

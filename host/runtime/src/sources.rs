@@ -107,6 +107,14 @@ impl Outlet for Gate {
         self.flight.safe()
     }
 
+    fn pass_given_up(&mut self) {
+        self.flight.pass_given_up();
+    }
+
+    fn given_up(&mut self) -> Vec<u64> {
+        self.flight.passed()
+    }
+
     fn on_safe(&mut self, wake: Arc<dyn Fn() + Send + Sync>) {
         self.flight.on_safe(wake);
     }

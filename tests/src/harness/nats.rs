@@ -13,6 +13,8 @@ pub struct NatsServer {
     arguments: Vec<String>,
     port: u16,
     folder: tempfile::TempDir,
+    /// What [`NatsServer::api`] is let in with.
+    login: Value,
 }
 
 impl NatsServer {
@@ -23,7 +25,15 @@ impl NatsServer {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let child = spawn(&program, &arguments, port, &folder);
         drop(connect(port));
-        Some(Self { child, program, arguments, port, folder })
+        Some(Self { child, program, arguments, port, folder, login: Value::Null })
+    }
+
+    /// Starts one with a configuration file. `login`: members of `CONNECT` that [`NatsServer::api`] is let in with, without TLS.
+    pub fn configured(site: &super::Site, configuration: &str, login: &Value) -> Option<Self> {
+        let file = site.write("nats.conf", configuration);
+        let mut server = Self::start(&["-c", file.to_str().expect("a path")])?;
+        server.login = login.clone();
+        Some(server)
     }
 
     /// Kills it and starts it again with what it has stored.
@@ -47,7 +57,11 @@ impl NatsServer {
         let mut stream = connect(self.port);
         stream.set_read_timeout(Some(super::TIMEOUT)).expect("a time-out");
         let body = body.to_string();
-        let lines = format!("CONNECT {{\"verbose\":false}}\r\nSUB _r.1 1\r\nPUB $JS.API.{subject} _r.1 {}\r\n{body}\r\n", body.len());
+        let mut connect = serde_json::json!({ "verbose": false });
+        if let (Value::Object(connect), Value::Object(login)) = (&mut connect, &self.login) {
+            connect.extend(login.clone());
+        }
+        let lines = format!("CONNECT {connect}\r\nSUB _r.1 1\r\nPUB $JS.API.{subject} _r.1 {}\r\n{body}\r\n", body.len());
         stream.write_all(lines.as_bytes()).expect("a server");
         let mut reader = BufReader::new(stream);
         let mut line = String::new();

@@ -31,9 +31,11 @@ pub fn sdk(site: &Site, protocol: &str, endpoint: &str, count: usize, batch: usi
     Some(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("Python starts"))
 }
 
-/// The collector rotel, which sends on what it takes. It is killed when the value goes.
+/// The collector rotel. It is killed when the value goes.
 pub struct Rotel {
     child: Child,
+    command: Box<dyn Fn() -> Command>,
+    printed: PathBuf,
     /// The port that speaks gRPC.
     pub grpc: u16,
     /// The port that speaks HTTP.
@@ -41,18 +43,51 @@ pub struct Rotel {
 }
 
 impl Rotel {
-    /// Starts one that sends to `endpoint` by gRPC. `None`: it is not installed.
+    /// Starts one that sends on what it takes, to `endpoint` by gRPC. `None`: it is not installed.
     pub fn start(site: &Site, endpoint: &str) -> Option<Self> {
+        Self::with(site, &["--exporter", "otlp", "--otlp-exporter-protocol", "grpc", "--otlp-exporter-endpoint", endpoint])
+    }
+
+    /// Starts one that prints what it takes.
+    pub fn printing(site: &Site) -> Option<Self> {
+        Self::with(site, &["--exporter", "blackhole", "--debug-log", "logs", "--debug-log-verbosity", "detailed"])
+    }
+
+    fn with(site: &Site, exporter: &[&str]) -> Option<Self> {
         let program = installed("lib/python3.11/site-packages/rotel/rotel-agent")?;
         let (grpc, http) = (free_port(), free_port());
-        let mut command = Command::new(program);
-        command.args(["start", "--exporter", "otlp", "--otlp-exporter-protocol", "grpc", "--otlp-exporter-endpoint", endpoint]);
-        command.args(["--otlp-grpc-endpoint", &format!("127.0.0.1:{grpc}"), "--otlp-http-endpoint", &format!("127.0.0.1:{http}")]);
-        command.arg("--pid-file").arg(site.path("rotel.pid")).arg("--log-file").arg(site.path("rotel.log"));
-        let child = command.current_dir(site.path("")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let rotel = Self { child: child.expect("rotel starts"), grpc, http };
+        let mut arguments = vec!["start".to_owned()];
+        arguments.extend(exporter.iter().map(|argument| (*argument).to_owned()));
+        arguments.extend(["--otlp-grpc-endpoint".to_owned(), format!("127.0.0.1:{grpc}")]);
+        arguments.extend(["--otlp-http-endpoint".to_owned(), format!("127.0.0.1:{http}")]);
+        for (option, file) in [("--pid-file", "rotel.pid"), ("--log-file", "rotel.log")] {
+            arguments.extend([option.to_owned(), site.path(file).display().to_string()]);
+        }
+        let (folder, printed) = (site.path(""), site.path("rotel.out"));
+        let to = printed.clone();
+        let command = Box::new(move || {
+            let out = std::fs::File::options().create(true).append(true).open(&to).expect("a file");
+            let mut command = Command::new(&program);
+            command.args(&arguments).current_dir(&folder).stdin(Stdio::null()).stdout(out).stderr(Stdio::null());
+            command
+        });
+        let child = command().spawn().expect("rotel starts");
         drop((connect(grpc), connect(http)));
-        Some(rotel)
+        Some(Self { child, command, printed, grpc, http })
+    }
+
+    /// Kills it and starts it again.
+    pub fn restart(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.child = (self.command)().spawn().expect("rotel starts");
+        drop((connect(self.grpc), connect(self.http)));
+    }
+
+    /// The whole numbers in the attribute `n` of all records that were printed, in their order.
+    pub fn numbers(&self) -> Vec<u64> {
+        let text = String::from_utf8_lossy(&std::fs::read(&self.printed).unwrap_or_default()).into_owned();
+        text.lines().filter_map(|line| line.trim().strip_prefix("-> n: Int(")?.strip_suffix(')')?.parse().ok()).collect()
     }
 }
 

@@ -2,9 +2,13 @@
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tamis_tests::harness::{Certificates, Live, Said, Server, Site, connect, eventually, free_port};
+use tamis_tests::harness::{Address, Certificates, Live, Said, Server, Site, connect, eventually, free_port};
 use ureq::Agent;
 use ureq::tls::{ClientCert, PemItem, RootCerts, TlsConfig, parse_pem};
 
@@ -231,4 +235,191 @@ fn from_one_host_to_another() {
         assert_eq!(post(port, NDJSON, &[], format!("{{\"n\":{n}}}\n").repeat(100).as_bytes()).0, 200);
     }
     assert_eq!(other.lines("out.ndjson").len(), 2_000);
+}
+
+/// Numbered records of 100 bytes and more.
+fn numbered(numbers: std::ops::Range<u64>) -> Vec<u8> {
+    numbers.map(|n| format!("{{\"n\":{n},\"text\":\"{}\"}}\n", "x".repeat(100))).collect::<String>().into_bytes()
+}
+
+fn number(line: &String) -> Option<u64> {
+    serde_json::from_str::<serde_json::Value>(line).ok()?["n"].as_u64()
+}
+
+/// Frames of 64 records: a request of more is handed in by parts.
+const PARTS: &str = "\nsettings: { admin: 'unix:admin.sock', lanes: 2, batch: { records: 64 } }";
+
+/// A request that fits into the room by parts only is not delivered by half, turned away and repeated.
+#[test]
+fn a_request_larger_than_the_room_comes_once() {
+    let began = Instant::now();
+    // Longer than a client waits for room before it is turned away.
+    let busy = move |_: &_| Said::Status(if began.elapsed() < Duration::from_millis(2_500) { 503 } else { 200 });
+    let server = Server::start(busy);
+    let (site, port) = (Site::new(), free_port());
+    let sink = format!("type: http, url: 'http://{}/', retry: {{ initial: 10ms, max: 50ms }}", server.address());
+    site.config(&(config(port, "limits: { in_flight: 64KiB },", &sink) + PARTS));
+    let live = start(&site, port);
+    // The first one has all the room in its first parts; the others find none and are turned away, or wait with theirs.
+    let clients: Vec<_> = (0..4)
+        .map(|client| {
+            std::thread::spawn(move || {
+                let body = numbered(client * 1_000..(client + 1) * 1_000);
+                let mut said = Vec::new();
+                while said.last() != Some(&200) && said.len() < 100 {
+                    said.push(post(port, NDJSON, &[], &body).0);
+                }
+                said
+            })
+        })
+        .collect();
+    let said: Vec<Vec<u16>> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+    assert!(said.iter().all(|said| said.last() == Some(&200)), "{said:?}");
+    assert!(said.iter().flatten().all(|status| matches!(status, 200 | 429)), "{said:?}");
+    let mut taken: Vec<u64> = server.taken().iter().filter_map(number).collect();
+    taken.sort_unstable();
+    assert_eq!(taken, (0..4_000).collect::<Vec<_>>(), "each once: {said:?}\n{}", live.err());
+}
+
+/// A request has one time-out, not one for each of its parts.
+#[test]
+fn a_request_of_many_parts_waits_no_longer_than_one() {
+    let server = Server::start(|_| Said::Status(503));
+    let (site, port) = (Site::new(), free_port());
+    let sink = format!("type: http, url: 'http://{}/', retry: {{ initial: 10ms, max: 50ms }}", server.address());
+    site.config(&(config(port, "limits: { in_flight: 64KiB, ack_timeout: 2s },", &sink) + PARTS));
+    let _live = start(&site, port);
+    let began = Instant::now();
+    assert_eq!(post(port, NDJSON, &[], &numbered(0..2_000)).0, 503);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?} for 32 parts", began.elapsed());
+}
+
+/// What a client was told to be delivered, by thread.
+type Told = JoinHandle<(Vec<u64>, u64)>;
+
+/// A client that sends 50 records at a time, each until it is taken, while `going`; gives the numbers of those answered 200, and how many
+/// requests were answered otherwise or not at all.
+fn client(port: u16, first: u64, going: &Arc<AtomicBool>) -> Told {
+    let going = Arc::clone(going);
+    std::thread::spawn(move || {
+        let (agent, mut told, mut failed, mut next) = (agent(), Vec::new(), 0, first);
+        while going.load(Ordering::SeqCst) {
+            let sent = agent.post(format!("http://127.0.0.1:{port}/")).content_type(NDJSON).send(&numbered(next..next + 50)[..]);
+            match sent {
+                Ok(answer) if answer.status() == 200 => {
+                    told.extend(next..next + 50);
+                    next += 50;
+                }
+                Ok(_) | Err(_) => {
+                    failed += 1;
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+        }
+        (told, failed)
+    })
+}
+
+/// Clients that send at the same time, each with numbers of its own.
+fn clients(port: u16, going: &Arc<AtomicBool>) -> Vec<Told> {
+    (0..4).map(|n| client(port, n * 10_000_000, going)).collect()
+}
+
+#[test]
+fn reloads_of_a_listening_source_lose_nothing() {
+    let (site, port) = (Site::new(), free_port());
+    let options = |n: u64| format!("limits: {{ in_flight: {}KiB, ack_timeout: {}s }},", 64 + n, 5 + n);
+    site.config(&(config(port, &options(0), FILE) + PARTS));
+    let live = start(&site, port);
+    let going = Arc::new(AtomicBool::new(true));
+    let clients = clients(port, &going);
+    let address = Address::Unix(site.path("admin.sock"));
+    eventually("records come", || site.read("out.ndjson").len() > 10_000);
+    for n in 1..=10 {
+        site.config(&(config(port, &options(n), FILE) + PARTS));
+        let (status, told) = super::reload::post(&address, "/v1/reload");
+        assert_eq!((status, &told["result"]), (200, &"applied".into()), "{told}");
+        let before = site.read("out.ndjson").len();
+        eventually("records come after a reload", || site.read("out.ndjson").len() > before + 10_000);
+    }
+    going.store(false, Ordering::SeqCst);
+    let (told, failed): (Vec<_>, Vec<_>) = clients.into_iter().map(|client| client.join().unwrap()).unzip();
+    let told: Vec<u64> = told.concat();
+    live.signal("TERM");
+    let run = live.wait();
+    assert_eq!(run.code, Some(0), "{run}");
+    let came: Vec<u64> = site.lines("out.ndjson").iter().filter_map(number).collect();
+    let found: BTreeSet<u64> = came.iter().copied().collect();
+    let lost = told.iter().filter(|n| !found.contains(n)).count();
+    let (count, failed) = (told.len(), failed.iter().sum::<u64>());
+    eprintln!(
+        "10 reloads of an http source: told {count}, lost {lost}, repeated {}, {failed} requests sent again",
+        came.len() - found.len()
+    );
+    assert_eq!(lost, 0);
+}
+
+#[test]
+fn what_is_answered_survives_a_kill_in_the_spool() {
+    let up = Arc::new(AtomicBool::new(false));
+    let state = Arc::clone(&up);
+    let server = Server::start(move |_| Said::Status(if state.load(Ordering::SeqCst) { 200 } else { 503 }));
+    let (site, port) = (Site::new(), free_port());
+    let retry = "retry: { initial: 10ms, max: 100ms }";
+    let sink = format!("type: http, url: 'http://{}/', buffer: {{ disk: 256MiB }}, {retry}", server.address());
+    site.config(&(config(port, "", &sink) + PARTS));
+    let going = Arc::new(AtomicBool::new(true));
+    let mut live = start(&site, port);
+    let clients = clients(port, &going);
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(700));
+        live.signal("KILL");
+        assert!(live.ends_within(Duration::from_secs(10)));
+        live = start(&site, port);
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    going.store(false, Ordering::SeqCst);
+    let told: Vec<u64> = clients.into_iter().flat_map(|client| client.join().unwrap().0).collect();
+    assert!(server.taken().is_empty() && told.len() > 1_000, "{}", told.len());
+    live.signal("KILL");
+    drop(live);
+    up.store(true, Ordering::SeqCst);
+    let live = start(&site, port);
+    let left = || {
+        let found: BTreeSet<u64> = server.taken().iter().filter_map(number).collect();
+        told.iter().filter(|n| !found.contains(n)).count()
+    };
+    eventually("all that was answered is there", || left() == 0);
+    let came = server.taken().len();
+    eprintln!("4 kill -9 with the sink down: told {}, lost {}, {} more came", told.len(), left(), came - told.len());
+    live.signal("TERM");
+    let run = live.wait();
+    assert_eq!(run.code, Some(0), "{run}");
+}
+
+/// A sink that will never take what is meant for it: clients are told at once, and others are not held up.
+#[test]
+fn what_is_given_up_is_told_and_holds_up_nobody() {
+    let (site, port) = (Site::new(), free_port());
+    site.config(&format!(
+        "
+sources: {{ in: {{ type: http, listen: '127.0.0.1:{port}' }} }}
+pipelines:
+  shown: {{ from: [in], steps: [ {{ filter: .shown == true }} ], to: [screen] }}
+  kept: {{ from: [in], to: [archive] }}
+sinks: {{ screen: {{ type: stdout }}, archive: {{ type: file, path: out.ndjson }} }}"
+    ));
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = site.command(["run", "-c", "tamis.yaml"]);
+    command.stdout(std::process::Stdio::from(writer));
+    let _live = Live::start(command);
+    drop(connect(port));
+    let shown = || post(port, NDJSON, &[], b"{\"shown\":true}\n").0;
+    assert_eq!(shown(), 200);
+    drop(reader);
+    let began = Instant::now();
+    assert_eq!((shown(), shown()), (503, 503));
+    assert_eq!(post(port, NDJSON, &[], b"{\"shown\":false}\n").0, 200);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(site.lines("out.ndjson").len(), 4);
 }

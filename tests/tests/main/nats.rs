@@ -4,7 +4,7 @@ use super::kafka::{numbers, records};
 use serde_json::json;
 use std::io::Write;
 use std::time::Duration;
-use tamis_tests::harness::{Live, NatsServer, Site, eventually};
+use tamis_tests::harness::{Certificates, Live, NatsServer, Site, eventually};
 
 fn stream(server: &NatsServer) {
     server.api("STREAM.CREATE.LOGS", &json!({ "name": "LOGS", "subjects": ["logs.>"], "storage": "file" }));
@@ -137,4 +137,87 @@ sinks: {{ out: {{ type: http, url: 'http://127.0.0.1:9/', retry: {{ max: 1s }} }
     let consumer = server.api("CONSUMER.INFO.LOGS.slow", &json!({}));
     assert_eq!((&consumer["num_ack_pending"], &consumer["num_redelivered"]), (&2.into(), &0.into()), "{consumer}");
     host.signal("KILL");
+}
+
+const SEED: &str = "SUAEXZQ4E72XYHC7QNO2YANZ3SFNBCNISQZ3S6DX4GGLVFC7QHISRDKNFU";
+const OTHER_SEED: &str = "SUAJMDO5K2Q54UMN2MQ4KH74P65JW5HDCFCTINYRAHLCMICLTORS2EUGVI";
+const PUBLIC: &str = "UDFI33AY45AVSHOTE3CHG5Y26CS2Z32CRJUYMB2UNWK4R43NNQTKUU3O";
+
+/// 100 records go in and come out with `right`; with each of `wrong` none goes in, and none comes out.
+fn only_the_right_one_is_let_in(server: &NatsServer, right: &str, wrong: &[&str]) {
+    stream(server);
+    let from = sender(server, right);
+    from.write("in.ndjson", (0..100).map(|n| format!("{{\"n\":{n},\"k\":\"a\"}}\n")).collect::<String>());
+    let run = from.run(["run", "-c", "tamis.yaml", "--once"]);
+    assert_eq!((run.code, server.messages("LOGS")), (Some(0), 100), "{right}: {run}");
+    let refused: Vec<(Site, Live)> = wrong
+        .iter()
+        .flat_map(|wrong| {
+            let (from, to) = (sender(server, wrong), receiver(server, wrong));
+            from.write("in.ndjson", "{\"n\":100,\"k\":\"a\"}\n");
+            [from, to].map(|site| (start(&site), site)).map(|(live, site)| (site, live))
+        })
+        .collect();
+    let to = receiver(server, right);
+    let live = start(&to);
+    eventually("what was sent comes", || found(&[&to]).0 == 100);
+    live.signal("TERM");
+    assert_eq!(live.wait().code, Some(0), "{right}");
+    for (site, mut live) in refused {
+        live.says("NATS");
+        assert!(site.lines("out.ndjson").is_empty());
+        assert!(!live.err().contains("NATS: connected") && live.runs(), "{}", live.err());
+        for secret in ["s3cret", "a-long-token", SEED, OTHER_SEED] {
+            assert!(!live.err().contains(secret), "{}", live.err());
+        }
+        live.signal("TERM");
+    }
+    assert_eq!(server.messages("LOGS"), 100);
+}
+
+#[test]
+fn nats_users_tokens_and_keys() {
+    let admin = "{ user: admin, password: admin-pass }";
+    let login = json!({ "user": "admin", "pass": "admin-pass" });
+    let users = format!("authorization {{ users: [ {admin}, {{ user: ana, password: s3cret-pass }} ] }}");
+    let keys = format!("authorization {{ users: [ {admin}, {{ nkey: {PUBLIC} }} ] }}");
+    let (seed, other) = (format!("auth: {{ nkey: {SEED} }}"), format!("auth: {{ nkey: {OTHER_SEED} }}"));
+    for (configuration, login, right, wrong) in [
+        (&*users, &login, "auth: { user: ana, password: s3cret-pass }", ["auth: { user: ana, password: s3cret-pas }", "auth: {}"]),
+        (
+            "authorization { token: a-long-token }",
+            &json!({ "auth_token": "a-long-token" }),
+            "auth: { token: a-long-token }",
+            ["auth: { token: a-long-tokem }", "auth: { user: a-long-token, password: a-long-token }"],
+        ),
+        (&*keys, &login, &*seed, [&*other, "auth: { token: a-long-token }"]),
+    ] {
+        let site = Site::new();
+        let Some(server) = NatsServer::configured(&site, configuration, login) else { return };
+        only_the_right_one_is_let_in(&server, right, &wrong);
+    }
+}
+
+#[test]
+fn nats_certificates_of_server_and_client() {
+    let site = Site::new();
+    Certificates::write(&site);
+    let at = |name: &str| site.path(name).display().to_string();
+    // The harness itself talks without TLS; the host asks for it.
+    let configuration = format!(
+        "allow_non_tls: true\ntls {{ cert_file: '{}', key_file: '{}', ca_file: '{}', verify: true }}\n",
+        at("server.pem"),
+        at("server.key"),
+        at("ca.pem")
+    );
+    let Some(server) = NatsServer::configured(&site, &configuration, &json!({})) else { return };
+    let shown = |ca: &str, name: &str| {
+        format!("tls: {{ ca: '{}', certificate: '{}', key: '{}' }}", at(ca), at(&format!("{name}.pem")), at(&format!("{name}.key")))
+    };
+    let nobody = format!("tls: {{ ca: '{}' }}", at("ca.pem"));
+    only_the_right_one_is_let_in(
+        &server,
+        &shown("ca.pem", "client"),
+        &[&nobody, &shown("ca.pem", "stranger"), &shown("stranger.pem", "client"), "tls: {}"],
+    );
 }

@@ -206,7 +206,7 @@ impl Shared {
         match worst {
             Some(refused) if !safe => Err(match refused {
                 Refused::Busy => Refusal::busy(refused.to_string()),
-                Refused::Late | Refused::Stopping => Refusal { status: 503, ..Refusal::busy(refused.to_string()) },
+                Refused::Late | Refused::GivenUp | Refused::Stopping => Refusal { status: 503, ..Refusal::busy(refused.to_string()) },
             }),
             _ => Ok(ids),
         }

@@ -87,10 +87,9 @@ impl Shared {
         };
         for frame in frames.into_iter().filter(|frame| frame.count() > 0) {
             records += frame.count();
-            let handed = if waiting.is_empty() {
-                context.door.begin(&self.stream, frame).await
-            } else {
-                context.door.go_on(&self.stream, frame).await
+            let handed = match waiting.first() {
+                None => context.door.begin(&self.stream, frame).await,
+                Some(first) => context.door.go_on(first, &self.stream, frame).await,
             };
             waiting.push(handed.map_err(refused)?);
         }

@@ -351,3 +351,6 @@ fn describe(message: &BorrowedMessage<'_>) -> serde_json::Value {
     }
     all.into()
 }
+
+#[cfg(test)]
+mod tests;

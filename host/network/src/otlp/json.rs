@@ -8,7 +8,8 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// A request. Its parts are parsed one by one: they take far more memory than their text.
@@ -94,35 +95,31 @@ struct Values<T> {
     values: Vec<T>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Number {
-    Unsigned(u64),
-    Signed(i64),
-    Double(f64),
-    Text(String),
+/// A number as it is written, or as a text holds it: serde_json's own reading of doubles is not exact to the last place.
+struct Number(String);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = <&RawValue>::deserialize(deserializer)?.get();
+        match written.as_bytes().first() {
+            Some(b'"') => serde_json::from_str(written).map(Self).map_err(D::Error::custom),
+            Some(b'-' | b'0'..=b'9') => Ok(Self(written.to_owned())),
+            _ => Err(D::Error::custom("neither a number nor a text")),
+        }
+    }
 }
 
 impl Number {
     fn whole<T: TryFrom<i128>>(&self) -> Option<T> {
-        let whole = match self {
-            Number::Unsigned(number) => i128::from(*number),
-            Number::Signed(number) => i128::from(*number),
+        let whole = self.0.trim().parse().ok().or_else(|| {
             // Protobuf's mapping allows 1.0 for 1.
-            Number::Double(number) if number.fract() == 0.0 && number.abs() < 1e15 => *number as i128,
-            Number::Double(_) => return None,
-            Number::Text(text) => text.trim().parse().ok()?,
-        };
-        T::try_from(whole).ok()
+            self.double().filter(|double| double.fract() == 0.0 && double.abs() < 1e15).map(|double| double as i128)
+        });
+        T::try_from(whole?).ok()
     }
 
     fn double(&self) -> Option<f64> {
-        match self {
-            Number::Unsigned(number) => Some(*number as f64),
-            Number::Signed(number) => Some(*number as f64),
-            Number::Double(number) => Some(*number),
-            Number::Text(text) => text.trim().parse().ok(),
-        }
+        self.0.trim().parse().ok()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Records as log records: by the layout of the source, by the names of the log data model, or whole.
 
 use super::json::from_hex;
-use super::{time, value};
+use super::{from_json, time, value};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
@@ -93,7 +93,7 @@ impl Mapping {
         let heads = !keys.as_ref().is_some_and(known);
         match (&members, serde_json::from_slice::<&RawValue>(line)) {
             (Some(members), Ok(whole)) => self.fill(&mut mapped, members, whole, heads),
-            (_, Ok(whole)) => mapped.record.body = Some(value::parse(whole)),
+            (_, Ok(whole)) => mapped.record.body = Some(from_json::value(whole)),
             (_, Err(_)) => mapped.record.body = Some(value::text(String::from_utf8_lossy(line))),
         }
         if self.layout != OtlpLayout::Otlp && mapped.record.observed_time_unix_nano == 0 {
@@ -161,7 +161,7 @@ impl Mapping {
             }
         }
         if self.layout == OtlpLayout::Whole && fields.body.is_none() {
-            mapped.record.body = Some(value::parse(whole));
+            mapped.record.body = Some(from_json::value(whole));
             return;
         }
         for (name, raw) in &members.0 {
@@ -171,7 +171,7 @@ impl Mapping {
             let put = place(self.layout, name).is_some_and(|place| !taken.contains(&place) && mapped.put(place, raw, heads));
             match self.layout {
                 _ if put => {}
-                OtlpLayout::Otlp => mapped.record.attributes.push(value::pair(name.as_str(), value::parse(raw))),
+                OtlpLayout::Otlp => mapped.record.attributes.push(value::pair(name.as_str(), from_json::value(raw))),
                 OtlpLayout::DataModel | OtlpLayout::Whole => flatten(name, raw, DOTS, &mut mapped.record.attributes),
             }
         }
@@ -222,7 +222,7 @@ impl Mapped {
                 }
             },
             Place::EventName => set(&mut record.event_name, parse(raw)),
-            Place::Body => set(&mut record.body, Some(Some(value::parse(raw)))),
+            Place::Body => set(&mut record.body, Some(Some(from_json::value(raw)))),
             Place::Attributes => match object(raw) {
                 Some(all) => {
                     record.attributes.extend(all);
@@ -257,7 +257,7 @@ impl Mapped {
                 _ => false,
             };
             if !put {
-                scope.attributes.push(value::pair(name, value::parse(raw)));
+                scope.attributes.push(value::pair(name, from_json::value(raw)));
             }
         }
         true
@@ -290,7 +290,7 @@ fn identity(raw: &RawValue, length: usize) -> Option<Vec<u8>> {
 }
 
 fn object(raw: &RawValue) -> Option<Vec<KeyValue>> {
-    match value::parse(raw).value {
+    match from_json::value(raw).value {
         Some(Value::KvlistValue(list)) => Some(list.values),
         _ => None,
     }
@@ -301,7 +301,7 @@ fn flatten(name: &str, raw: &RawValue, dots: usize, out: &mut Vec<KeyValue>) {
     let inner = Some(raw).filter(|raw| dots > 0 && raw.get().starts_with('{')).and_then(parse::<Members<'_>>);
     match inner.filter(|members| !members.0.is_empty()) {
         Some(members) => members.0.iter().for_each(|(inner, raw)| flatten(&format!("{name}.{inner}"), raw, dots - 1, out)),
-        None => out.push(value::pair(name, value::parse(raw))),
+        None => out.push(value::pair(name, from_json::value(raw))),
     }
 }
 

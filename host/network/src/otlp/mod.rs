@@ -1,6 +1,7 @@
 //! `otlp`: log records of OpenTelemetry's protocol, both ways.
 
 mod channel;
+mod from_json;
 mod grpc;
 mod json;
 mod mapping;

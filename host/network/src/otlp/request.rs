@@ -169,7 +169,10 @@ impl<'a> Taking<'a> {
         let frame = std::mem::take(&mut self.frame);
         if frame.count() > 0 {
             let (door, stream) = (&self.context.door, &self.shared.stream);
-            let handed = if self.waiting.is_empty() { door.begin(stream, frame).await } else { door.go_on(stream, frame).await };
+            let handed = match self.waiting.first() {
+                None => door.begin(stream, frame).await,
+                Some(first) => door.go_on(first, stream, frame).await,
+            };
             self.waiting.push(handed.map_err(Failure::Refused)?);
         }
         Ok(())
@@ -179,6 +182,9 @@ impl<'a> Taking<'a> {
         self.flush().await?;
         for waiting in self.waiting {
             waiting.done().await.map_err(Failure::Refused)?;
+        }
+        if let Ok(rejected @ 1..) = u64::try_from(self.outcome.rejected) {
+            self.context.door.count("rejected", rejected);
         }
         Ok(self.outcome)
     }

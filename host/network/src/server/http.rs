@@ -91,6 +91,6 @@ pub(crate) fn error(status: StatusCode, reason: &str) -> Response<Full<Bytes>> {
 pub(crate) fn status_of(refused: Refused) -> StatusCode {
     match refused {
         Refused::Busy => StatusCode::TOO_MANY_REQUESTS,
-        Refused::Late | Refused::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        Refused::Late | Refused::GivenUp | Refused::Stopping => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

@@ -60,7 +60,17 @@ pub trait Outlet {
     /// The positions that became safe since the last call, by the streams' numbers: the latest of each.
     fn safe(&mut self) -> Vec<(u64, u64)>;
 
-    /// Has `wake` called whenever [`Outlet::safe`] may have something to tell; from any thread, and it must not wait.
+    /// For a source without places to begin at again: frames that are given up do not hold up those behind them, and are told by
+    /// [`Outlet::given_up`].
+    fn pass_given_up(&mut self) {}
+
+    /// After [`Outlet::pass_given_up`], the `end`s of frames that were given up since the last call: nobody will deliver them. To be asked
+    /// for after [`Outlet::safe`], whose positions may lie beyond.
+    fn given_up(&mut self) -> Vec<u64> {
+        Vec::new()
+    }
+
+    /// Has `wake` called whenever [`Outlet::safe`] or [`Outlet::given_up`] may have something to tell; from any thread, and it must not wait.
     fn on_safe(&mut self, wake: Arc<dyn Fn() + Send + Sync>);
 
     /// No more frames will come: waits until everything handed over is settled, or until the host gives up. After it
