@@ -51,6 +51,7 @@ REFUSED: list[tuple[str, Manifest, str]] = [
     ("a setting of the chart's", {"settings": {"data_dir": "/var"}}, "settings.data_dir is the chart's"),
     ("a file of the chart's", {"configuration": {"settings.yaml": "version: 1"}}, "settings.yaml is the chart's"),
     ("a stop longer than its time", {"settings": {"shutdown_timeout": "1m"}}, "must be longer than settings.shutdown_timeout (1m)"),
+    ("a sidecar's, with its files", {"mode": "sidecar", "settings": {"shutdown_timeout": "40s"}}, "(40s) and half of it"),
     ("a claim for a DaemonSet", {"mode": "daemonset", "data": {"type": "claim"}}, "data.type: claim"),
     ("the node's disk for an aggregator", {"data": {"type": "hostPath"}}, "data.type: hostPath"),
     ("plugins from two places", {"plugins": {"configMap": "a", "persistentVolumeClaim": "b"}}, "plugins: one of"),
@@ -168,6 +169,8 @@ def check_pod(manifest: Manifest, case: Manifest, where: str, findings: Findings
             findings.unless(not fixed, where, f"{fixed} are fixed, which the namespace decides on OpenShift")
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             findings.unless(probe in container, where, f"no {probe}")
+        drains = "--drain-files" in container["args"]
+        findings.unless(drains == (container in spec.get("initContainers", [])), where, "a sidecar, and no other, reads its files to their end")
         if container in spec.get("initContainers", []):
             findings.unless(container.get("restartPolicy") == "Always", where, "a sidecar that is waited for before the application begins")
     selector = manifest["spec"]["selector"]["matchLabels"].items()

@@ -137,6 +137,11 @@ fn runs_as_it_should(site: &Site, root: &Path, port: u16, count: usize, argument
     assert!(limits.lines().any(|line| line.starts_with("Max address space") && line.contains("8589934592")), "{limits}");
     assert!(live.err().contains("the sandbox's pool of"), "8 GiB of addresses are not enough for the pool, and it says so: {}", live.err());
 
+    // The chart's probe where there are no tokens.
+    let probe = format!("status --admin 127.0.0.1:{port}");
+    let asked = start(site, root, &probe).wait();
+    assert_eq!(asked.code, Some(0), "{asked}");
+
     eventually("half of it", || site.lines("data/out.ndjson").len() >= count / 2);
     // What comes while it runs, and a stop right after.
     let mut log = fs::OpenOptions::new().append(true).open(site.path("logs/gateway.log")).unwrap();
@@ -159,6 +164,8 @@ fn runs_as_it_should(site: &Site, root: &Path, port: u16, count: usize, argument
     for half in lines.chunks(count) {
         assert!(half.iter().enumerate().all(|(n, line)| line.starts_with(&format!("{{\"n\":{n},"))), "in order");
     }
+    let asked = start(site, root, &probe).wait();
+    assert_eq!(asked.code, Some(3), "nobody answers: {asked}");
     assert!(site.path("data/cache").read_dir().unwrap().next().is_some(), "compiled code is kept");
 }
 

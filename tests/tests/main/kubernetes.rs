@@ -1,4 +1,5 @@
-//! What Kubernetes does to a host's files: a ConfigMap or Secret that is mounted changes by one link that is put in another's place.
+//! What Kubernetes does to a host: a ConfigMap or Secret that is mounted changes by one link that is put in another's place, and a sidecar
+//! is stopped when the application has ended, whose last lines go with the pod.
 
 use std::fs;
 use std::io::Write;
@@ -136,4 +137,60 @@ fn files_come_and_go_in_a_config_map() {
     eventually("the file that went is taken up", || generation(&site) == 3);
     live.signal("TERM");
     assert_eq!(live.wait().code, Some(0));
+}
+
+const SIDECAR: &str = "
+sources: { in: { type: file, paths: [logs/*.log], poll: 500ms } }
+pipelines: { main: { from: [in], steps: [ { vrl: .seen = true } ], to: [out] } }
+sinks: { out: { type: file, path: out.ndjson } }
+settings: { admin: off, lanes: 1, shutdown_timeout: TIMEOUT }";
+
+/// A host beside an application that has just ended, with this in its log.
+fn beside(log: &str, timeout: &str) -> (Site, Live) {
+    let site = Site::new();
+    site.config(&SIDECAR.replace("TIMEOUT", timeout));
+    site.write("logs/gateway.log", log);
+    let live = site.start(["run", "--drain-files", "--report", "0", "--output", "json"]);
+    eventually("some records", || site.path("out.ndjson").metadata().is_ok_and(|m| m.len() > 0));
+    (site, live)
+}
+
+#[test]
+fn a_sidecar_reads_what_the_application_left() {
+    let count = 200_000;
+    let log: String = (0..count).map(|n| format!("{{\"n\":{n},\"pad\":\"{}\"}}\n", "x".repeat(100))).collect();
+    let (site, live) = beside(&log, "60s");
+    // A file that nobody has seen, and a line in one that is being read; then the stop.
+    site.write("logs/last.log", "{\"n\":\"last\"}\n");
+    let mut file = fs::OpenOptions::new().append(true).open(site.path("logs/gateway.log")).unwrap();
+    writeln!(file, "{{\"n\":{count}}}").unwrap();
+    assert!(site.lines("out.ndjson").len() < count, "it is read already: this shows nothing");
+    live.signal("TERM");
+    let run = live.wait();
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(run.err.contains("reading files to their end"), "{run}");
+    run.report().conserved();
+    let lines = site.lines("out.ndjson");
+    assert_eq!(lines.len(), count + 2);
+    assert!(lines.contains(&"{\"n\":\"last\",\"seen\":true}".to_owned()), "the file that came last");
+}
+
+#[test]
+fn reading_to_the_end_has_a_time_and_a_second_signal_ends_it() {
+    // A line without its end is never read.
+    let log = "{\"n\":1}\n{\"n\":2";
+    let (site, live) = beside(log, "3s");
+    live.signal("TERM");
+    let run = live.wait();
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(run.err.contains("6 bytes of files are not read within 1500 ms"), "{run}");
+    assert_eq!(site.lines("out.ndjson").len(), 1);
+
+    let (site, mut live) = beside(log, "1h");
+    live.signal("TERM");
+    live.says("reading files to their end");
+    live.signal("TERM");
+    assert!(live.ends_within(Duration::from_secs(10)), "{}", live.err());
+    assert_eq!(live.wait().code, Some(0), "what was read is delivered");
+    assert_eq!(site.lines("out.ndjson").len(), 1);
 }

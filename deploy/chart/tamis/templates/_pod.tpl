@@ -8,7 +8,8 @@
   {{- if .native }}
   restartPolicy: Always
   {{- end }}
-  args: [run, -c, /etc/tamis{{ if eq $values.reload "watch" }}, --watch{{ end }}]
+  {{- /* An application's last lines go with its pod. */}}
+  args: [run, -c, /etc/tamis{{ if eq $values.reload "watch" }}, --watch{{ end }}{{ if eq $values.mode "sidecar" }}, --drain-files{{ end }}]
   {{- if or $values.env $values.plugins.registrySecret }}
   env:
     {{- with $values.env }}
@@ -187,8 +188,10 @@ checksum/configuration: {{ toYaml .Values.configuration | sha256sum }}
 {{- else if hasSuffix "h" $timeout }}
 {{- $seconds = mul 3600 (int (trimSuffix "h" $timeout)) }}
 {{- end }}
-{{- if le (int .Values.terminationGracePeriodSeconds) (int $seconds) }}
-{{- fail (printf "terminationGracePeriodSeconds (%d) must be longer than settings.shutdown_timeout (%s)" (int .Values.terminationGracePeriodSeconds) $timeout) }}
+{{- /* Reading files to their end may take half of it on top. */}}
+{{- $needed := eq .Values.mode "sidecar" | ternary (div (mul 3 $seconds) 2) $seconds }}
+{{- if le (int .Values.terminationGracePeriodSeconds) (int $needed) }}
+{{- fail (printf "terminationGracePeriodSeconds (%d) must be longer than settings.shutdown_timeout (%s)%s" (int .Values.terminationGracePeriodSeconds) $timeout (eq .Values.mode "sidecar" | ternary " and half of it" "")) }}
 {{- end }}
 {{- .Values.terminationGracePeriodSeconds }}
 {{- end }}
