@@ -24,7 +24,7 @@ from typing import Any
 
 import helm_python as helm
 import kubernetes_validate
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 Manifest = dict[str, Any]
 
@@ -272,7 +272,8 @@ def check_versions(findings: Findings) -> None:
 def check_lint(findings: Findings) -> None:
     """`helm lint --strict`, and hadolint."""
     for chart in [CHART, *EXAMPLES]:
-        for file in sorted((chart / "ci").glob("*.yaml")) or [None]:
+        files: list[Path | None] = [*sorted((chart / "ci").glob("*.yaml"))]
+        for file in files or [None]:
             values = yaml.safe_load(file.read_text()) if file else None
             with quiet():
                 report = helm.lint(chart, values, strict=True, with_subcharts=True, kube_version=f"v{KUBERNETES[0]}")
@@ -298,7 +299,7 @@ def main() -> int:
     manifests_seen = schemas_seen = configurations = 0
     for chart, name, case in cases:
         for openshift in (False, True):
-            over = {"openshift": {"enabled": True, "scc": "hostmount-anyuid"}} if openshift else {}
+            over: Manifest = {"openshift": {"enabled": True, "scc": "hostmount-anyuid"}} if openshift else {}
             values = merged(case, over if chart == CHART else {"tamis": over})
             where = f"{chart.name} {name}{' on OpenShift' if openshift else ''}".strip()
             try:
