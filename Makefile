@@ -54,13 +54,14 @@ test-faults: guests ## Kills, rotations, full disks, failing syncs and sinks und
 	$(CARGO) test --release --locked --workspace --no-run
 	target/release/tamis-faults
 
-check: ## Formatting, lints, types of the Python, links in the documentation
+check: ## Formatting, lints, types of the Python, links in the documentation, the chart
 	$(CARGO) fmt --all --check
 	cd plugins && $(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	@sh plugins/python.sh mypy
 	cd plugins/sdk/python && MYPYPATH=src ../../../$(PYTHON) -m mypy --cache-dir ../../../target/mypy src tests
 	cd plugins/tenant-python && MYPYPATH=../sdk/python/src ../../$(PYTHON) -m mypy --cache-dir ../../target/mypy tenant tests
+	$(PYTHON) -m mypy --cache-dir target/mypy --ignore-missing-imports deploy/chart/check.py
 	sh docs/check-links.sh
 
 # What a process does to its files is recorded with strace.
@@ -101,6 +102,22 @@ reload-proof: guests ## 1,000 reloads under two loads, and 100 that compile: wha
 	# As the tests are built, so that nothing is compiled a second time with other features.
 	$(CARGO) test --release --locked --workspace --no-run
 	target/release/tamis-reloads $(or $(RELOADS),1000)
+
+# The image is packed with buildah in its tests too; without it only what it holds is tested.
+.PHONY: image image-tools chart
+test: image-tools
+
+image-tools:
+	@sh deploy/tools.sh image
+
+image: plugins image-tools ## Images of the host and of the reference plugins, without a base and without root: target/image
+	sh deploy/image/build.sh
+
+chart: plugins ## The Helm chart: lint, every mode against Kubernetes' schemas, every configuration through `tamis check`
+	@sh deploy/tools.sh
+	target/tools/deploy/bin/python -B deploy/chart/check.py --tamis $(TAMIS) --plugins target/plugins
+
+check: chart
 
 .PHONY: plugin-docs
 plugin-docs: plugins python ## The pages of the reference plugins, from their components: docs/reference/plugins

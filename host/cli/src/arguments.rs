@@ -110,6 +110,10 @@ pub(crate) struct Run {
     /// Reload when a file of the configuration, or a plugin's, changes.
     #[arg(long, conflicts_with = "once")]
     pub(crate) watch: bool,
+    /// On SIGTERM, read files to their end before stopping, for half of `shutdown_timeout` at most: for a sidecar, whose files go with
+    /// the pod.
+    #[arg(long, conflicts_with = "once")]
+    pub(crate) drain_files: bool,
     /// Print at the end what became of every record, and this many records before and after.
     #[arg(long, value_name = "SAMPLES", num_args = 0..=1, default_missing_value = "3")]
     pub(crate) report: Option<usize>,

@@ -57,7 +57,10 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
         .context("cannot start the admin thread")?;
     {
         let _entered = io.enter();
-        io.spawn(signals::watch(stop.clone(), Arc::clone(&interrupted), Arc::clone(&signalled)));
+        // Delivering may take as long again, and half of it comes on top.
+        let time = config.settings.shutdown_timeout / 2;
+        let files = verb.drain_files.then(|| signals::Files { metrics: Arc::clone(&metrics), time });
+        io.spawn(signals::watch(stop.clone(), Arc::clone(&interrupted), Arc::clone(&signalled), files));
     }
     // Bound before anything is read, so that a second host on the same address does not get to work.
     let listener = match io.block_on(listen(&config.settings)) {

@@ -378,6 +378,11 @@ impl Metrics {
         put(&mut self.live().reading, source, files);
     }
 
+    /// Bytes of all sources' files that are not read: as many as there are now, by how far they were read at the last look around.
+    pub fn unread_bytes(&self) -> u64 {
+        self.live().reading.iter().flat_map(|(_, files)| files).map(Reading::unread).fold(0, u64::saturating_add)
+    }
+
     pub(crate) fn watch_sink(&self, sink: &str, counts: &Arc<SinkCounts>) {
         put(&mut self.live().sinks, sink, Arc::clone(counts));
     }
