@@ -6,7 +6,7 @@ use crate::pool::Pool;
 use crate::stop::{HaltOnPanic, Stop};
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tamis_config::SinkBatch;
@@ -58,15 +58,19 @@ enum Failed {
 impl BatchSink {
     /// Starts so many threads, which end when the queue is closed and empty.
     pub(crate) fn spawn(self, parcels: &Intake, concurrency: usize) -> io::Result<Vec<JoinHandle<()>>> {
+        // Whose turn it is to put a batch together, where that takes long: several at a time would make small ones.
+        let turn = Arc::new(Mutex::new(()));
         (0..concurrency)
             .map(|number| {
-                let (mut sink, parcels) = (self.clone(), parcels.clone());
+                let (mut sink, parcels, turn) = (self.clone(), parcels.clone(), Arc::clone(&turn));
                 std::thread::Builder::new().name(format!("sink {} {number}", self.name)).stack_size(STACK_BYTES).spawn(move || {
                     let _guard = HaltOnPanic(sink.stop.clone());
                     loop {
+                        let mine = sink.is_patient().then(|| turn.lock().unwrap_or_else(PoisonError::into_inner));
                         match parcels.pop(WAIT) {
                             Popped::Parcel(parcel) => {
                                 let together = sink.gather(parcel, &parcels);
+                                drop(mine);
                                 sink.deliver(together, &parcels);
                             }
                             Popped::Nothing => {}
@@ -78,15 +82,23 @@ impl BatchSink {
             .collect()
     }
 
-    /// What comes within the age of a batch, as far as it fits.
-    fn gather(&self, first: Parcel, parcels: &Intake) -> Vec<Parcel> {
+    /// Whether it waits for company longer than sources can go on without their seats.
+    fn is_patient(&self) -> bool {
+        self.batch.age > LOOK
+    }
+
+    /// What comes within the age of a batch, as far as it fits; once the host stops, what is there already.
+    fn gather(&self, mut first: Parcel, parcels: &Intake) -> Vec<Parcel> {
         let (mut bytes, mut records) = (first.data.bytes.len(), first.data.records);
         let until = Instant::now() + self.batch.age;
+        // The batch bounds this memory: a source whose seats were all taken could bring no company, and the batch would never be full.
+        let aboard = |parcel: &mut Parcel| parcel.seat = parcel.seat.take().filter(|_| !self.is_patient());
+        aboard(&mut first);
         let mut together = vec![first];
-        while bytes < self.batch.bytes.to_usize() && records < u64::from(self.batch.records) && !self.stop.is_draining() {
-            let left = until.saturating_duration_since(Instant::now());
+        while bytes < self.batch.bytes.to_usize() && records < u64::from(self.batch.records) {
+            let left = if self.stop.is_draining() { Duration::ZERO } else { until.saturating_duration_since(Instant::now()) };
             match parcels.pop(left.min(LOOK)) {
-                Popped::Parcel(next) => {
+                Popped::Parcel(mut next) => {
                     let fits = bytes + next.data.bytes.len() <= self.batch.bytes.to_usize()
                         && records + next.data.records <= u64::from(self.batch.records);
                     if !fits {
@@ -94,6 +106,7 @@ impl BatchSink {
                         break;
                     }
                     (bytes, records) = (bytes + next.data.bytes.len(), records + next.data.records);
+                    aboard(&mut next);
                     together.push(next);
                 }
                 Popped::Nothing if left.is_zero() => break,
