@@ -28,7 +28,7 @@ pub struct ObjectStore {
     child: Child,
     program: PathBuf,
     folder: PathBuf,
-    ports: [u16; 7],
+    ports: [u16; 8],
 }
 
 impl ObjectStore {
@@ -73,7 +73,7 @@ impl ObjectStore {
     }
 }
 
-fn spawn(program: &Path, folder: &Path, [s3, master, volume, filer, master_grpc, volume_grpc, filer_grpc]: [u16; 7]) -> Child {
+fn spawn(program: &Path, folder: &Path, [s3, master, volume, filer, master_grpc, volume_grpc, filer_grpc, s3_grpc]: [u16; 8]) -> Child {
     let mut command = Command::new(program);
     command.args(["-logtostderr=true", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", "-volume.max=20"]);
     command.args(["-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0"]);
@@ -87,6 +87,7 @@ fn spawn(program: &Path, folder: &Path, [s3, master, volume, filer, master_grpc,
         ("master.port.grpc", master_grpc),
         ("volume.port.grpc", volume_grpc),
         ("filer.port.grpc", filer_grpc),
+        ("s3.port.grpc", s3_grpc),
     ] {
         command.arg(format!("-{name}={port}"));
     }
