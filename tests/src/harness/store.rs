@@ -76,7 +76,7 @@ impl ObjectStore {
 fn spawn(program: &Path, folder: &Path, [s3, master, volume, filer, master_grpc, volume_grpc, filer_grpc, s3_grpc]: [u16; 8]) -> Child {
     let mut command = Command::new(program);
     command.args(["-logtostderr=true", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", "-volume.max=20"]);
-    command.args(["-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0"]);
+    command.args(["-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0", "-s3.port.iceberg=0", "-s3.port.lance=0"]);
     command.arg(format!("-dir={}", folder.display()));
     command.arg(format!("-s3.config={}", folder.join("identities.json").display()));
     for (name, port) in [

@@ -171,30 +171,29 @@ fn a_store_that_refuses_the_key_loses_nothing() {
     }
     let site = Site::with("", input(300));
     let Some(store) = ObjectStore::start(&site.path("store")) else { return };
-    let config = |secret: &str, bucket: &str| {
+    let config = |secret: &str| {
         site.config(&format!(
             "
 sources: {{ in: {{ type: file, paths: [input.ndjson], start: beginning }} }}
 pipelines: {{ main: {{ from: [in], to: [out], dead_letters: [failed] }} }}
 sinks:
-  out: {{ type: s3, endpoint: '{}', bucket: {bucket}, access_key: tester, secret_key: {secret}, key: '', compression: gzip, batch: {{ age: 50ms }}, retry: {{ max: 1s }} }}
+  out: {{ type: s3, endpoint: '{}', bucket: logs, access_key: tester, secret_key: {secret}, key: '', compression: gzip, batch: {{ age: 50ms }}, retry: {{ max: 1s }} }}
   failed: {{ type: file, path: failed.ndjson }}
 settings: {{ admin: off, lanes: 2, data_dir: data, shutdown_timeout: 1s }}",
             store.url()
         ));
     };
-    for (secret, bucket, expected) in
-        [("another-secret", "logs", "the store answered 403 "), ("tester-secret", "nobody", "the store answered 404 ")]
-    {
-        config(secret, bucket);
-        let host = start(&site);
-        std::thread::sleep(Duration::from_secs(2));
-        host.signal("TERM");
-        let run = host.wait();
-        assert!(run.err.contains(expected) && !run.err.contains("another-secret"), "{run}");
-        assert_eq!(site.lines("failed.ndjson"), Vec::<String>::new());
-    }
-    config("tester-secret", "logs");
+    config("another-secret");
+    let host = start(&site);
+    std::thread::sleep(Duration::from_secs(2));
+    host.signal("TERM");
+    let run = host.wait();
+    assert!(
+        run.err.contains("the store answered 403 SignatureDoesNotMatch: do `access_key`") && !run.err.contains("another-secret"),
+        "{run}"
+    );
+    assert_eq!(site.lines("failed.ndjson"), Vec::<String>::new());
+    config("tester-secret");
     let host = start(&site);
     assert_eq!(all(&store.url(), "logs", 300)["objects"], 1, "a bucket's root");
     host.signal("TERM");

@@ -88,21 +88,21 @@ mod tests {
     #[test]
     fn what_a_store_says_without_what_it_quotes() {
         let answer = |status: u16, code: &str| {
-            let body = format!("<Error><Code>{code}</Code><Key>tenant=secret</Key></Error>");
+            let body = format!("<Error><Code>{code}</Code><Key>tenant=hush</Key></Error>");
             generic(&format!(
-                "Error performing PUT http://s3/b/tenant=secret in 1ms - Server returned non-2xx status code: {status} X: {body}"
+                "Error performing PUT http://s3/b/tenant=hush in 1ms - Server returned non-2xx status code: {status} X: {body}"
             ))
         };
         for (status, code, expected, kind) in [
             (403, "SignatureDoesNotMatch", "the store answered 403 SignatureDoesNotMatch: do `access_key`", Kind::This),
             (404, "NoSuchBucket", "the store answered 404 NoSuchBucket: is the bucket there", Kind::This),
             (503, "SlowDown", "the store answered 503 SlowDown", Kind::Away),
-            (400, "tenant=secret", "the store answered 400", Kind::This),
+            (400, "tenant=hush", "the store answered 400", Kind::This),
             (400, "EntityTooLarge", "the store answered 400 EntityTooLarge", Kind::TooLarge),
             (413, "", "the store answered 413", Kind::TooLarge),
         ] {
             let failure = Failure::of(&answer(status, code));
-            assert!(failure.reason.starts_with(expected) && !failure.reason.contains("secret"), "{failure:?}");
+            assert!(failure.reason.starts_with(expected) && !failure.reason.contains("hush"), "{failure:?}");
             assert_eq!(failure.kind, kind, "{failure:?}");
         }
         assert_eq!(Failure::of(&generic("no route")), Failure { reason: "no route".into(), kind: Kind::Away });

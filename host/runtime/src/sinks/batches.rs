@@ -392,6 +392,44 @@ mod tests {
     }
 
     #[test]
+    fn one_that_waits_long_gives_sources_their_seats_back() {
+        let flight = Flight::new(1);
+        let (inlet, intake) = queue(1 << 20, WhenFull::Block);
+        let receiver = Arc::new(Receiver { taken: Mutex::default(), answer: Box::new(|_| Ok(())) });
+        let counts = SinkCounts::new("to", &Metrics::new());
+        let sink = BatchSink {
+            name: "to".into(),
+            sink: Arc::clone(&receiver) as Arc<dyn Delivery>,
+            batch: SinkBatch { records: 3, age: Duration::from_secs(3_600), ..SinkBatch::default() },
+            counts,
+            stop: Stop::default(),
+            pool: Arc::new(Pool::new(1)),
+            backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(1), None),
+            letters: Letters::default(),
+            spooled: false,
+        };
+        let stop = sink.stop.clone();
+        let threads = sink.spawn(&intake, 2).unwrap();
+        let bring = |text: &str| {
+            let boarding = flight.board(1, 0, 0, Duration::from_secs(30)).unwrap();
+            let trace = Trace { pipeline: "p".into(), source: "s".into(), stream: "f".into(), offsets: vec![0] };
+            let data = Arc::new(Encoded { bytes: text.as_bytes().to_vec(), records: 1, trace });
+            inlet.push(Parcel { data, ticket: boarding.ticket, seat: Some(boarding.seat), waiting: None }, Duration::ZERO);
+        };
+        for text in ["a\n", "b\n", "c\n", "d\n", "e\n"] {
+            bring(text);
+        }
+        // What is taken and not complete does not wait for its age when the host stops.
+        stop.drain();
+        while flight.under_way() > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(inlet);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(*receiver.taken.lock().unwrap(), [vec!["a", "b", "c"], vec!["d", "e"]], "one puts a batch together at a time");
+    }
+
+    #[test]
     fn what_is_refused_is_found_across_parcels() {
         let refuses = |lines: &[String]| match lines.iter().any(|line| line == "c") {
             true => Err(DeliveryError::Permanent { reason: "c".into(), divisible: true }),
