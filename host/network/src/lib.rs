@@ -22,6 +22,8 @@ mod nats;
 mod otlp;
 mod runtime;
 mod server;
+#[cfg(feature = "object-store")]
+mod store;
 mod syslog;
 #[cfg(any(feature = "kafka", feature = "nats"))]
 mod template;
@@ -96,12 +98,20 @@ pub fn open(sink: &Sink) -> Option<Result<Opened, OpenError>> {
         Sink::Kafka(_) => Err(OpenError::Network(left_out("Kafka", "kafka"))),
         #[cfg(not(feature = "nats"))]
         Sink::Nats(_) => Err(OpenError::Network(left_out("NATS", "nats"))),
+        #[cfg(feature = "object-store")]
+        Sink::S3(config) => store::s3::open(config),
+        #[cfg(feature = "object-store")]
+        Sink::Parquet(config) => store::folder::open(config),
+        #[cfg(not(feature = "object-store"))]
+        Sink::S3(_) => Err(OpenError::Network(left_out("S3", "object-store"))),
+        #[cfg(not(feature = "object-store"))]
+        Sink::Parquet(_) => Err(OpenError::Network(left_out("Parquet", "object-store"))),
         Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => return None,
     })
 }
 
 /// What a build without a protocol says of it.
-#[cfg(not(all(feature = "kafka", feature = "nats")))]
+#[cfg(not(all(feature = "kafka", feature = "nats", feature = "object-store", feature = "otlp")))]
 fn left_out(protocol: &str, feature: &str) -> String {
     format!("this build has no {protocol}; build it with the feature `{feature}`, which is on by default")
 }

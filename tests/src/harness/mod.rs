@@ -18,6 +18,7 @@ mod registry;
 mod report;
 mod sections;
 mod server;
+mod store;
 mod tmpfs;
 mod wire;
 
@@ -36,6 +37,7 @@ pub use registry::{Registry, USER, is_installed};
 pub use report::{Flow, Letter, Report};
 pub use sections::{section, with_section};
 pub use server::{Answer as Said, Request, Server};
+pub use store::{ObjectStore, arrow};
 pub use tmpfs::Tmpfs;
 pub use wire::{rsyslog, wire_client};
 

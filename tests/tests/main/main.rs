@@ -54,6 +54,7 @@ mod samples;
 mod signatures;
 mod spool;
 mod stop;
+mod store;
 mod tap;
 mod trial;
 mod wire;

@@ -33,6 +33,12 @@ pub enum Sink {
     Kafka(KafkaSink),
     /// Sends records to a JetStream of NATS.
     Nats(NatsSink),
+    /// Puts records as objects into S3.
+    #[serde(deserialize_with = "s3_sink")]
+    S3(S3Sink),
+    /// Writes records as Parquet files into local folders.
+    #[serde(deserialize_with = "parquet_sink")]
+    Parquet(ParquetSink),
     /// Takes records and forgets them.
     Null(NullSink),
 }
@@ -49,6 +55,8 @@ impl Sink {
             Sink::Otlp(_) => "otlp",
             Sink::Kafka(_) => "kafka",
             Sink::Nats(_) => "nats",
+            Sink::S3(_) => "s3",
+            Sink::Parquet(_) => "parquet",
             Sink::Null(_) => "null",
         }
     }
@@ -64,6 +72,8 @@ impl Sink {
             Sink::Otlp(sink) => sink.buffer.clone(),
             Sink::Kafka(sink) => sink.buffer.clone(),
             Sink::Nats(sink) => sink.buffer.clone(),
+            Sink::S3(sink) => sink.buffer.clone(),
+            Sink::Parquet(sink) => sink.buffer.clone(),
             Sink::Null(_) => Buffer::default(),
         }
     }
@@ -72,6 +82,8 @@ impl Sink {
     pub fn refuses(&self) -> bool {
         let by_kind = match self {
             Sink::Http(_) | Sink::Elasticsearch(_) | Sink::Loki(_) | Sink::Otlp(_) | Sink::Kafka(_) | Sink::Nats(_) => true,
+            // What has no columns, or does not fit them.
+            Sink::S3(_) | Sink::Parquet(_) => true,
             // What its records hold may lead to no file.
             Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
             Sink::Stdout(_) | Sink::Null(_) => false,
@@ -89,6 +101,8 @@ impl Sink {
             Sink::Otlp(sink) => sink.retry.clone(),
             Sink::Kafka(sink) => sink.retry.clone(),
             Sink::Nats(sink) => sink.retry.clone(),
+            Sink::S3(sink) => sink.retry.clone(),
+            Sink::Parquet(sink) => sink.retry.clone(),
             Sink::Stdout(_) | Sink::Null(_) => Retry::default(),
         }
     }

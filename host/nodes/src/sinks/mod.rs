@@ -13,7 +13,7 @@ use std::time::Duration;
 use tamis_config::{Sink as SinkConfig, SinkBatch};
 
 pub use batch::{Batch, Origin, Part};
-pub use file::{FILES_OF_A_RECORD_MAX, FileSink, HELD_BYTES_MAX};
+pub use file::{FILES_OF_A_RECORD_MAX, FileSink, HELD_BYTES_MAX, fill_path};
 pub use written::{WRITTEN_FILES_MAX, WrittenFiles};
 
 /// Takes encoded records as bytes, one after the other.

@@ -6,7 +6,7 @@ use crate::pool::Pool;
 use crate::stop::{HaltOnPanic, Stop};
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tamis_config::SinkBatch;
@@ -58,15 +58,19 @@ enum Failed {
 impl BatchSink {
     /// Starts so many threads, which end when the queue is closed and empty.
     pub(crate) fn spawn(self, parcels: &Intake, concurrency: usize) -> io::Result<Vec<JoinHandle<()>>> {
+        // Whose turn it is to put a batch together, where that takes long: several at a time would make small ones.
+        let turn = Arc::new(Mutex::new(()));
         (0..concurrency)
             .map(|number| {
-                let (mut sink, parcels) = (self.clone(), parcels.clone());
+                let (mut sink, parcels, turn) = (self.clone(), parcels.clone(), Arc::clone(&turn));
                 std::thread::Builder::new().name(format!("sink {} {number}", self.name)).stack_size(STACK_BYTES).spawn(move || {
                     let _guard = HaltOnPanic(sink.stop.clone());
                     loop {
+                        let mine = sink.is_patient().then(|| turn.lock().unwrap_or_else(PoisonError::into_inner));
                         match parcels.pop(WAIT) {
                             Popped::Parcel(parcel) => {
                                 let together = sink.gather(parcel, &parcels);
+                                drop(mine);
                                 sink.deliver(together, &parcels);
                             }
                             Popped::Nothing => {}
@@ -78,15 +82,23 @@ impl BatchSink {
             .collect()
     }
 
-    /// What comes within the age of a batch, as far as it fits.
-    fn gather(&self, first: Parcel, parcels: &Intake) -> Vec<Parcel> {
+    /// Whether it waits for company longer than sources can go on without their seats.
+    fn is_patient(&self) -> bool {
+        self.batch.age > LOOK
+    }
+
+    /// What comes within the age of a batch, as far as it fits; once the host stops, what is there already.
+    fn gather(&self, mut first: Parcel, parcels: &Intake) -> Vec<Parcel> {
         let (mut bytes, mut records) = (first.data.bytes.len(), first.data.records);
         let until = Instant::now() + self.batch.age;
+        // The batch bounds this memory: a source whose seats were all taken could bring no company, and the batch would never be full.
+        let aboard = |parcel: &mut Parcel| parcel.seat = parcel.seat.take().filter(|_| !self.is_patient());
+        aboard(&mut first);
         let mut together = vec![first];
-        while bytes < self.batch.bytes.to_usize() && records < u64::from(self.batch.records) && !self.stop.is_draining() {
-            let left = until.saturating_duration_since(Instant::now());
+        while bytes < self.batch.bytes.to_usize() && records < u64::from(self.batch.records) {
+            let left = if self.stop.is_draining() { Duration::ZERO } else { until.saturating_duration_since(Instant::now()) };
             match parcels.pop(left.min(LOOK)) {
-                Popped::Parcel(next) => {
+                Popped::Parcel(mut next) => {
                     let fits = bytes + next.data.bytes.len() <= self.batch.bytes.to_usize()
                         && records + next.data.records <= u64::from(self.batch.records);
                     if !fits {
@@ -94,6 +106,7 @@ impl BatchSink {
                         break;
                     }
                     (bytes, records) = (bytes + next.data.bytes.len(), records + next.data.records);
+                    aboard(&mut next);
                     together.push(next);
                 }
                 Popped::Nothing if left.is_zero() => break,
@@ -376,6 +389,44 @@ mod tests {
         let (taken, counts, flight) = run(&["a\n", "b\nc\n", "d\ne\n", "f\ng\nh\ni\n"], batch, Box::new(|_| Ok(())));
         assert_eq!(taken, [vec!["a", "b", "c"], vec!["d", "e"], vec!["f", "g", "h"], vec!["i"]]);
         assert_eq!((counts.delivered.get(), counts.bytes.get(), flight.settled()), (9, 18, 9));
+    }
+
+    #[test]
+    fn one_that_waits_long_gives_sources_their_seats_back() {
+        let flight = Flight::new(1);
+        let (inlet, intake) = queue(1 << 20, WhenFull::Block);
+        let receiver = Arc::new(Receiver { taken: Mutex::default(), answer: Box::new(|_| Ok(())) });
+        let counts = SinkCounts::new("to", &Metrics::new());
+        let sink = BatchSink {
+            name: "to".into(),
+            sink: Arc::clone(&receiver) as Arc<dyn Delivery>,
+            batch: SinkBatch { records: 3, age: Duration::from_secs(3_600), ..SinkBatch::default() },
+            counts,
+            stop: Stop::default(),
+            pool: Arc::new(Pool::new(1)),
+            backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(1), None),
+            letters: Letters::default(),
+            spooled: false,
+        };
+        let stop = sink.stop.clone();
+        let threads = sink.spawn(&intake, 2).unwrap();
+        let bring = |text: &str| {
+            let boarding = flight.board(1, 0, 0, Duration::from_secs(30)).unwrap();
+            let trace = Trace { pipeline: "p".into(), source: "s".into(), stream: "f".into(), offsets: vec![0] };
+            let data = Arc::new(Encoded { bytes: text.as_bytes().to_vec(), records: 1, trace });
+            inlet.push(Parcel { data, ticket: boarding.ticket, seat: Some(boarding.seat), waiting: None }, Duration::ZERO);
+        };
+        for text in ["a\n", "b\n", "c\n", "d\n", "e\n"] {
+            bring(text);
+        }
+        // What is taken and not complete does not wait for its age when the host stops.
+        stop.drain();
+        while flight.under_way() > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(inlet);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(*receiver.taken.lock().unwrap(), [vec!["a", "b", "c"], vec!["d", "e"]], "one puts a batch together at a time");
     }
 
     #[test]

@@ -71,7 +71,8 @@ struct Front {
 struct Back {
     name: String,
     reader: SpoolReader,
-    sink: Outlet,
+    /// `None` once nothing more is brought to it: it need not wait for company.
+    sink: Option<Outlet>,
     stop: Stop,
     once: bool,
     /// Whether nothing is appended any more.
@@ -105,7 +106,7 @@ impl SpooledSink {
             done.store(true, Ordering::SeqCst);
         })?;
         let flight = Flight::new(SEATS);
-        let mut back = Back { name: name.clone(), reader, sink, stop, once, ended, flight, persisted: Instant::now() };
+        let mut back = Back { name: name.clone(), reader, sink: Some(sink), stop, once, ended, flight, persisted: Instant::now() };
         let back = std::thread::Builder::new().name(format!("unspool {name}")).spawn(move || {
             let _guard = HaltOnPanic(back.stop.clone());
             back.run();
@@ -272,6 +273,7 @@ impl Back {
             }
             backoff.succeeded();
         }
+        self.sink = None;
         while !self.flight.landed(LOOK) && !self.stop.is_now() {
             self.acknowledge(false);
         }
@@ -283,10 +285,11 @@ impl Back {
     }
 
     fn hand_on(&mut self, sequence: u64, payload: Vec<u8>) {
+        let Some(sink) = self.sink.clone() else { return };
         let Some(encoded) = decode(payload) else {
             // Its checksum was right: somebody else's entry, or that of a later version.
             tracing::error!(sink = self.name, "entry {sequence} of the spool cannot be read: it is passed over");
-            self.sink.counts.undelivered.inc();
+            sink.counts.undelivered.inc();
             return;
         };
         let boarding = loop {
@@ -296,7 +299,7 @@ impl Back {
                 None => self.acknowledge(false),
             }
         };
-        self.sink.send(Parcel { data: Arc::new(encoded), ticket: boarding.ticket, seat: Some(boarding.seat), waiting: None }, &self.stop);
+        sink.send(Parcel { data: Arc::new(encoded), ticket: boarding.ticket, seat: Some(boarding.seat), waiting: None }, &self.stop);
     }
 
     fn acknowledge(&mut self, last: bool) {

@@ -8,6 +8,7 @@ mod kafka;
 mod loki;
 mod nats;
 mod otlp;
+mod store;
 mod syslog;
 mod template;
 
@@ -25,6 +26,8 @@ pub use kafka::{KafkaAssignment, KafkaCompression, KafkaMechanism, KafkaSasl, Ka
 pub use loki::{LokiFormat, LokiSink};
 pub use nats::{NatsAuth, NatsSink, NatsSource, NatsStart};
 pub use otlp::{OtlpFields, OtlpLayout, OtlpProtocol, OtlpSink, OtlpSource};
+pub use store::{COLUMNS_MAX, ColumnType, ObjectBatch, ObjectCompression, ObjectFormat, ParquetSink, S3Sink, S3Tls};
+pub(crate) use store::{parquet_sink, s3_sink};
 pub use syslog::{SyslogLimits, SyslogSource, SyslogTransport};
 pub use template::{FieldPiece, FieldTemplate, TEMPLATE_FIELDS_MAX};
 pub(crate) use template::{field_template, field_template_option};

@@ -26,6 +26,7 @@ use std::path::Path;
 use std::time::SystemTime;
 use store::Store;
 use tamis_config::{FileSink as Config, PathTemplate, SinkCompression};
+pub use template::fill_path;
 use time::Utc;
 
 /// Bytes of lines that are held back for members, over all files of a sink; a longer line is held back whole.

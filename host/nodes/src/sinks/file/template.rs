@@ -4,6 +4,7 @@ use super::rotation;
 use super::time::Utc;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
+use std::time::SystemTime;
 use tamis_config::{PathPart, PathPiece, PathTemplate};
 
 /// Bytes of a value's hash that stand in a name.
@@ -11,8 +12,21 @@ const HASH_BYTES: usize = 16;
 /// What a shortened value takes for its hash: `~` and the hash in hexadecimal.
 const HASH_CHARS: usize = 1 + 2 * HASH_BYTES;
 
-/// Appends the path below the template's base: `value` gives the fields' values in the order of [`PathTemplate::fields`].
-pub(super) fn render<'v>(template: &PathTemplate, time: &Utc, mut value: impl FnMut(usize) -> Option<&'v [u8]>, out: &mut String) {
+/// Appends the path of a file below the template's base: `value` gives the fields' values in the order of [`PathTemplate::fields`].
+pub(super) fn render<'v>(template: &PathTemplate, time: &Utc, value: impl FnMut(usize) -> Option<&'v [u8]>, out: &mut String) {
+    let name = fill(template, time, value, out);
+    if template.fields().next().is_some() {
+        rotation::defuse(out, name);
+    }
+}
+
+/// Appends what stands below a template's base, for sinks that name their files themselves.
+pub fn fill_path<'v>(template: &PathTemplate, time: SystemTime, value: impl FnMut(usize) -> Option<&'v [u8]>, out: &mut String) {
+    fill(template, &Utc::new(time), value, out);
+}
+
+/// Gives where the last part begins.
+fn fill<'v>(template: &PathTemplate, time: &Utc, mut value: impl FnMut(usize) -> Option<&'v [u8]>, out: &mut String) -> usize {
     let mut fields = 0;
     let mut name = out.len();
     for (at, part) in template.parts.iter().enumerate() {
@@ -31,9 +45,7 @@ pub(super) fn render<'v>(template: &PathTemplate, time: &Utc, mut value: impl Fn
             }
         }
     }
-    if fields > 0 {
-        rotation::defuse(out, name);
-    }
+    name
 }
 
 /// Appends a value so that it stays within its part of the path and no two values look alike: letters, digits, `.`, `_` and
