@@ -33,6 +33,8 @@ pub enum Sink {
     Kafka(KafkaSink),
     /// Sends records to a JetStream of NATS.
     Nats(NatsSink),
+    /// Counts records as metrics that Prometheus fetches.
+    Prometheus(PrometheusSink),
     /// Takes records and forgets them.
     Null(NullSink),
 }
@@ -49,6 +51,7 @@ impl Sink {
             Sink::Otlp(_) => "otlp",
             Sink::Kafka(_) => "kafka",
             Sink::Nats(_) => "nats",
+            Sink::Prometheus(_) => "prometheus",
             Sink::Null(_) => "null",
         }
     }
@@ -64,6 +67,7 @@ impl Sink {
             Sink::Otlp(sink) => sink.buffer.clone(),
             Sink::Kafka(sink) => sink.buffer.clone(),
             Sink::Nats(sink) => sink.buffer.clone(),
+            Sink::Prometheus(sink) => sink.buffer.clone(),
             Sink::Null(_) => Buffer::default(),
         }
     }
@@ -74,7 +78,7 @@ impl Sink {
             Sink::Http(_) | Sink::Elasticsearch(_) | Sink::Loki(_) | Sink::Otlp(_) | Sink::Kafka(_) | Sink::Nats(_) => true,
             // What its records hold may lead to no file.
             Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
-            Sink::Stdout(_) | Sink::Null(_) => false,
+            Sink::Stdout(_) | Sink::Null(_) | Sink::Prometheus(_) => false,
         };
         by_kind || self.retry().give_up_after.is_some()
     }
@@ -89,7 +93,20 @@ impl Sink {
             Sink::Otlp(sink) => sink.retry.clone(),
             Sink::Kafka(sink) => sink.retry.clone(),
             Sink::Nats(sink) => sink.retry.clone(),
-            Sink::Stdout(_) | Sink::Null(_) => Retry::default(),
+            Sink::Stdout(_) | Sink::Null(_) | Sink::Prometheus(_) => Retry::default(),
+        }
+    }
+
+    /// Whether the host does not start, and no reload takes over, while it cannot be reached.
+    pub fn healthcheck(&self) -> bool {
+        match self {
+            Sink::Http(sink) => sink.healthcheck,
+            Sink::Elasticsearch(sink) => sink.healthcheck,
+            Sink::Loki(sink) => sink.healthcheck,
+            Sink::Otlp(sink) => sink.healthcheck,
+            Sink::Kafka(sink) => sink.healthcheck,
+            Sink::Nats(sink) => sink.healthcheck,
+            Sink::File(_) | Sink::Stdout(_) | Sink::Prometheus(_) | Sink::Null(_) => false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A sink that takes whole batches: several threads deliver at the same time, each what came, put together up to the size of a batch.
 
-use super::{Intake, Letters, Popped, SinkCounts};
+use super::limiter::Answer;
+use super::{Intake, Letters, Popped, SinkCounts, Turn};
 use crate::parcel::Parcel;
 use crate::pool::Pool;
 use crate::stop::{HaltOnPanic, Stop};
@@ -15,6 +16,8 @@ use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, Part};
 
 /// How long a thread waits for a parcel at a time.
 const WAIT: Duration = Duration::from_secs(1);
+/// The same where threads take turns.
+const WAIT_IN_TURN: Duration = Duration::from_millis(200);
 /// How often a thread that waits for company looks whether the host stops.
 const LOOK: Duration = Duration::from_millis(50);
 /// Stack of a thread: requests need little, and there may be 64.
@@ -32,6 +35,8 @@ pub(crate) struct BatchSink {
     pub(crate) letters: Letters,
     /// What it is given lies in a spool as well, and comes again after the next start.
     pub(crate) spooled: bool,
+    /// How many threads may be at work, where that follows what the receiver takes.
+    pub(crate) turn: Option<Turn>,
 }
 
 /// Some lines of a parcel.
@@ -63,8 +68,11 @@ impl BatchSink {
                 let (mut sink, parcels) = (self.clone(), parcels.clone());
                 std::thread::Builder::new().name(format!("sink {} {number}", self.name)).stack_size(STACK_BYTES).spawn(move || {
                     let _guard = HaltOnPanic(sink.stop.clone());
+                    // Who has a turn must not keep it for long from those that try again.
+                    let wait = if sink.turn.is_some() { WAIT_IN_TURN } else { WAIT };
                     loop {
-                        match parcels.pop(WAIT) {
+                        sink.take_turn(false);
+                        match parcels.pop(wait) {
                             Popped::Parcel(parcel) => {
                                 let together = sink.gather(parcel, &parcels);
                                 sink.deliver(together, &parcels);
@@ -72,6 +80,7 @@ impl BatchSink {
                             Popped::Nothing => {}
                             Popped::Closed | Popped::Retired => return,
                         }
+                        sink.leave_turn();
                     }
                 })
             })
@@ -212,11 +221,37 @@ impl BatchSink {
         }
     }
 
+    fn take_turn(&mut self, again: bool) {
+        if let Some(turn) = &mut self.turn {
+            turn.take(again, &self.stop);
+        }
+    }
+
+    fn leave_turn(&mut self) {
+        if let Some(turn) = &mut self.turn {
+            turn.leave();
+        }
+    }
+
+    /// Delivers once, and notes how that went.
+    fn attempt(&self, batch: &Batch<'_>) -> Result<(), DeliveryError> {
+        let Some(turn) = &self.turn else { return self.sink.deliver(batch) };
+        let sent = turn.begin();
+        let outcome = self.sink.deliver(batch);
+        let answer = match &outcome {
+            Err(DeliveryError::Transient { .. }) => Answer::Failed,
+            Err(DeliveryError::Partly { again, .. }) if !again.is_empty() => Answer::Failed,
+            Ok(()) | Err(DeliveryError::Permanent { .. } | DeliveryError::Partly { .. }) => Answer::Came,
+        };
+        turn.end(sent, answer);
+        outcome
+    }
+
     /// Delivers, trying again while that may help.
     fn try_until_told(&mut self, parcels: &[Parcel], batch: &[Lines]) -> Result<(), Failed> {
         let parts: Vec<Part<'_>> = batch.iter().filter_map(|lines| part(parcels, lines)).collect();
         loop {
-            let (reason, after, partly) = match self.sink.deliver(&Batch::new(&parts)) {
+            let (reason, after, partly) = match self.attempt(&Batch::new(&parts)) {
                 Ok(()) => {
                     self.backoff.succeeded();
                     self.counts.succeeded();
@@ -246,7 +281,9 @@ impl BatchSink {
                 (Some(pause), partly) => {
                     if !ends {
                         tracing::warn!(sink = self.name, "cannot deliver, trying again in {} ms: {reason}", pause.as_millis());
+                        self.leave_turn();
                         self.stop.pause(pause);
+                        self.take_turn(true);
                     }
                     if let Some((refused, again)) = partly {
                         return Err(Failed::Partly { refused, again });
@@ -364,6 +401,7 @@ mod tests {
             backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(1), None),
             letters: Letters::default(),
             spooled: false,
+            turn: None,
         };
         sink.spawn(&intake, 1).unwrap().into_iter().for_each(|thread| thread.join().unwrap());
         let taken = std::mem::take(&mut *receiver.taken.lock().unwrap());
