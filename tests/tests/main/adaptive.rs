@@ -34,7 +34,7 @@ sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
 pipelines: {{ main: {{ from: [in], to: [web] }} }}
 sinks:
   web: {{ type: http, url: 'http://{}/', concurrency: adaptive, batch: {{ records: 64, age: 0s }}, retry: {{ initial: 10ms, max: 100ms }} }}
-settings: {{ admin: 'unix:admin.sock', lanes: 2, batch: {{ records: 64 }} }}",
+settings: {{ admin: 'unix:admin.sock', lanes: 8, batch: {{ records: 64 }} }}",
         server.address()
     );
     let site = Site::with(&config, (0..COUNT).map(|n| format!("{{\"n\":{n}}}\n")).collect::<String>());

@@ -56,16 +56,26 @@ fn nobody_there_is_exit_3_with_the_address_and_what_to_do() {
 
 #[test]
 fn what_a_server_answers_decides() {
-    for (status, well) in [(200, true), (204, true), (404, true), (405, true), (401, false), (403, false), (429, false), (500, false), (503, false)] {
+    for (status, well) in
+        [(200, true), (204, true), (404, true), (405, true), (401, false), (403, false), (429, false), (500, false), (503, false)]
+    {
         let server = Server::start(move |request| Said::Status(if request.head.starts_with("head /in ") { status } else { 400 }));
         let sink = format!("  far: {{ type: http, url: 'http://{}/in', healthcheck: true }}", server.address());
-        if well { starts(&sink) } else { refused(&sink, "/in", &format!("the server answered {status}")) }
+        if well {
+            starts(&sink)
+        } else {
+            refused(&sink, "/in", &format!("the server answered {status}"))
+        }
         assert_eq!(server.requests(), 1, "asked once: {status}");
     }
     let loki = Server::start(|request| Said::Status(if request.head.starts_with("get /ready ") { 200 } else { 500 }));
     starts(&format!("  far: {{ type: loki, url: 'http://{}', labels: {{ a: b }}, healthcheck: true }}", loki.address()));
     let busy = Server::start(|_| Said::Status(503));
-    refused(&format!("  far: {{ type: loki, url: 'http://{}', labels: {{ a: b }}, healthcheck: true }}", busy.address()), "GET http", "503");
+    refused(
+        &format!("  far: {{ type: loki, url: 'http://{}', labels: {{ a: b }}, healthcheck: true }}", busy.address()),
+        "GET http",
+        "503",
+    );
     // The first node of a cluster may be down.
     let node = Server::start(|request| Said::Status(if request.head.starts_with("get / ") { 200 } else { 500 }));
     let urls = format!("urls: ['http://127.0.0.1:{}', 'http://{}'], index: i", free_port(), node.address());
@@ -95,7 +105,8 @@ fn a_reload_to_a_sink_that_is_not_there_changes_nothing() {
     let admin = Address::Unix(site.path("admin.sock"));
     eventually("it is ready", || admin.get("/readyz").is_ok_and(|answer| answer.status == 200));
     let port = free_port();
-    let sink = |more: &str| config(&format!("  far: {{ type: http, url: 'http://127.0.0.1:{port}/in', timeout: 1s, {more} healthcheck: true }}"));
+    let sink =
+        |more: &str| config(&format!("  far: {{ type: http, url: 'http://127.0.0.1:{port}/in', timeout: 1s, {more} healthcheck: true }}"));
     site.config(&sink(""));
     let (_, told) = post(&admin, "/v1/reload");
     assert!(told["result"] == "failed" && told.to_string().contains("sink `far` is not healthy"), "{told}");

@@ -33,7 +33,10 @@ fn input() -> String {
         .map(|n| {
             let api = ["/pizza/1.0", "/a\\\"b\\\\\\n{c=\\\"d\\\"}", "/ünïcode"][n % 3];
             let latency = if n % 10 == 9 { "\"-\"".to_owned() } else { format!("{}", (n % 10) as f64 / 5.0) };
-            format!("{{\"api\":\"{api}\",\"http\":{{\"status\":{}}},\"bytes\":2,\"open\":{n},\"latency\":{latency}}}\n", if n % 5 == 0 { 500 } else { 200 })
+            format!(
+                "{{\"api\":\"{api}\",\"http\":{{\"status\":{}}},\"bytes\":2,\"open\":{n},\"latency\":{latency}}}\n",
+                if n % 5 == 0 { 500 } else { 200 }
+            )
         })
         .collect()
 }
@@ -69,7 +72,13 @@ fn a_real_prometheus_reads_what_was_counted() {
     assert_eq!(families["gateway_requests"].samples.len(), 6, "{open}");
 
     if let Some(promtool) = find_prometheus("promtool") {
-        let mut run = Command::new(promtool).args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut run = Command::new(promtool)
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         run.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         let said = run.wait_with_output().unwrap();
         let words = [said.stdout, said.stderr].concat();
@@ -80,7 +89,8 @@ fn a_real_prometheus_reads_what_was_counted() {
     );
     site.write("prometheus.yml", scraping);
     let Some(prometheus) = Prometheus::start(&site.path("prometheus.yml"), site.path("").as_path()) else { return ended(live) };
-    let number = |expression: &str| prometheus.query(expression).first().and_then(|series| series["value"][1].as_str()?.parse::<f64>().ok());
+    let number =
+        |expression: &str| prometheus.query(expression).first().and_then(|series| series["value"][1].as_str()?.parse::<f64>().ok());
     eventually("it has fetched", || number("sum(gateway_requests_total)") == Some(3_000.0));
     assert_eq!(number("sum(gateway_requests_total{status=\"500\"})"), Some(600.0));
     assert_eq!(number("gateway_requests_total{status=\"500\",api=\"/pizza/1.0\"}"), Some(200.0));
@@ -132,7 +142,9 @@ fn values_outlive_a_reload_that_changes_something_else_and_a_changed_sink_takes_
 
     // One that another program has changes nothing.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    site.config(&config(taken.local_addr().unwrap().port(), "").replace("metrics:\n    type", "other:\n    type").replace("[metrics]", "[other]"));
+    site.config(
+        &config(taken.local_addr().unwrap().port(), "").replace("metrics:\n    type", "other:\n    type").replace("[metrics]", "[other]"),
+    );
     let (_, told) = post(&admin, "/v1/reload");
     assert!(told["result"] == "failed" && told.to_string().contains("cannot listen at"), "{told}");
     append(&site, "{\"bytes\":1}\n");

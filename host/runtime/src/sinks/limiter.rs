@@ -3,12 +3,17 @@
 //! Additive increase, multiplicative decrease, as TCP's congestion avoidance does it (RFC 5681, 3.1), with the time of the answers as a
 //! second sign of congestion beside errors. Requests are looked at in rounds: as many answers as the limit lets be under way. Whenever a
 //! round went well and the limit was what held requests back, one more is allowed; an error that may pass halves the limit, answers that
-//! come later than the receiver's own time take a tenth.
+//! come later than the receiver's own time take a tenth. That time is measured where this sink is not what makes it longer: with a limit of
+//! one, while there is less to send than the limit allows, and now and then in a round with half the limit.
 
 use std::time::Duration;
 
-/// Weight of a new time in the averages.
+/// Weight of a round in the averages, where this sink's requests cannot be why its answers came late.
 const WEIGHT: f64 = 0.25;
+/// Weight of one where they could be, and came sooner all the same.
+const WEIGHT_LOADED: f64 = 0.05;
+/// Rounds without growth before the receiver's own time is measured again, with half the requests.
+const PROBE_AFTER: usize = 10;
 /// Times below this are no sign of anything, in seconds.
 const NOISE: f64 = 0.002;
 /// What errors leave of the limit.
@@ -28,8 +33,12 @@ pub(super) struct Limiter {
     round: Round,
     /// The receiver's own time: the average of the rounds in which this sink cannot have made it longer, in seconds.
     own: Option<f64>,
-    /// How far times of such rounds lie from their average.
+    /// How far the times of such rounds lie from it.
     deviation: f64,
+    /// Rounds since the limit last changed in which it held requests back.
+    stood: usize,
+    /// The limit to return to after a round that measures the receiver's own time.
+    probe: Option<usize>,
 }
 
 /// The answers since the limit was last thought over.
@@ -61,7 +70,8 @@ pub(super) enum Answer {
 impl Limiter {
     /// Begins with one request, and allows `most` in the end.
     pub(super) fn new(most: usize) -> Self {
-        Self { limit: 1, most: most.max(1), under_way: 0, era: 0, round: Round::default(), own: None, deviation: 0.0 }
+        let round = Round::default();
+        Self { limit: 1, most: most.max(1), under_way: 0, era: 0, round, own: None, deviation: 0.0, stood: 0, probe: None }
     }
 
     /// How many requests there may be now.
@@ -97,26 +107,49 @@ impl Limiter {
     /// The end of a round.
     fn think(&mut self) {
         let Round { answers, seconds, full, distance } = std::mem::take(&mut self.round);
-        self.round.full = self.under_way >= self.limit;
-        let (mean, distance) = (seconds / answers.max(1) as f64, distance / answers.max(1) as f64);
-        let own = self.own.unwrap_or(mean);
+        let count = answers.max(1) as f64;
+        let (mean, distance) = (seconds / count, distance / count);
         // A longer time is the receiver's own only where the requests of this sink cannot be why.
-        if self.limit == 1 || !full || mean < own {
-            self.own = Some(own + WEIGHT * (mean - own));
-            self.deviation += WEIGHT * (distance - self.deviation);
+        let alone = self.limit == 1 || !full || self.probe.is_some();
+        let before = self.own.unwrap_or(mean);
+        let weight = match alone {
+            true => WEIGHT,
+            false if mean < before => WEIGHT_LOADED,
+            false => 0.0,
+        };
+        let own = before + weight * (mean - before);
+        self.own = Some(own);
+        self.deviation += weight * (distance - self.deviation);
+        if let Some(limit) = self.probe.take() {
+            return self.set(limit);
         }
-        let slack = (own / 4.0).max(2.0 * self.deviation).max(NOISE);
+        // The mean of many lies nearer to what it should be than one of them.
+        let slack = (own / 4.0).max(2.0 * self.deviation / count.sqrt()).max(NOISE);
         if self.limit > 1 && mean > own + 3.0 * slack {
             self.decrease(AFTER_LATE);
         } else if full && mean <= own + slack {
             self.limit = (self.limit + 1).min(self.most);
+            self.stood = 0;
+        } else if full {
+            self.stood += 1;
+            if self.stood >= PROBE_AFTER && self.limit > 1 {
+                self.probe = Some(self.limit);
+                self.set(self.limit / 2);
+            }
         }
     }
 
     fn decrease(&mut self, factor: f64) {
         let less = (self.limit as f64 * factor).floor() as usize;
-        self.limit = less.clamp(1, self.limit);
+        self.probe = None;
+        self.set(less.min(self.limit));
+    }
+
+    /// Another limit, of which what is under way says nothing.
+    fn set(&mut self, limit: usize) {
+        self.limit = limit.max(1);
         self.era += 1;
+        self.stood = 0;
         self.round = Round::default();
     }
 }
@@ -201,9 +234,33 @@ mod tests {
         for room in [4, 10, 20] {
             let mut simulation = Simulation::new();
             simulation.run(10_000, queueing(room));
-            let (least, most, _) = simulation.last(5_000);
-            assert!(least >= room && most <= 2 * room, "{room}: {least} to {most}");
+            let (least, most, mean) = simulation.last(5_000);
+            // Half of it while the receiver's own time is measured.
+            assert!(least >= room / 2 && most <= 2 * room && mean > 1.1 * room as f64, "{room}: {least} to {most}, {mean}");
         }
+    }
+
+    #[test]
+    fn a_first_answer_that_came_soon_by_chance_does_not_hold_it_down() {
+        let mut simulation = Simulation::new();
+        simulation.run(3, |_, _| (10, Answer::Came));
+        simulation.run(600, |_, _| (27, Answer::Came));
+        assert!(simulation.limiter.limit() > 24, "{}", simulation.limiter.limit());
+    }
+
+    #[test]
+    fn answers_that_come_at_odd_times_neither_hold_it_down_nor_let_it_run_away() {
+        // Exponentially distributed, from a generator of its own.
+        let odd = |number: u64| {
+            let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11;
+            200.0 - 1_000.0 * (1.0 - random as f64 / (1u64 << 53) as f64).ln()
+        };
+        let mut simulation = Simulation::new();
+        simulation.run(5_000, |_, number| (odd(number) as u64, Answer::Came));
+        assert!(simulation.last(1_000).1 >= 20, "{:?}", simulation.last(1_000));
+        let mut simulation = Simulation::new();
+        simulation.run(5_000, |under_way, number| (odd(number) as u64 * under_way.max(8) as u64 / 8, Answer::Came));
+        assert!(simulation.last(1_000).1 <= 24, "{:?}", simulation.last(1_000));
     }
 
     #[test]
@@ -249,7 +306,7 @@ mod tests {
         let slower = |under_way, number| (4 * queueing(10)(under_way, number).0, Answer::Came);
         simulation.run(5_000, slower);
         let (least, most, _) = simulation.last(1_000);
-        assert!(least >= 10 && most <= 20, "{least} to {most}");
+        assert!(least >= 5 && most <= 20, "{least} to {most}");
     }
 
     #[test]
