@@ -6,8 +6,8 @@ use crate::server::auth::Guard;
 use crate::server::http::{error, serve};
 use crate::server::{Listening, Serving};
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,7 @@ pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
         let shared = Arc::clone(&shared);
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let shared = Arc::clone(&shared);
-            async move { Ok::<_, Infallible>(shared.answer(&request).await) }
+            async move { Ok::<_, Infallible>(without_body(&request, shared.answer(&request).await)) }
         });
         serve(stream, context, service)
     });
@@ -57,6 +57,16 @@ impl Delivery for PrometheusSink {
         batch.iter().for_each(|(line, _)| table.count(line, now));
         Ok(())
     }
+}
+
+/// Takes away the body of an answer to `HEAD`: with HTTP/2 it would be sent.
+fn without_body(request: &Request<Incoming>, mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    if request.method() == Method::HEAD {
+        let length = answer.body().size_hint().exact().unwrap_or(0);
+        answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        *answer.body_mut() = Full::default();
+    }
+    answer
 }
 
 impl Shared {
