@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use serde_json::Value;
 
+use crate::model::network::Concurrency;
 use crate::model::{Admin, Bytes, Codec, Lanes, Pipeline, PipelineTest, Plugin, PluginsPolicy, Rate, Settings, Sink, Source, Step};
 use crate::reader::expectations::TestKeys;
 use crate::reader::steps::StepKeys;
@@ -202,6 +203,11 @@ schema_of!(Rate, "Rate", {
 schema_of!(Lanes, "Lanes", {
     "description": "`auto` (one a core) or a number.",
     "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 64 }]
+});
+
+schema_of!(Concurrency, "Concurrency", {
+    "description": "Requests at the same time: a number, or `adaptive`.",
+    "anyOf": [{ "const": "adaptive" }, { "type": "integer", "minimum": 1, "maximum": 64 }]
 });
 
 schema_of!(Admin, "Admin", {

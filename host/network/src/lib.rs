@@ -20,6 +20,7 @@ mod messages;
 mod nats;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod prometheus;
 mod runtime;
 mod server;
 #[cfg(feature = "object-store")]
@@ -77,15 +78,16 @@ pub fn run(source: &Source, bound: Option<Bound>, options: &RunOptions, outlet: 
     })
 }
 
-/// Makes a sink of this crate. Nothing is sent yet. `None`: it is none of this crate's.
+/// Makes a sink of this crate. Nothing is sent yet; one that others fetch from listens. `None`: it is none of this crate's.
 ///
 /// # Errors
-/// Certificates that cannot be read, or options that contradict each other.
+/// Certificates that cannot be read, an address that is taken, or options that contradict each other.
 pub fn open(sink: &Sink) -> Option<Result<Opened, OpenError>> {
     Some(match sink {
         Sink::Http(config) => http::sink::open(config),
         Sink::Elasticsearch(config) => elasticsearch::sink::open(config),
         Sink::Loki(config) => loki::sink::open(config),
+        Sink::Prometheus(config) => prometheus::sink::open(config),
         #[cfg(feature = "otlp")]
         Sink::Otlp(config) => otlp::sink::open(config),
         #[cfg(not(feature = "otlp"))]

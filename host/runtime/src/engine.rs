@@ -52,6 +52,14 @@ pub enum StartError {
         /// Why.
         error: tamis_nodes::sinks::OpenError,
     },
+    /// Whoever a sink sends to is not there, or not well.
+    #[error("sink `{sink}` is not healthy: {reason}; see that it is reached, or remove `healthcheck` to start without it")]
+    Unhealthy {
+        /// The sink.
+        sink: String,
+        /// Who was asked, and what is wrong.
+        reason: String,
+    },
     /// A source cannot listen.
     #[error("source `{source_name}`: {error}")]
     Source {

@@ -89,6 +89,7 @@ pub struct Metrics {
     pub(crate) sink_records: Family<SinkResultLabels, Counter>,
     pub(crate) sink_bytes: Family<SinkLabels, Counter>,
     pub(crate) sink_retries: Family<SinkLabels, Counter>,
+    pub(crate) sink_concurrency: Family<SinkLabels, Gauge>,
     pub(crate) sink_queue: Family<SinkLabels, Gauge>,
     pub(crate) sink_queue_limit: Family<SinkLabels, Gauge>,
     pub(crate) dead_letters: Family<DeadLabels, Counter>,
@@ -283,6 +284,7 @@ impl Metrics {
             sink_records: Family::default(),
             sink_bytes: Family::default(),
             sink_retries: Family::default(),
+            sink_concurrency: Family::default(),
             sink_queue: Family::default(),
             sink_queue_limit: Family::default(),
             dead_letters: Family::default(),
@@ -330,6 +332,8 @@ impl Metrics {
         registry.register("tamis_sink_records", "Records that a sink was given", metrics.sink_records.clone());
         registry.register("tamis_sink_bytes", "Bytes written", metrics.sink_bytes.clone());
         registry.register("tamis_sink_retries", "Writes tried again", metrics.sink_retries.clone());
+        let help = "Requests or batches that the sink may have under way at the same time";
+        registry.register("tamis_sink_concurrency", help, metrics.sink_concurrency.clone());
         registry.register("tamis_sink_queue_records", "Records waiting for the sink", metrics.sink_queue.clone());
         registry.register("tamis_sink_queue_limit_bytes", "Bytes that may wait for the sink", metrics.sink_queue_limit.clone());
         registry.register("tamis_dead_letters", "Records among the dead letters", metrics.dead_letters.clone());

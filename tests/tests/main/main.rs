@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod adaptive;
 mod admin;
 mod broken_pipes;
 mod cache;
@@ -21,6 +22,7 @@ mod files;
 mod full_disk;
 mod grants;
 mod guard_rails;
+mod healthcheck;
 mod hostile;
 mod http_sink;
 mod http_source;
@@ -46,6 +48,7 @@ mod plugin_files;
 mod plugin_new;
 mod plugins_policy;
 mod power_loss;
+mod prometheus_sink;
 mod registry;
 mod registry_hostile;
 mod reload;

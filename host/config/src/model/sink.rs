@@ -39,6 +39,8 @@ pub enum Sink {
     /// Writes records as Parquet files into local folders.
     #[serde(deserialize_with = "parquet_sink")]
     Parquet(ParquetSink),
+    /// Counts records as metrics that Prometheus fetches.
+    Prometheus(PrometheusSink),
     /// Takes records and forgets them.
     Null(NullSink),
 }
@@ -57,6 +59,7 @@ impl Sink {
             Sink::Nats(_) => "nats",
             Sink::S3(_) => "s3",
             Sink::Parquet(_) => "parquet",
+            Sink::Prometheus(_) => "prometheus",
             Sink::Null(_) => "null",
         }
     }
@@ -74,6 +77,7 @@ impl Sink {
             Sink::Nats(sink) => sink.buffer.clone(),
             Sink::S3(sink) => sink.buffer.clone(),
             Sink::Parquet(sink) => sink.buffer.clone(),
+            Sink::Prometheus(sink) => sink.buffer.clone(),
             Sink::Null(_) => Buffer::default(),
         }
     }
@@ -86,7 +90,7 @@ impl Sink {
             Sink::S3(_) | Sink::Parquet(_) => true,
             // What its records hold may lead to no file.
             Sink::File(file) => PathTemplate::parse(&file.path).is_ok_and(|path| path.fields().next().is_some()),
-            Sink::Stdout(_) | Sink::Null(_) => false,
+            Sink::Stdout(_) | Sink::Null(_) | Sink::Prometheus(_) => false,
         };
         by_kind || self.retry().give_up_after.is_some()
     }
@@ -103,7 +107,20 @@ impl Sink {
             Sink::Nats(sink) => sink.retry.clone(),
             Sink::S3(sink) => sink.retry.clone(),
             Sink::Parquet(sink) => sink.retry.clone(),
-            Sink::Stdout(_) | Sink::Null(_) => Retry::default(),
+            Sink::Stdout(_) | Sink::Null(_) | Sink::Prometheus(_) => Retry::default(),
+        }
+    }
+
+    /// Whether the host does not start, and no reload takes over, while it cannot be reached.
+    pub fn healthcheck(&self) -> bool {
+        match self {
+            Sink::Http(sink) => sink.healthcheck,
+            Sink::Elasticsearch(sink) => sink.healthcheck,
+            Sink::Loki(sink) => sink.healthcheck,
+            Sink::Otlp(sink) => sink.healthcheck,
+            Sink::Kafka(sink) => sink.healthcheck,
+            Sink::Nats(sink) => sink.healthcheck,
+            Sink::File(_) | Sink::S3(_) | Sink::Parquet(_) | Sink::Stdout(_) | Sink::Prometheus(_) | Sink::Null(_) => false,
         }
     }
 }

@@ -8,10 +8,13 @@ use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use super::problem::Carried;
 use crate::Text;
 use crate::diagnostic::codes::{BAD_UNIT, BAD_VALUE};
+use crate::model::network::Concurrency;
 use crate::model::{Admin, Bytes, Lanes, Rate};
 
 /// Most lanes there may be.
 pub(crate) const LANES_MAX: u32 = 64;
+/// Most requests of a sink at the same time.
+const CONCURRENCY_MAX: u32 = 64;
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -92,6 +95,36 @@ impl<'de> Deserialize<'de> for Lanes {
             fn visit_str<E: Error>(self, text: &str) -> Result<Lanes, E> {
                 match (text, text.parse()) {
                     ("auto", _) => Ok(Lanes::Auto),
+                    // In quotes, as `${…}` must be within `{ }`.
+                    (_, Ok(value)) => self.visit_u64(value),
+                    _ => Err(E::invalid_value(Unexpected::Other("text"), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(CountOrWord)
+    }
+}
+
+impl<'de> Deserialize<'de> for Concurrency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CountOrWord;
+        impl Visitor<'_> for CountOrWord {
+            type Value = Concurrency;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "`adaptive` or a whole number from 1 to {CONCURRENCY_MAX}")
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Concurrency, E> {
+                match u32::try_from(value) {
+                    Ok(count) if (1..=CONCURRENCY_MAX).contains(&count) => Ok(Concurrency::Fixed(count)),
+                    _ => Err(E::invalid_value(Unexpected::Unsigned(value), &self)),
+                }
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Concurrency, E> {
+                match (text, text.parse()) {
+                    ("adaptive", _) => Ok(Concurrency::Adaptive),
                     // In quotes, as `${…}` must be within `{ }`.
                     (_, Ok(value)) => self.visit_u64(value),
                     _ => Err(E::invalid_value(Unexpected::Other("text"), &self)),

@@ -90,6 +90,25 @@ impl Client {
         Ok(Self { agent: agent.into(), authorization, compression, headers: headers.clone() })
     }
 
+    /// Asks for an address with this method, sends nothing along, and tells whether it was answered as it should be. `shown`: the address
+    /// as people may see it.
+    ///
+    /// # Errors
+    /// No connection, no answer in time, or another answer.
+    pub(crate) fn is_answered(&self, method: &str, url: &str, shown: &str, sound: fn(u16) -> bool) -> Result<(), String> {
+        let failed = |error: &dyn std::fmt::Display| format!("`{method} {shown}`: {error}");
+        let mut request = Request::builder().uri(url).method(method);
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name.as_str(), value.as_str());
+        }
+        let request = request.body(()).map_err(|error| failed(&error))?;
+        let status = self.agent.run(request).map_err(|error| failed(&error))?.status().as_u16();
+        if sound(status) { Ok(()) } else { Err(failed(&format_args!("the server answered {status}"))) }
+    }
+
     /// Sends a request and gives the answer with at most `body_max` bytes of its body, once all of it came.
     ///
     /// # Errors
@@ -146,6 +165,11 @@ impl Answer {
     pub(crate) fn verdict(&self) -> Result<(), DeliveryError> {
         verdict(self.status, self.after)
     }
+}
+
+/// Whether a status is that of a server that is well and lets one in, whatever it says of the method: not all know `HEAD`.
+pub(crate) fn is_well(status: u16) -> bool {
+    status < 500 && !matches!(status, 401 | 403 | 407 | 429)
 }
 
 fn verdict(status: StatusCode, after: Option<Duration>) -> Result<(), DeliveryError> {

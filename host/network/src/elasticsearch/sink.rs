@@ -41,7 +41,7 @@ struct Node {
 
 /// Makes the sink. Nothing is sent yet.
 pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
-    let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency };
+    let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency.most() };
     let mut headers = BTreeMap::new();
     if let Some(key) = &config.api_key {
         headers.insert("authorization".to_owned(), Text::from(format!("ApiKey {}", key.as_str())));
@@ -55,7 +55,7 @@ pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
     let hidden = matches!(config.index.pieces.first(), Some(PathPiece::Text(text)) if text.starts_with('.'));
     let nodes = config.urls.iter().map(node).collect();
     let sink = ElasticsearchSink { client, nodes, next: AtomicUsize::new(0), config: config.clone(), hidden };
-    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency as usize, batch: config.batch.clone() })
+    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency, batch: config.batch.clone() })
 }
 
 /// A text as a part of an address.
@@ -90,6 +90,18 @@ impl Delivery for ElasticsearchSink {
         }
         let answer = self.send(body, places.len())?;
         self.outcome(&answer, &places, refused)
+    }
+
+    fn healthy(&self) -> Result<(), String> {
+        let mut wrong = Vec::new();
+        for url in &self.config.urls {
+            let root = format!("{}/", url.trim_end_matches('/'));
+            match self.client.is_answered("GET", &root, url.shown(), |status| status == 200) {
+                Ok(()) => return Ok(()),
+                Err(error) => wrong.push(error),
+            }
+        }
+        Err(wrong.join("; "))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A web server that records are sent to, a batch a request.
 
-use crate::client::{Client, Connections, To};
+use crate::client::{Client, Connections, To, is_well};
 use tamis_config::{HttpFormat, HttpMethod, HttpSink as HttpConfig};
 use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, OpenError, Opened};
 
@@ -13,10 +13,10 @@ struct HttpSink {
 
 /// Makes the sink. Nothing is sent yet.
 pub(crate) fn open(config: &HttpConfig) -> Result<Opened, OpenError> {
-    let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency };
+    let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency.most() };
     let client = Client::new(&connections, &config.auth, &config.headers, config.compression).map_err(OpenError::Network)?;
     let sink = HttpSink { client, config: config.clone() };
-    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency as usize, batch: config.batch.clone() })
+    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency, batch: config.batch.clone() })
 }
 
 impl HttpSink {
@@ -50,5 +50,9 @@ impl Delivery for HttpSink {
             },
         };
         self.client.send(to, self.body(batch), 0)?.verdict()
+    }
+
+    fn healthy(&self) -> Result<(), String> {
+        self.client.is_answered("HEAD", self.config.url.as_str(), self.config.url.shown(), is_well)
     }
 }

@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer, ProducerConte
 use rdkafka::types::RDKafkaErrorCode as Code;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use tamis_config::KafkaSink as KafkaConfig;
+use tamis_config::{Concurrency, KafkaSink as KafkaConfig, Text};
 use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, OpenError, Opened};
 
 /// How long to wait for room in the producer's queue at a time.
@@ -109,7 +109,7 @@ pub(crate) fn open(config: &KafkaConfig) -> Result<Opened, OpenError> {
     });
     let producer = RwLock::new(Arc::new(producer(config).map_err(OpenError::Network)?));
     let sink = KafkaSink { config: config.clone(), topic, key, headers, producer };
-    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency as usize, batch: config.batch.clone() })
+    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: Concurrency::Fixed(config.concurrency), batch: config.batch.clone() })
 }
 
 fn producer(config: &KafkaConfig) -> Result<Client, String> {
@@ -222,6 +222,14 @@ impl Delivery for KafkaSink {
         refused.sort_unstable();
         again.sort_unstable();
         Err(DeliveryError::Partly { refused, again, reason, after: None })
+    }
+
+    fn healthy(&self) -> Result<(), String> {
+        let brokers: Vec<&str> = self.config.brokers.iter().map(Text::shown).collect();
+        let failed = |error: &dyn std::fmt::Display| format!("`{}`: {error}", brokers.join(", "));
+        // Of all topics: asking for one may make it.
+        let metadata = self.producer()?.client().fetch_metadata(None, self.config.timeout).map_err(|error| failed(&error))?;
+        if metadata.brokers().is_empty() { Err(failed(&"no broker is there")) } else { Ok(()) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sends records to Loki.
 
 use super::push::{Entry, Labels, Stream, json_body, protobuf_body};
-use crate::client::{Client, Connections, To};
+use crate::client::{Client, Connections, To, is_well};
 use crate::document::Document;
 use crate::door::Seldom;
 use crate::timestamp::Timestamp;
@@ -38,7 +38,7 @@ struct Seen {
 /// Makes the sink. Nothing is sent yet.
 pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
     let sink = LokiSink::new(config).map_err(OpenError::Network)?;
-    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency as usize, batch: config.batch.clone() })
+    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency, batch: config.batch.clone() })
 }
 
 /// The address to push to.
@@ -67,11 +67,20 @@ impl Delivery for LokiSink {
             false => Err(DeliveryError::Partly { refused, again: Vec::new(), reason: String::new(), after: None }),
         }
     }
+
+    fn healthy(&self) -> Result<(), String> {
+        let shown = self.config.url.shown();
+        match self.url.strip_suffix(PUSH) {
+            Some(base) => self.client.is_answered("GET", &format!("{base}/ready"), shown, |status| status == 200),
+            // Behind an address of somebody's own, who knows where the others are.
+            None => self.client.is_answered("HEAD", &self.url, shown, is_well),
+        }
+    }
 }
 
 impl LokiSink {
     fn new(config: &Config) -> Result<Self, String> {
-        let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency };
+        let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency.most() };
         let mut headers = BTreeMap::new();
         if let Some(tenant) = &config.tenant {
             headers.insert("X-Scope-OrgID".to_owned(), Text::clone(tenant));

@@ -39,8 +39,21 @@ impl Servers<'_> {
 
     /// A client, which connects in the background and again whenever it has to.
     async fn connect(&self, name: &str) -> Result<Client, String> {
+        let options = self.options(name).await?.retry_on_initial_connect();
+        options.connect(self.check()?).await.map_err(|error| error.to_string())
+    }
+
+    /// Connects once and leaves again.
+    async fn reach(&self, name: &str) -> Result<(), String> {
+        let shown = || self.servers.iter().map(Text::shown).collect::<Vec<_>>().join(", ");
+        let failed = |error: &dyn std::fmt::Display| format!("`{}`: {error}", shown());
+        let client = self.options(name).await?.connect(self.check()?).await.map_err(|error| failed(&error))?;
+        client.drain().await.map_err(|error| failed(&error))
+    }
+
+    async fn options(&self, name: &str) -> Result<ConnectOptions, String> {
         let seldom = Arc::new(Seldom::new());
-        let mut options = ConnectOptions::new().name(name).connection_timeout(CONNECT).retry_on_initial_connect();
+        let mut options = ConnectOptions::new().name(name).connection_timeout(CONNECT);
         options = options.event_callback(move |event| {
             let seldom = Arc::clone(&seldom);
             async move {
@@ -75,6 +88,6 @@ impl Servers<'_> {
         if let Some(path) = credentials {
             options = options.credentials_file(path.as_path()).await.map_err(|error| crate::cannot_read("the credentials", path, error))?;
         }
-        options.connect(self.check()?).await.map_err(|error| error.to_string())
+        Ok(options)
     }
 }

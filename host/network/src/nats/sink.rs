@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::future::IntoFuture;
-use tamis_config::NatsSink as NatsConfig;
+use tamis_config::{Concurrency, NatsSink as NatsConfig};
 use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, OpenError, Opened, Origin};
 use tokio::sync::OnceCell;
 
@@ -40,7 +40,7 @@ pub(crate) fn open(config: &NatsConfig) -> Result<Opened, OpenError> {
         headers.insert(name, value);
     }
     let sink = NatsSink { config: config.clone(), subject, headers, context: OnceCell::new() };
-    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency as usize, batch: config.batch.clone() })
+    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: Concurrency::Fixed(config.concurrency), batch: config.batch.clone() })
 }
 
 fn is_subject(name: &str) -> bool {
@@ -166,6 +166,12 @@ impl Delivery for NatsSink {
     fn deliver(&self, batch: &Batch<'_>) -> Result<(), DeliveryError> {
         let runtime = runtime().map_err(|reason| DeliveryError::Transient { reason, after: None })?;
         runtime.block_on(self.all(batch))
+    }
+
+    fn healthy(&self) -> Result<(), String> {
+        let servers = Servers { servers: &self.config.servers, tls: self.config.tls.as_ref(), auth: &self.config.auth };
+        let reach = async { tokio::time::timeout(self.config.timeout, servers.reach("tamis healthcheck")).await };
+        runtime()?.block_on(reach).unwrap_or_else(|_| Err(format!("no connection within {:?}", self.config.timeout)))
     }
 }
 

@@ -20,6 +20,8 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
 struct OtlpSink {
     way: Way,
+    /// The receiver's address as people may see it.
+    shown: String,
     mapping: Mapping,
     /// Records that receivers rejected without saying which, since the start.
     rejected: AtomicU64,
@@ -36,13 +38,14 @@ pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
     let way = match config.protocol {
         OtlpProtocol::Grpc => Way::Grpc(Sender::new(config).map_err(OpenError::Network)?),
         OtlpProtocol::HttpProtobuf | OtlpProtocol::HttpJson => {
-            let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency };
+            let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency.most() };
             let client = Client::new(&connections, &config.auth, &config.headers, config.compression).map_err(OpenError::Network)?;
             Way::Http { client, url: url(config.endpoint.as_str()), is_json: config.protocol == OtlpProtocol::HttpJson }
         }
     };
-    let sink = OtlpSink { way, mapping: Mapping::new(config), rejected: AtomicU64::new(0), seldom: Seldom::new() };
-    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency as usize, batch: config.batch.clone() })
+    let shown = config.endpoint.shown().to_owned();
+    let sink = OtlpSink { way, shown, mapping: Mapping::new(config), rejected: AtomicU64::new(0), seldom: Seldom::new() };
+    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency, batch: config.batch.clone() })
 }
 
 /// The address with the path that the protocol names, where it has none.
@@ -56,11 +59,7 @@ fn url(endpoint: &str) -> String {
 
 impl Delivery for OtlpSink {
     fn deliver(&self, batch: &Batch<'_>) -> Result<(), DeliveryError> {
-        let request = request(&self.mapping, batch);
-        let response = match &self.way {
-            Way::Grpc(sender) => sender.send(request)?,
-            Way::Http { client, url, is_json } => http(client, url, *is_json, &request)?,
-        };
+        let response = self.way.send(request(&self.mapping, batch))?;
         let Some(partial) = response.partial_success else { return Ok(()) };
         let rejected = u64::try_from(partial.rejected_log_records).unwrap_or(0);
         if rejected > 0 && rejected >= batch.records() as u64 {
@@ -73,6 +72,20 @@ impl Delivery for OtlpSink {
             tracing::warn!(rejected = all, "the receiver rejects records without saying which; they are not among the dead letters");
         }
         Ok(())
+    }
+
+    /// Receivers take a request without records as they take one with some.
+    fn healthy(&self) -> Result<(), String> {
+        self.way.send(ExportLogsServiceRequest::default()).map(drop).map_err(|error| format!("`{}`: {error}", self.shown))
+    }
+}
+
+impl Way {
+    fn send(&self, request: ExportLogsServiceRequest) -> Result<ExportLogsServiceResponse, DeliveryError> {
+        match self {
+            Self::Grpc(sender) => sender.send(request),
+            Self::Http { client, url, is_json } => http(client, url, *is_json, &request),
+        }
     }
 }
 

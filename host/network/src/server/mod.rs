@@ -6,9 +6,11 @@ pub(crate) mod body;
 pub(crate) mod gather;
 pub(crate) mod http;
 pub(crate) mod inbox;
+mod serving;
 mod sockets;
 mod tls;
 
+pub(crate) use serving::Serving;
 use sockets::TaskSockets;
 pub(crate) use sockets::{Kinds, Sockets};
 

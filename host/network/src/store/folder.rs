@@ -7,7 +7,7 @@ use object_store::local::LocalFileSystem;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use tamis_config::{ParquetSink as Config, PathTemplate};
+use tamis_config::{Concurrency, ParquetSink as Config, PathTemplate};
 use tamis_nodes::sinks::{OpenError, Opened};
 
 /// Makes the sink and the folder that all its files lie in.
@@ -27,7 +27,7 @@ pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
     let store = store.map_err(|error| OpenError::Network(format!("cannot use the folder `{root}`: {error}")))?.with_fsync(true);
     let form = Form::Parquet(ParquetFile::new(&config.schema, &config.rest, config.compression, config.row_group));
     let sink = ObjectSink { store: Box::new(store), keys: Keys::new("", template, config.time_field.as_ref()), form, timeout: None };
-    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: 1, batch: (&config.batch).into() })
+    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: Concurrency::Fixed(1), batch: (&config.batch).into() })
 }
 
 /// Makes a folder that stays when the power goes.

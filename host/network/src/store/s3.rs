@@ -10,7 +10,7 @@ use object_store::client::{HttpClient, HttpConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use reqwest::redirect::Policy;
 use std::time::Duration;
-use tamis_config::{ObjectFormat, PathTemplate, S3Sink as Config};
+use tamis_config::{Concurrency, ObjectFormat, PathTemplate, S3Sink as Config};
 use tamis_nodes::sinks::{OpenError, Opened};
 
 /// How long a connection may take, unless an object may take less.
@@ -19,7 +19,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Makes the sink. Nothing is sent yet.
 pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
     let sink = ObjectSink::s3(config).map_err(OpenError::Network)?;
-    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency as usize, batch: (&config.batch).into() })
+    Ok(Opened::Batches { delivery: Box::new(sink), concurrency: Concurrency::Fixed(config.concurrency), batch: (&config.batch).into() })
 }
 
 impl ObjectSink {

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
-use tamis_config::{Sink as SinkConfig, SinkBatch};
+use tamis_config::{Concurrency, Sink as SinkConfig, SinkBatch};
 
 pub use batch::{Batch, Origin, Part};
 pub use file::{FILES_OF_A_RECORD_MAX, FileSink, HELD_BYTES_MAX, fill_path};
@@ -53,6 +53,14 @@ pub trait Delivery: Send + Sync {
     /// # Errors
     /// What became of the batch, or of some of its records.
     fn deliver(&self, batch: &Batch<'_>) -> Result<(), DeliveryError>;
+
+    /// Asks once, within the sink's own time, whether records would find who takes them. Nothing is stored by that.
+    ///
+    /// # Errors
+    /// Who was asked, and what is wrong with the answer.
+    fn healthy(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// Why a batch was not delivered. Reasons do not quote records.
@@ -117,7 +125,7 @@ pub enum Opened {
         /// Who takes them.
         delivery: Box<dyn Delivery>,
         /// How many at the same time.
-        concurrency: usize,
+        concurrency: Concurrency,
         /// How many records together.
         batch: SinkBatch,
     },

@@ -1,6 +1,7 @@
 //! A sink that takes whole batches: several threads deliver at the same time, each what came, put together up to the size of a batch.
 
-use super::{Intake, Letters, Popped, SinkCounts};
+use super::limiter::Answer;
+use super::{Intake, Letters, Popped, SinkCounts, Turn};
 use crate::parcel::Parcel;
 use crate::pool::Pool;
 use crate::stop::{HaltOnPanic, Stop};
@@ -15,6 +16,8 @@ use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, Part};
 
 /// How long a thread waits for a parcel at a time.
 const WAIT: Duration = Duration::from_secs(1);
+/// The same where threads take turns.
+const WAIT_IN_TURN: Duration = Duration::from_millis(200);
 /// How often a thread that waits for company looks whether the host stops.
 const LOOK: Duration = Duration::from_millis(50);
 /// Stack of a thread: requests need little, and there may be 64.
@@ -32,6 +35,8 @@ pub(crate) struct BatchSink {
     pub(crate) letters: Letters,
     /// What it is given lies in a spool as well, and comes again after the next start.
     pub(crate) spooled: bool,
+    /// How many threads may be at work, where that follows what the receiver takes.
+    pub(crate) turn: Option<Turn>,
 }
 
 /// Some lines of a parcel.
@@ -59,23 +64,33 @@ impl BatchSink {
     /// Starts so many threads, which end when the queue is closed and empty.
     pub(crate) fn spawn(self, parcels: &Intake, concurrency: usize) -> io::Result<Vec<JoinHandle<()>>> {
         // Whose turn it is to put a batch together, where that takes long: several at a time would make small ones.
-        let turn = Arc::new(Mutex::new(()));
+        let gathering = Arc::new(Mutex::new(()));
         (0..concurrency)
             .map(|number| {
-                let (mut sink, parcels, turn) = (self.clone(), parcels.clone(), Arc::clone(&turn));
+                let (mut sink, parcels, gathering) = (self.clone(), parcels.clone(), Arc::clone(&gathering));
                 std::thread::Builder::new().name(format!("sink {} {number}", self.name)).stack_size(STACK_BYTES).spawn(move || {
                     let _guard = HaltOnPanic(sink.stop.clone());
+                    // Who has a turn must not keep it for long from those that try again.
+                    let wait = if sink.turn.is_some() { WAIT_IN_TURN } else { WAIT };
                     loop {
-                        let mine = sink.is_patient().then(|| turn.lock().unwrap_or_else(PoisonError::into_inner));
-                        match parcels.pop(WAIT) {
+                        let mine = sink.is_patient().then(|| gathering.lock().unwrap_or_else(PoisonError::into_inner));
+                        if mine.is_none() {
+                            sink.take_turn(false);
+                        }
+                        match parcels.pop(wait) {
                             Popped::Parcel(parcel) => {
                                 let together = sink.gather(parcel, &parcels);
-                                drop(mine);
+                                // What may take an hour to come together has no turn meanwhile.
+                                if mine.is_some() {
+                                    drop(mine);
+                                    sink.take_turn(false);
+                                }
                                 sink.deliver(together, &parcels);
                             }
                             Popped::Nothing => {}
                             Popped::Closed | Popped::Retired => return,
                         }
+                        sink.leave_turn();
                     }
                 })
             })
@@ -225,11 +240,37 @@ impl BatchSink {
         }
     }
 
+    fn take_turn(&mut self, again: bool) {
+        if let Some(turn) = &mut self.turn {
+            turn.take(again, &self.stop);
+        }
+    }
+
+    fn leave_turn(&mut self) {
+        if let Some(turn) = &mut self.turn {
+            turn.leave();
+        }
+    }
+
+    /// Delivers once, and notes how that went.
+    fn attempt(&self, batch: &Batch<'_>) -> Result<(), DeliveryError> {
+        let Some(turn) = &self.turn else { return self.sink.deliver(batch) };
+        let sent = turn.begin();
+        let outcome = self.sink.deliver(batch);
+        let answer = match &outcome {
+            Err(DeliveryError::Transient { .. }) => Answer::Failed,
+            Err(DeliveryError::Partly { again, .. }) if !again.is_empty() => Answer::Failed,
+            Ok(()) | Err(DeliveryError::Permanent { .. } | DeliveryError::Partly { .. }) => Answer::Came,
+        };
+        turn.end(sent, answer);
+        outcome
+    }
+
     /// Delivers, trying again while that may help.
     fn try_until_told(&mut self, parcels: &[Parcel], batch: &[Lines]) -> Result<(), Failed> {
         let parts: Vec<Part<'_>> = batch.iter().filter_map(|lines| part(parcels, lines)).collect();
         loop {
-            let (reason, after, partly) = match self.sink.deliver(&Batch::new(&parts)) {
+            let (reason, after, partly) = match self.attempt(&Batch::new(&parts)) {
                 Ok(()) => {
                     self.backoff.succeeded();
                     self.counts.succeeded();
@@ -259,7 +300,9 @@ impl BatchSink {
                 (Some(pause), partly) => {
                     if !ends {
                         tracing::warn!(sink = self.name, "cannot deliver, trying again in {} ms: {reason}", pause.as_millis());
+                        self.leave_turn();
                         self.stop.pause(pause);
+                        self.take_turn(true);
                     }
                     if let Some((refused, again)) = partly {
                         return Err(Failed::Partly { refused, again });
@@ -377,6 +420,7 @@ mod tests {
             backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(1), None),
             letters: Letters::default(),
             spooled: false,
+            turn: None,
         };
         sink.spawn(&intake, 1).unwrap().into_iter().for_each(|thread| thread.join().unwrap());
         let taken = std::mem::take(&mut *receiver.taken.lock().unwrap());

@@ -4,9 +4,11 @@
 mod batches;
 mod inlet;
 mod letters;
+mod limiter;
 mod running;
 mod spooled;
 mod stream;
+mod turn;
 mod waiting;
 
 pub(crate) use batches::BatchSink;
@@ -15,6 +17,7 @@ pub(crate) use letters::{Letters, Ways, WeakLetters};
 pub(crate) use running::{Prepared, Sinks, Spec, Surroundings};
 pub(crate) use spooled::SpooledSink;
 pub(crate) use stream::StreamSink;
+pub(crate) use turn::Turn;
 pub(crate) use waiting::{Waiting, WaitingList};
 
 use crate::metrics::{Metrics, SinkLabels, SinkResultLabels};

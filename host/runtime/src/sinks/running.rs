@@ -1,9 +1,9 @@
 //! The sinks that run, each behind its queue. A queue outlives what takes from it: a sink that a reload changes is replaced behind
 //! it, and what waits is delivered by the next one.
 
-use super::{BatchSink, Intake, Letters, Outlet, SinkCounts, SpooledSink, StreamSink, queue};
+use super::{BatchSink, Intake, Letters, Outlet, SinkCounts, SpooledSink, StreamSink, Turn, queue};
 use crate::engine::StartError;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, SinkLabels};
 use crate::pool::Pool;
 use crate::stop::{HaltOnPanic, Stop};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tamis_config::{Buffer, Config, Retry, Sink, WhenFull};
+use tamis_config::{Buffer, Concurrency, Config, Retry, Sink, WhenFull};
 use tamis_delivery::Backoff;
 use tamis_delivery::disk::RealDisk;
 use tamis_delivery::spool::{Spool, SpoolOptions, SpoolReader, SpoolWriter};
@@ -67,11 +67,26 @@ impl Spec {
         (usize::try_from(buffer.memory.0).unwrap_or(usize::MAX), when_full)
     }
 
-    /// The files that it alone may write.
-    fn files(&self) -> Option<&str> {
+    /// What it alone may have: the files that it writes, or the address that it listens at.
+    fn own(&self) -> Option<&str> {
         match self {
             Self::Configured(Sink::File(file)) => Some(file.path.as_str()),
+            Self::Configured(Sink::Prometheus(prometheus)) => Some(prometheus.listen.as_str()),
             _ => None,
+        }
+    }
+
+    fn healthcheck(&self) -> bool {
+        matches!(self, Self::Configured(sink) if sink.healthcheck())
+    }
+
+    /// What is wrong with whoever it sends to, where it is to be asked first.
+    fn check_health(&self, name: &str, opened: &Opened) -> Result<(), StartError> {
+        match opened {
+            Opened::Batches { delivery, .. } if self.healthcheck() => {
+                delivery.healthy().map_err(|reason| StartError::Unhealthy { sink: name.into(), reason })
+            }
+            Opened::Batches { .. } | Opened::Stream(_) => Ok(()),
         }
     }
 
@@ -211,14 +226,19 @@ impl Slot {
                 threads.extend(sink.spawn(intake)?);
             }
             Opened::Batches { delivery, concurrency, batch } => {
-                let sink = BatchSink { name, sink: delivery.into(), batch, counts, stop: stop.clone(), pool, backoff, letters, spooled };
-                threads.extend(sink.spawn(&intake, concurrency)?);
+                let most = concurrency.most() as usize;
+                let shown = self.surroundings.metrics.sink_concurrency.get_or_create(&SinkLabels { sink: name.clone() }).clone();
+                shown.set(i64::try_from(most).unwrap_or(i64::MAX));
+                let turn = (concurrency == Concurrency::Adaptive).then(|| Turn::new(most, shown));
+                let (sink, stop) = (delivery.into(), stop.clone());
+                let sink = BatchSink { name, sink, batch, counts, stop, pool, backoff, letters, spooled, turn };
+                threads.extend(sink.spawn(&intake, most)?);
             }
         }
         Ok((stop, threads))
     }
 
-    /// Wants another sink behind the queue; a thread brings it about. `after`: whose files it takes over.
+    /// Wants another sink behind the queue; a thread brings it about. `after`: whose files or address it takes over.
     fn change(self: &Arc<Self>, change: Change, after: Vec<Arc<Self>>) -> io::Result<()> {
         let mut state = self.state();
         state.wanted = change.spec.clone();
@@ -304,7 +324,7 @@ impl Sinks {
     pub(crate) fn prepare(&self, wanted: &[(String, Spec)], current: impl Fn(&str) -> Option<Outlet>) -> Result<Prepared, StartError> {
         let mut prepared = Prepared { outlets: Vec::new(), fresh: Vec::new(), changed: Vec::new() };
         for (name, spec) in wanted {
-            // Two that write the same files would spoil them: one ends before the other begins.
+            // Two that write the same files would spoil them, and an address is one's alone: one ends before the other begins.
             let after = self.owners(spec, wanted, name);
             let old = self.slots.get(name);
             let (inlet, slot) = match (old, current(name)) {
@@ -312,8 +332,11 @@ impl Sinks {
                     let wanted = slot.state().wanted.clone();
                     if wanted != *spec {
                         // It is opened for good when the one before has ended. Whether it can be shows now.
-                        if spec.files().is_some() && spec.files() != wanted.files() {
-                            drop(spec.open(&self.surroundings.written).map_err(|error| StartError::Sink { sink: name.clone(), error })?);
+                        if after.is_empty() && spec.own().is_some() && spec.own() != wanted.own() {
+                            self.try_open(name, spec)?;
+                        }
+                        if spec.healthcheck() {
+                            self.try_open(name, spec)?;
                         }
                         prepared.changed.push((Arc::clone(slot), spec.clone(), after));
                     }
@@ -335,13 +358,23 @@ impl Sinks {
             };
             prepared.outlets.push(Outlet { inlet, counts: Arc::clone(&slot.counts) });
             if old.is_some() || !after.is_empty() {
+                if spec.healthcheck() {
+                    self.try_open(name, spec)?;
+                }
                 prepared.changed.push((slot, spec.clone(), after));
             } else {
                 let parts = self.surroundings.open(name, spec)?;
+                spec.check_health(name, &parts.opened)?;
                 prepared.fresh.push((slot, spec.clone(), parts));
             }
         }
         Ok(prepared)
+    }
+
+    /// Whether a sink can be opened, and is healthy where that is asked for.
+    fn try_open(&self, name: &str, spec: &Spec) -> Result<(), StartError> {
+        let opened = spec.open(&self.surroundings.written).map_err(|error| StartError::Sink { sink: name.into(), error })?;
+        spec.check_health(name, &opened)
     }
 
     fn slot(&self, name: &str, spec: &Spec, intake: Intake) -> Arc<Slot> {
@@ -351,12 +384,12 @@ impl Sinks {
         Arc::new(Slot { name: name.into(), intake, counts, surroundings: self.surroundings.clone(), state: Mutex::new(state) })
     }
 
-    /// Other sinks that write the same files and are taken away or changed.
+    /// Other sinks that have what it alone may have, and are taken away or changed.
     fn owners(&self, spec: &Spec, wanted: &[(String, Spec)], name: &str) -> Vec<Arc<Slot>> {
-        let Some(files) = spec.files() else { return Vec::new() };
-        let stays = |slot: &Slot| wanted.iter().any(|(name, spec)| *name == slot.name && spec.files() == Some(files));
+        let Some(own) = spec.own() else { return Vec::new() };
+        let stays = |slot: &Slot| wanted.iter().any(|(name, spec)| *name == slot.name && spec.own() == Some(own));
         let others = self.slots.values().filter(|slot| slot.name != name && !slot.is_finished());
-        others.filter(|slot| slot.state().wanted.files() == Some(files) && !stays(slot)).cloned().collect()
+        others.filter(|slot| slot.state().wanted.own() == Some(own) && !stays(slot)).cloned().collect()
     }
 
     /// Starts what was prepared.

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use tamis_record::Path;
 
 use super::{
-    ClientAuth, ClientTls, ServerAuth, ServerLimits, ServerTls, SinkBatch, client_auth, client_tls, concurrency, max_record, timeout,
+    ClientAuth, ClientTls, Concurrency, ServerAuth, ServerLimits, ServerTls, SinkBatch, client_auth, client_tls, concurrency, max_record,
+    timeout,
 };
 use crate::model::{Buffer, Bytes, Codec, Retry};
 use crate::reader::parts;
@@ -81,10 +82,13 @@ pub struct HttpSink {
     #[serde(default = "timeout", deserialize_with = "parts::duration_between::<_, 100, 600_000>")]
     #[schemars(with = "String")]
     pub timeout: Duration,
-    /// Requests at the same time. With more than one, batches may arrive out of their order. Default: 4; 1 to 64.
-    #[serde(default = "concurrency", deserialize_with = "parts::whole_between::<_, 1, 64>")]
-    #[schemars(range(min = 1, max = 64))]
-    pub concurrency: u32,
+    /// Requests at the same time. With more than one, batches may arrive out of their order. `adaptive`: as many as the
+    /// server takes, 32 at most. Default: 4; 1 to 64.
+    #[serde(default = "concurrency")]
+    pub concurrency: Concurrency,
+    /// Whether the host starts, and a reload takes over, only when it answers a `HEAD` request within `timeout`. Default: false.
+    #[serde(default)]
+    pub healthcheck: bool,
     /// What waits in front of it.
     #[serde(default)]
     pub buffer: Buffer,

@@ -167,6 +167,9 @@ pub struct KafkaSink {
     #[serde(default = "one", deserialize_with = "parts::whole_between::<_, 1, 64>")]
     #[schemars(range(min = 1, max = 64))]
     pub concurrency: u32,
+    /// Whether the host starts, and a reload takes over, only when a broker tells of its topics within `timeout`. Default: false.
+    #[serde(default)]
+    pub healthcheck: bool,
     /// What waits in front of it.
     #[serde(default)]
     pub buffer: Buffer,

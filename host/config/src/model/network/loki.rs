@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use tamis_record::Path;
 
-use super::{ClientAuth, ClientTls, SinkBatch, client_auth, client_tls, timeout};
+use super::{ClientAuth, ClientTls, Concurrency, SinkBatch, client_auth, client_tls, timeout};
 use crate::Text;
 use crate::model::template::Template;
 use crate::model::{Buffer, Retry};
@@ -62,10 +62,13 @@ pub struct LokiSink {
     #[serde(default = "timeout", deserialize_with = "parts::duration_between::<_, 100, 600_000>")]
     #[schemars(with = "String")]
     pub timeout: Duration,
-    /// Requests at the same time. With more than one, lines of a stream may arrive out of their order. Default: 1; 1 to 64.
-    #[serde(default = "concurrency", deserialize_with = "parts::whole_between::<_, 1, 64>")]
-    #[schemars(range(min = 1, max = 64))]
-    pub concurrency: u32,
+    /// Requests at the same time. With more than one, lines of a stream may arrive out of their order. `adaptive`: as many as the
+    /// server takes, 32 at most. Default: 1; 1 to 64.
+    #[serde(default = "concurrency")]
+    pub concurrency: Concurrency,
+    /// Whether the host starts, and a reload takes over, only when it answers `GET /ready` within `timeout`. Default: false.
+    #[serde(default)]
+    pub healthcheck: bool,
     /// What waits in front of it.
     #[serde(default)]
     pub buffer: Buffer,
@@ -116,6 +119,6 @@ fn streams() -> u32 {
     1_000
 }
 
-fn concurrency() -> u32 {
-    1
+fn concurrency() -> Concurrency {
+    Concurrency::Fixed(1)
 }

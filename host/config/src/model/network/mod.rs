@@ -8,6 +8,7 @@ mod kafka;
 mod loki;
 mod nats;
 mod otlp;
+mod prometheus;
 mod store;
 mod syslog;
 mod template;
@@ -26,6 +27,7 @@ pub use kafka::{KafkaAssignment, KafkaCompression, KafkaMechanism, KafkaSasl, Ka
 pub use loki::{LokiFormat, LokiSink};
 pub use nats::{NatsAuth, NatsSink, NatsSource, NatsStart};
 pub use otlp::{OtlpFields, OtlpLayout, OtlpProtocol, OtlpSink, OtlpSource};
+pub use prometheus::{PrometheusKind, PrometheusMetric, PrometheusSink};
 pub use store::{COLUMNS_MAX, ColumnType, ObjectBatch, ObjectCompression, ObjectFormat, ParquetSink, S3Sink, S3Tls};
 pub(crate) use store::{parquet_sink, s3_sink};
 pub use syslog::{SyslogLimits, SyslogSource, SyslogTransport};
@@ -211,9 +213,31 @@ fn timeout() -> Duration {
     Duration::from_secs(30)
 }
 
+/// A sink's requests at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concurrency {
+    /// So many, 1 to 64.
+    Fixed(u32),
+    /// As many as the server takes without errors and without answering later, [`ADAPTIVE_MAX`] at most.
+    Adaptive,
+}
+
+/// The most requests at the same time with `concurrency: adaptive`.
+pub const ADAPTIVE_MAX: u32 = 32;
+
+impl Concurrency {
+    /// The most requests at the same time.
+    pub fn most(self) -> u32 {
+        match self {
+            Self::Fixed(count) => count,
+            Self::Adaptive => ADAPTIVE_MAX,
+        }
+    }
+}
+
 /// A sink's requests at the same time, unless it says otherwise.
-fn concurrency() -> u32 {
-    4
+fn concurrency() -> Concurrency {
+    Concurrency::Fixed(4)
 }
 
 /// An address to listen at.

@@ -143,6 +143,9 @@ pub struct NatsSink {
     #[serde(default = "one", deserialize_with = "parts::whole_between::<_, 1, 64>")]
     #[schemars(range(min = 1, max = 64))]
     pub concurrency: u32,
+    /// Whether the host starts, and a reload takes over, only when a server takes the connection within `timeout`. Default: false.
+    #[serde(default)]
+    pub healthcheck: bool,
     /// What waits in front of it.
     #[serde(default)]
     pub buffer: Buffer,

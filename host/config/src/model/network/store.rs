@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use tamis_record::Path;
 
-use super::{SinkBatch, concurrency, file_path_option, timeout};
+use super::{SinkBatch, file_path_option, timeout};
 use crate::Text;
 use crate::model::path_template::PathTemplate;
 use crate::model::{Buffer, Bytes, Retry};
@@ -81,7 +81,7 @@ pub struct S3Sink {
     #[serde(default)]
     pub batch: ObjectBatch,
     /// Batches that are stored at the same time. Default: 4; 1 to 64.
-    #[serde(default = "concurrency", deserialize_with = "parts::whole_between::<_, 1, 64>")]
+    #[serde(default = "uploads", deserialize_with = "parts::whole_between::<_, 1, 64>")]
     #[schemars(range(min = 1, max = 64))]
     pub concurrency: u32,
     /// How long storing an object may take. Default: 30 s; 100 ms to 10 m.
@@ -323,4 +323,8 @@ fn rest() -> Text {
 
 fn row_group() -> u32 {
     100_000
+}
+
+fn uploads() -> u32 {
+    4
 }

@@ -1,0 +1,5 @@
+//! `prometheus`: records counted as metrics that Prometheus fetches.
+
+mod page;
+pub(crate) mod sink;
+mod table;
