@@ -201,7 +201,9 @@ fn a_member_that_comes_and_goes_takes_part_of_the_partitions_with_it() {
         std::thread::sleep(Duration::from_secs(1));
         let second = Member::start(&brokers, &options);
         second.settles(2);
-        assert_eq!(first.event("revoked"), revoked, "{assignment}");
+        // On a busy machine the group may share out more than once; the sticky one moves no more for it.
+        let gave_up = first.event("revoked");
+        assert!(gave_up == revoked || (gave_up > revoked && assignment == "round_robin"), "{assignment}: {gave_up}");
         let found = |rest: &[String]| first.lines().iter().chain(rest).cloned().collect::<BTreeSet<_>>();
         send(&brokers, "logs", 200..400);
         eventually("all came", || found(&second.lines()) == all(0..400));
