@@ -128,6 +128,12 @@ impl Partitions {
         self.state().all.values().flat_map(|partition| partition.waiting.iter().chain(&partition.under_way)).map(|(_, bytes)| bytes).sum()
     }
 
+    /// What is to be committed, with what is on its way to the brokers and may be refused. For the last time.
+    pub(super) fn commit_all(&self) -> Vec<Position> {
+        self.not_committed();
+        self.commit()
+    }
+
     /// What is to be committed; it counts as committed then.
     pub(super) fn commit(&self) -> Vec<Position> {
         let mut state = self.state();
@@ -160,8 +166,8 @@ impl Partitions {
             *state.events.entry("revoked_under_way").or_default() += left as u64;
         }
         let positions = state.all.values().filter(|partition| is_gone(partition)).filter_map(|partition| {
-            let offset = partition.safe.filter(|safe| Some(*safe) != partition.committed)?;
-            Some(Position { topic: Arc::clone(&partition.topic), partition: partition.number, offset })
+            // What is on its way to the brokers may be refused, and nobody would send it again.
+            Some(Position { topic: Arc::clone(&partition.topic), partition: partition.number, offset: partition.safe? })
         });
         let positions = positions.collect();
         state.all.retain(|_, partition| !is_gone(partition));
@@ -209,6 +215,7 @@ mod tests {
         assert!(all.commit().is_empty());
         all.not_committed();
         assert_eq!(offsets(all.commit()), [(0, 10)]);
+        assert_eq!((offsets(all.commit()), offsets(all.commit_all())), (vec![], vec![(0, 10)]), "the last time, all of it");
         all.skip(a, 12);
         all.skip(b, 12);
         assert_eq!(offsets(all.commit()), [(0, 12)], "what holds nothing is safe when all before it is");

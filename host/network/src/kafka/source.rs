@@ -252,7 +252,7 @@ fn poll(
             }
         }
     }
-    if let Err(error) = commit(&consumer, &shared.partitions.commit(), CommitMode::Sync) {
+    if let Err(error) = commit(&consumer, &shared.partitions.commit_all(), CommitMode::Sync) {
         tracing::warn!("Kafka: the last offsets cannot be committed, so that records come again: {error}");
     }
     // Leaves the group.
