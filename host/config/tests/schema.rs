@@ -13,7 +13,7 @@ fn the_schema_is_the_one_kept_in_the_repository() {
         std::fs::write(&file, schema_text()).expect("the schema can be written");
     }
     let kept = std::fs::read_to_string(&file).expect("the schema is readable");
-    assert_eq!(kept, schema_text(), "the model has changed: BLESS=1 writes the schema anew");
+    assert_eq!(kept, schema_text(), "the model has changed: `make reference` (or BLESS=1) writes the schema anew");
 }
 
 fn properties(schema: &Value, found: &mut BTreeSet<String>) {

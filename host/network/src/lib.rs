@@ -101,7 +101,7 @@ pub fn open(sink: &Sink) -> Option<Result<Opened, OpenError>> {
 }
 
 /// What a build without a protocol says of it.
-#[cfg(not(all(feature = "kafka", feature = "nats")))]
+#[cfg(not(all(feature = "kafka", feature = "nats", feature = "otlp")))]
 fn left_out(protocol: &str, feature: &str) -> String {
     format!("this build has no {protocol}; build it with the feature `{feature}`, which is on by default")
 }
