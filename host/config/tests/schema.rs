@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
+use tamis_config::options::Stated;
 use tamis_config::schema::{schema, schema_text};
 
 #[test]
@@ -20,7 +21,9 @@ fn properties(schema: &Value, found: &mut BTreeSet<String>) {
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
         for (name, property) in properties {
             found.insert(name.clone());
-            let documented = property.get("description").is_some() || name == "type";
+            let does = property.get("description").and_then(Value::as_str).map(|text| Stated::of(text).does);
+            // A default alone does not say what an option does.
+            let documented = does.is_some_and(|does| !does.is_empty()) || property.get("const").is_some();
             assert!(documented, "{name} has no description: {property}");
         }
     }

@@ -26,6 +26,8 @@ const REQUIRED: &[(&str, &str)] = &[
     ("continues", "^x"),
     ("codecs", "json"),
     ("from", "in"),
+    ("bucket", "logs"),
+    ("PrometheusMetric.name", "x_total"),
 ];
 
 /// What must be there beside an option, though each alone may be missing: `(definition, option, what goes with it)`; `*` stands for
@@ -40,6 +42,8 @@ fn beside(definition: &str, key: &str) -> Value {
         ("ClientTls", "key") => json!({ "certificate": "x" }),
         ("ClientAuth" | "NatsAuth", "user") => json!({ "password": "x" }),
         ("ClientAuth" | "NatsAuth", "password") => json!({ "user": "x" }),
+        ("S3Sink", "access_key" | "secret_key" | "session_token") => json!({ "access_key": "x", "secret_key": "x" }),
+        ("PrometheusMetric", "buckets") => json!({ "type": "histogram", "name": "x", "value": "x" }),
         ("Rotation", "keep") => json!({ "size": "1MiB" }),
         _ => json!({}),
     }
@@ -104,7 +108,8 @@ pub(crate) fn with(spot: &Spot, value: Option<Value>) -> Result<Config, String> 
     let object = config.pointer_mut(&spot.at).and_then(Value::as_object_mut).ok_or("the definition is no object")?;
     let beside = beside(&spot.definition, &spot.key);
     // Half of a pair is refused: without the one, the other is missing too.
-    let is_half = value.as_ref().is_none_or(Value::is_null) && ["certificate", "key", "user", "password"].contains(&spot.key.as_str());
+    let is_half = value.as_ref().is_none_or(Value::is_null)
+        && ["certificate", "key", "user", "password", "access_key", "secret_key"].contains(&spot.key.as_str());
     if !is_half {
         object.extend(beside.as_object().cloned().unwrap_or_default());
     }
@@ -120,9 +125,14 @@ pub(crate) fn entries(spot: &Spot, count: u64) -> Option<Value> {
     let schema = schema();
     let inner = |key: &str| spot.option.get(key).filter(|inner| inner.is_object());
     let numbered = |at: u64, inner: &Value| match example(&schema, inner, &spot.definition, &spot.key) {
-        Value::String(text) if text == "x" => json!(format!("name_{at}")),
         Value::String(text) if text.len() == 1 => json!(format!("name_{at}")),
-        other => other,
+        Value::Number(_) => json!(at),
+        mut other => {
+            if let Some(Value::String(name)) = other.get_mut("name") {
+                *name = format!("x{at}_{name}");
+            }
+            other
+        }
     };
     match (inner("items"), inner("additionalProperties")) {
         // Passwords are eight characters at least.
@@ -158,6 +168,7 @@ fn example(schema: &Value, of: &Value, holder: &str, key: &str) -> Value {
     match &of["type"] {
         Value::String(word) if word == "array" => json!([example(schema, &of["items"], holder, key)]),
         Value::String(word) if word == "object" => json!({ "a": example(schema, &of["additionalProperties"], holder, key) }),
+        types if types == "number" => json!(0),
         types if types == "integer" || types[0] == "integer" => of["minimum"].clone(),
         _ => text(),
     }
@@ -218,7 +229,13 @@ fn walk(schema: &Value, name: &str, config: &Value, at: &str, spots: &mut Vec<Sp
     let required = schema["$defs"][name]["required"].as_array().cloned().unwrap_or_default();
     for (key, option) in schema["$defs"][name]["properties"].as_object().into_iter().flatten() {
         let is_required = required.contains(&json!(key));
-        let inner = definition(schema, option);
+        // A scrape has no body that could be signed.
+        if key == "hmac" && config["sinks"]["x"]["type"] == "prometheus" {
+            continue;
+        }
+        let one = definition(schema, option);
+        let several = option.get("items").and_then(|items| definition(schema, items));
+        let inner = one.or(several);
         let spot = |config: &Value| Spot {
             definition: name.to_owned(),
             key: key.clone(),
@@ -229,14 +246,16 @@ fn walk(schema: &Value, name: &str, config: &Value, at: &str, spots: &mut Vec<Sp
             at: at.to_owned(),
         };
         spots.push(spot(config));
-        // Codecs are walked by themselves, and steps hold one thing alone.
-        let Some((below, inner)) = inner.filter(|(below, _)| *below != "Codec") else { continue };
+        // Codecs are walked by themselves, and a step holds one thing alone.
+        let Some((below, inner)) = inner.filter(|(below, _)| !["Codec", "Step"].contains(below)) else { continue };
         if inner["properties"].is_object() {
             let mut config = config.clone();
             if let Some(object) = config.pointer_mut(at).and_then(Value::as_object_mut) {
-                object.insert(key.clone(), smallest(schema, below));
+                let value = smallest(schema, below);
+                object.insert(key.clone(), if one.is_some() { value } else { json!([value]) });
             }
-            walk(schema, below, &config, &format!("{at}/{key}"), spots);
+            let at = if one.is_some() { format!("{at}/{key}") } else { format!("{at}/{key}/0") };
+            walk(schema, below, &config, &at, spots);
         }
     }
 }
