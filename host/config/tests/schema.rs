@@ -23,7 +23,7 @@ fn properties(schema: &Value, found: &mut BTreeSet<String>) {
             found.insert(name.clone());
             let does = property.get("description").and_then(Value::as_str).map(|text| Stated::of(text).does);
             // A default alone does not say what an option does.
-            let documented = does.is_some_and(|does| !does.is_empty()) || property.get("const").is_some();
+            let documented = does.is_some_and(|does| !does.is_empty()) || property.get("const").or(property.get("enum")).is_some();
             assert!(documented, "{name} has no description: {property}");
         }
     }

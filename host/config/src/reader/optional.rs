@@ -31,10 +31,7 @@ macro_rules! reads {
 pub(crate) use reads;
 
 /// A value, if one is given.
-pub(crate) fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T::Inner>, D::Error>
-where
-    T: Reads,
-{
+pub(crate) fn optional<'de, D: Deserializer<'de>, T: Reads + Deserialize<'de>>(deserializer: D) -> Result<Option<T::Inner>, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.map(T::inner))
 }
 
