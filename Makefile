@@ -125,6 +125,11 @@ plugin-docs: plugins python ## The pages of the reference plugins, from their co
 	@for name in $(notdir $(PLUGINS) $(filter plugins/%,$(PYTHON_PLUGINS))); do \
 	    $(TAMIS) plugin inspect --docs target/plugins/$$name.wasm > docs/reference/plugins/$$name.md || exit 1; done
 
+.PHONY: reference
+reference: build ## The reference of all options and the JSON Schema, from the code: docs/reference/options.md
+	$(TAMIS) schema > host/config/tamis.schema.json.new && mv host/config/tamis.schema.json.new host/config/tamis.schema.json
+	$(TAMIS) schema --output markdown > docs/reference/options.md.new && mv docs/reference/options.md.new docs/reference/options.md
+
 .PHONY: test-way
 test-way: build ## A plugin's whole way in each of LANGS="rust js python": new, build, check, test, sign, push, pull, verify, run
 	@sh plugins/toolchain.sh && sh tests/registry.sh

@@ -41,6 +41,8 @@ pub(crate) enum Output {
     Mermaid,
     /// JUnit's XML, for the reports of build servers (`test`, `plugin test`).
     Junit,
+    /// The reference of all options (`schema`).
+    Markdown,
 }
 
 impl Arguments {
@@ -50,6 +52,8 @@ impl Arguments {
             (Output::Junit, Verb::Test(_)) => None,
             (Output::Junit, Verb::Plugin(plugin)) if plugin.tests() => None,
             (Output::Junit, _) => Some("`--output junit` is for `tamis test` and `tamis plugin test`; take `text` or `json` here"),
+            (Output::Markdown, Verb::Schema) => None,
+            (Output::Markdown, _) => Some("`--output markdown` is for `tamis schema`; take `text` or `json` here"),
             (Output::Text | Output::Json, _) | (Output::Dot | Output::Mermaid, Verb::Explain(_)) => None,
             (Output::Dot | Output::Mermaid, _) => Some("`--output dot` and `mermaid` are for `tamis explain`; take `text` or `json` here"),
         }
@@ -84,7 +88,7 @@ pub(crate) enum Verb {
     Admin(operator::Admin),
     /// Look at live records of a running host, before and after a step.
     Tap(Tap),
-    /// Print the JSON Schema of the configuration.
+    /// Print the JSON Schema of the configuration, or with `--output markdown` the reference of all its options.
     Schema,
     /// Print shell completions.
     Completions(Completions),

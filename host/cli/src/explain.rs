@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Explain) -> anyhow::Result<Exit>
         Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&planned.plan)?)?,
         Output::Dot => write!(out, "{}", tamis_plan::to_dot(&planned.plan))?,
         Output::Mermaid => write!(out, "{}", tamis_plan::to_mermaid(&planned.plan))?,
-        Output::Text | Output::Junit => write!(out, "{}", printable(&text(&planned.plan)?))?,
+        Output::Text | Output::Junit | Output::Markdown => write!(out, "{}", printable(&text(&planned.plan)?))?,
     }
     Ok(Exit::Success)
 }

@@ -50,7 +50,7 @@ fn main() -> std::process::ExitCode {
         Verb::Generations(verb) => operator::generations(&arguments, verb),
         Verb::Admin(verb) => operator::admin(&arguments, verb),
         Verb::Tap(verb) => tap::run(&arguments, verb),
-        Verb::Schema => schema::run(),
+        Verb::Schema => schema::run(&arguments),
         Verb::Completions(verb) => completions::run(verb),
     };
     match result {

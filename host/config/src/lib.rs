@@ -11,6 +11,7 @@ mod filled;
 mod interpolate;
 mod load;
 mod model;
+pub mod options;
 mod place;
 mod reader;
 mod remnant;

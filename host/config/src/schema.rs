@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::model::network::Concurrency;
 use crate::model::{Admin, Bytes, Codec, Lanes, Pipeline, PipelineTest, Plugin, PluginsPolicy, Rate, Settings, Sink, Source, Step};
+use crate::options::{Stated, size};
 use crate::reader::expectations::TestKeys;
 use crate::reader::steps::StepKeys;
 
@@ -65,6 +66,7 @@ pub fn schema() -> serde_json::Value {
     mark_variant_bodies(&mut schema);
     RecursiveTransform(close).transform(&mut schema);
     RecursiveTransform(reword).transform(&mut schema);
+    RecursiveTransform(state).transform(&mut schema);
     RecursiveTransform(allow_null).transform(&mut schema);
     RecursiveTransform(allow_interpolation).transform(&mut schema);
     schema.to_value()
@@ -111,6 +113,20 @@ fn reword(schema: &mut Schema) {
     {
         let time = Duration::from_secs(seconds) + Duration::from_nanos(nanos);
         *default = humantime::format_duration(time).to_string().into();
+    }
+}
+
+/// What descriptions state of defaults and sizes, for those who read the schema and not its texts. `tests/stated.rs` proves it.
+fn state(schema: &mut Schema) {
+    let Some(text) = schema.get("description").and_then(Value::as_str).map(str::to_owned) else { return };
+    let stated = Stated::of(&text);
+    if let Some(value) = stated.value() {
+        schema.insert("default".to_owned(), value);
+    }
+    // Limits of numbers do not hold for texts: they are those of sizes that are written as a number.
+    if let Some((Some(min), Some(max))) = stated.bounds().map(|(min, max)| (size(min), size(max))) {
+        schema.insert("minimum".to_owned(), min.into());
+        schema.insert("maximum".to_owned(), max.into());
     }
 }
 

@@ -63,6 +63,22 @@ fn the_schema_is_a_json_schema_of_the_configuration() {
 }
 
 #[test]
+fn the_reference_of_all_options_is_the_one_that_is_kept() {
+    let run = Site::new().run(["schema", "--output", "markdown"]);
+    assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{run}");
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/options.md");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, run.text()).unwrap();
+    }
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert!(kept == run.text(), "docs/reference/options.md is not what the binary prints: `make reference` writes it anew");
+    // No other command prints Markdown.
+    let other = Site::new().run(["explain", "--output", "markdown"]);
+    assert_eq!(other.code, Some(2), "{other}");
+    assert!(other.err.contains("`tamis schema`"), "{other}");
+}
+
+#[test]
 fn completions_of_each_shell() {
     for (shell, mark) in [
         ("bash", "complete -F"),

@@ -22,7 +22,7 @@ pub struct Pipeline {
     #[schemars(with = "Vec<Step>")]
     pub steps: Vec<Located<Step>>,
     /// Sinks by output. One name or a list of names directly under `to` means the output `default`; an empty list drops the
-    /// records of that output on purpose.
+    /// records of that output on purpose. Default: none.
     #[serde(default, deserialize_with = "parts::outputs")]
     #[schemars(schema_with = "crate::schema::outputs")]
     pub to: BTreeMap<String, Located<Vec<Located<String>>>>,
@@ -30,7 +30,7 @@ pub struct Pipeline {
     #[serde(default, deserialize_with = "parts::names_one_or_many")]
     #[schemars(schema_with = "crate::schema::one_or_many_names")]
     pub dead_letters: Vec<Located<String>>,
-    /// What the dead letter of a record that cannot be decoded holds of it.
+    /// What the dead letter of a record that cannot be decoded holds of it. Default: `keep`.
     #[serde(default)]
     pub undecodable: Undecodable,
 }

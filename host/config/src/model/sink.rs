@@ -246,13 +246,15 @@ fn rotation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rotation, D::E
 }
 
 fn size_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bytes>, D::Error> {
-    parts::bytes_between::<_, 4_096, 1_099_511_627_776>(deserializer).map(Some)
+    parts::bytes_between_option::<_, 4_096, 1_099_511_627_776>(deserializer)
 }
 
 fn time_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    parts::duration_between::<_, 1_000, 2_592_000_000>(deserializer).map(Some)
+    parts::duration_between_option::<_, 1_000, 2_592_000_000>(deserializer)
 }
 
 fn count_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    parts::whole_between::<_, 1, 10_000>(deserializer).map(Some)
+    parts::optional::<D, Count>(deserializer)
 }
+
+parts::reads!(Count(u32), parts::whole_between::<_, 1, 10_000>);

@@ -144,7 +144,7 @@ pub struct FileSource {
     #[serde(deserialize_with = "parts::globs_required")]
     #[schemars(with = "Vec<String>", length(min = 1))]
     pub paths: Vec<Text>,
-    /// Paths or patterns of files that are left out.
+    /// Paths or patterns of files that are left out, such as `/var/log/app/*.gz`. Default: none.
     #[serde(default, deserialize_with = "parts::globs")]
     #[schemars(with = "Vec<String>")]
     pub exclude: Vec<Text>,
@@ -169,7 +169,7 @@ pub struct FileSource {
     #[serde(default = "rotate_wait", deserialize_with = "parts::duration_between::<_, 0, 3_600_000>")]
     #[schemars(with = "String")]
     pub rotate_wait: Duration,
-    /// How often to look for new files and more data. Default: 250 ms; 10 ms to 1 min.
+    /// How often to look for new files and more data. Default: 250 ms; 10 ms to 1 m.
     #[serde(default = "poll", deserialize_with = "parts::duration_between::<_, 10, 60_000>")]
     #[schemars(with = "String")]
     pub poll: Duration,

@@ -53,7 +53,7 @@ pub struct Retry {
     #[serde(deserialize_with = "parts::duration_between::<_, 1, 3_600_000>")]
     #[schemars(with = "String")]
     pub max: Duration,
-    /// How long a delivery is tried before its records become dead letters. Default: for ever; 1 s to 30 days.
+    /// How long a delivery is tried before its records become dead letters. Default: for ever; 1 s to 30 d.
     #[serde(deserialize_with = "parts::duration_between_option::<_, 1_000, 2_592_000_000>")]
     #[schemars(with = "Option<String>")]
     pub give_up_after: Option<Duration>,

@@ -9,6 +9,7 @@ mod deserializer;
 pub(crate) mod expectations;
 mod json;
 pub(crate) mod located;
+mod optional;
 pub(crate) mod parts;
 mod pattern;
 pub(crate) mod problem;

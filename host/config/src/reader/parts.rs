@@ -9,6 +9,7 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use tamis_record::Path;
 
 pub(crate) use super::json::{empty_object, json};
+pub(crate) use super::optional::{Reads, bytes_between_option, duration_between_option, optional, reads};
 pub(crate) use super::pattern::{multiline, pattern_option};
 use super::problem::Carried;
 use crate::diagnostic::codes::{BAD_NAME, BAD_PATH, BAD_UNIT, BAD_VALUE};
@@ -134,20 +135,6 @@ pub(crate) fn bytes_between<'de, D: Deserializer<'de>, const MIN: u64, const MAX
         size if (MIN..=MAX).contains(&size.0) => Ok(size),
         _ => Err(expected(BAD_VALUE, &format!("a size from {} to {}", Bytes(MIN), Bytes(MAX)), "")),
     }
-}
-
-/// A duration of `MIN` to `MAX` milliseconds, if one is given.
-pub(crate) fn duration_between_option<'de, D: Deserializer<'de>, const MIN: u64, const MAX: u64>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    duration_between::<D, MIN, MAX>(deserializer).map(Some)
-}
-
-/// A size of `MIN` to `MAX` bytes, if one is given.
-pub(crate) fn bytes_between_option<'de, D: Deserializer<'de>, const MIN: u64, const MAX: u64>(
-    deserializer: D,
-) -> Result<Option<Bytes>, D::Error> {
-    bytes_between::<D, MIN, MAX>(deserializer).map(Some)
 }
 
 /// The address of a web server.

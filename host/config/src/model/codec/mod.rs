@@ -203,7 +203,7 @@ pub struct AccessCodec {
 /// Options of `syslog`.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 pub struct SyslogCodec {
-    /// The year of RFC 3164's times, which have none. Default: the year that brings the time nearest to now.
+    /// The year of RFC 3164's times, which have none. Default: the year that brings the time nearest to now; 1970 to 9999.
     #[serde(default, deserialize_with = "codecs::year_option")]
     #[schemars(with = "Option<u16>", range(min = 1970, max = 9999))]
     pub year: Option<u16>,
@@ -310,7 +310,7 @@ struct GrokKeys {
     /// The pattern: a regular expression with `%{NAME:field}` or `%{NAME:field:type}`; the types are int, long, float, double,
     /// bool, boolean and string.
     pattern: String,
-    /// Definitions of one's own, by name.
+    /// Definitions of one's own, by name, such as `{ CALL: "[A-F]{3}" }`. Default: `{}`.
     #[serde(default)]
     patterns: BTreeMap<String, String>,
     /// Fields that hold a time, which is then written as RFC 3339. Default: none.

@@ -56,10 +56,10 @@ pub struct HttpSink {
     #[serde(deserialize_with = "parts::url")]
     #[schemars(with = "String")]
     pub url: Text,
-    /// Default: `POST`.
+    /// The method of a request. Default: `POST`.
     #[serde(default)]
     pub method: HttpMethod,
-    /// Header names and values, such as `{ Authorization: \"${file:/run/secrets/token}\" }`.
+    /// Header names and values, such as `{ Authorization: "${file:/run/secrets/token}" }`. Default: none.
     #[serde(default, deserialize_with = "parts::headers")]
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
     pub headers: BTreeMap<String, Text>,

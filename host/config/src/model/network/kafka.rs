@@ -119,9 +119,11 @@ pub enum KafkaMechanism {
     /// As they are: with TLS only.
     Plain,
     /// SCRAM with SHA-256.
+    #[serde(rename = "scram_sha_256", alias = "scram_sha256")]
     ScramSha256,
     /// SCRAM with SHA-512.
     #[default]
+    #[serde(rename = "scram_sha_512", alias = "scram_sha512")]
     ScramSha512,
 }
 

@@ -59,7 +59,8 @@ pub struct ServerTls {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ClientTls {
-    /// A file with the certificates of authorities to trust, PEM. Default: those of Mozilla's list.
+    /// A file with the certificates of authorities to trust, PEM. Default: those of Mozilla's list, with
+    /// `kafka` and `nats` those of the system.
     #[serde(deserialize_with = "file_path_option")]
     #[schemars(with = "Option<String>")]
     pub ca: Option<Text>,
@@ -259,8 +260,12 @@ pub(crate) fn field_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<t
 }
 
 pub(crate) fn file_path_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
-    parts::file_path(deserializer).map(Some)
+    parts::optional::<D, FilePath>(deserializer)
 }
+
+parts::reads!(FilePath(Text), parts::file_path);
+parts::reads!(FieldName(Text), field_name);
+parts::reads!(Tls(ClientTls), client_tls);
 
 /// What a client is let in with.
 pub(crate) fn client_auth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ClientAuth, D::Error> {
@@ -282,7 +287,7 @@ pub(crate) fn client_tls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<C
 
 /// TLS where it is asked for.
 pub(crate) fn client_tls_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ClientTls>, D::Error> {
-    client_tls(deserializer).map(Some)
+    parts::optional::<D, Tls>(deserializer)
 }
 
 /// Names, 64 at most.
@@ -304,9 +309,13 @@ pub(crate) fn names_required<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
 
 /// The name of a field at the top of a record.
 pub(crate) fn field_name_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
+    parts::optional::<D, FieldName>(deserializer)
+}
+
+fn field_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
     let text = Text::deserialize(deserializer)?;
     match text.len() {
-        1..=128 => Ok(Some(text)),
+        1..=128 => Ok(text),
         _ => Err(parts::bad_value("not a field's name", "give a name of 1 to 128 bytes, such as `kafka`")),
     }
 }

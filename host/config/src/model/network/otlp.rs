@@ -80,7 +80,8 @@ pub struct OtlpSink {
     /// Fields that hold what a log record has a place for; they count before those of the layout.
     #[serde(default)]
     pub fields: OtlpFields,
-    /// Attributes that the resource of every record has, unless the record brings its own.
+    /// Attributes that the resource of every record has, unless the record brings its own, such as `{ service.name: gateway }`.
+    /// Default: none.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub resource: BTreeMap<String, Text>,
@@ -89,7 +90,7 @@ pub struct OtlpSink {
     #[serde(default)]
     #[schemars(with = "Option<Vec<String>>")]
     pub resource_attributes: Option<Vec<Text>>,
-    /// Names and values of headers, or of gRPC's metadata.
+    /// Names and values of headers, or of gRPC's metadata. Default: none.
     #[serde(default, deserialize_with = "parts::headers")]
     #[schemars(with = "BTreeMap<String, String>")]
     pub headers: BTreeMap<String, Text>,
@@ -158,32 +159,34 @@ pub enum OtlpLayout {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct OtlpFields {
-    /// When it happened: a time as RFC 3339 writes it, or seconds, milliseconds, microseconds or nanoseconds since 1970.
+    /// When it happened: a time as RFC 3339 writes it, or seconds, milliseconds, microseconds or nanoseconds since 1970. Default: none.
     #[serde(deserialize_with = "parts::path_option")]
     #[schemars(with = "Option<String>")]
     pub time: Option<Path>,
-    /// The severity: a text such as `WARN`, or a number from 1 to 24.
+    /// The severity: a text such as `WARN`, or a number from 1 to 24. Default: none.
     #[serde(deserialize_with = "parts::path_option")]
     #[schemars(with = "Option<String>")]
     pub severity: Option<Path>,
-    /// The body.
+    /// The body. Default: none.
     #[serde(deserialize_with = "parts::path_option")]
     #[schemars(with = "Option<String>")]
     pub body: Option<Path>,
-    /// The trace, 32 hexadecimal digits.
+    /// The trace, 32 hexadecimal digits. Default: none.
     #[serde(deserialize_with = "parts::path_option")]
     #[schemars(with = "Option<String>")]
     pub trace_id: Option<Path>,
-    /// The span, 16 hexadecimal digits.
+    /// The span, 16 hexadecimal digits. Default: none.
     #[serde(deserialize_with = "parts::path_option")]
     #[schemars(with = "Option<String>")]
     pub span_id: Option<Path>,
-    /// The name of the event.
+    /// The name of the event. Default: none.
     #[serde(deserialize_with = "parts::path_option")]
     #[schemars(with = "Option<String>")]
     pub event_name: Option<Path>,
 }
 
 fn listen_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
-    super::listen(deserializer).map(Some)
+    parts::optional::<D, Address>(deserializer)
 }
+
+parts::reads!(Address(Text), super::listen);

@@ -160,7 +160,7 @@ fn metric_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Er
 }
 
 fn help<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
-    let text = Text::deserialize(deserializer)?;
+    let Some(text) = Option::<Text>::deserialize(deserializer)? else { return Ok(None) };
     match text.len() {
         1..=HELP_BYTES_MAX if !text.chars().any(|c| c.is_control() || c == '\\' || c == '"') => Ok(Some(text)),
         _ => Err(parts::bad_value("not a help text", "one line of 1 to 512 bytes without `\\` and `\"`")),
@@ -168,7 +168,7 @@ fn help<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::E
 }
 
 fn field_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Path>, D::Error> {
-    Field::deserialize(deserializer).map(|Field(path)| Some(path))
+    Ok(Option::<Field>::deserialize(deserializer)?.map(|Field(path)| path))
 }
 
 /// The path of a field of a record.
@@ -205,7 +205,7 @@ fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String,
 }
 
 fn buckets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<f64>>, D::Error> {
-    let bounds = Vec::<f64>::deserialize(deserializer)?;
+    let Some(bounds) = Option::<Vec<f64>>::deserialize(deserializer)? else { return Ok(None) };
     let ascend = bounds.windows(2).all(|pair| matches!(pair, [low, high] if low < high));
     match bounds.len() {
         1..=BUCKETS_MAX if ascend && bounds.iter().all(|bound| bound.is_finite()) => Ok(Some(bounds)),

@@ -265,8 +265,10 @@ fn bucket<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> 
 }
 
 fn url_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
-    parts::url(deserializer).map(Some)
+    parts::optional::<D, Url>(deserializer)
 }
+
+parts::reads!(Url(Text), parts::url);
 
 fn template<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
     let text = Text::deserialize(deserializer)?;

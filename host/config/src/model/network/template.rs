@@ -91,8 +91,10 @@ pub(crate) fn field_template<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
 }
 
 pub(crate) fn field_template_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
-    field_template(deserializer).map(Some)
+    parts::optional::<D, Template>(deserializer)
 }
+
+parts::reads!(Template(Text), field_template);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
