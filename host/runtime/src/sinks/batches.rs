@@ -451,6 +451,7 @@ mod tests {
             backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(1), None),
             letters: Letters::default(),
             spooled: false,
+            turn: None,
         };
         let stop = sink.stop.clone();
         let threads = sink.spawn(&intake, 2).unwrap();
