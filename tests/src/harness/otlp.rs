@@ -45,7 +45,10 @@ pub struct Rotel {
 impl Rotel {
     /// Starts one that sends on what it takes, to `endpoint` by gRPC. `None`: it is not installed.
     pub fn start(site: &Site, endpoint: &str) -> Option<Self> {
-        Self::with(site, &["--exporter", "otlp", "--otlp-exporter-protocol", "grpc", "--otlp-exporter-endpoint", endpoint])
+        let exporter = ["--exporter", "otlp", "--otlp-exporter-protocol", "grpc", "--otlp-exporter-endpoint", endpoint];
+        // It would wait 5 s and more before it tries again, up to 30 s.
+        let retry = ["--otlp-exporter-retry-initial-backoff", "200ms", "--otlp-exporter-retry-max-backoff", "2s"];
+        Self::with(site, &[&exporter[..], &retry[..]].concat())
     }
 
     /// Starts one that prints what it takes.

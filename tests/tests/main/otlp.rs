@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::process::Child;
-use std::time::Duration;
-use tamis_tests::harness::{Certificates, Live, Rotel, Said, Server, Site, connect, eventually, free_port, otlp_sdk};
+use std::time::{Duration, Instant};
+use tamis_tests::harness::{Certificates, Live, Rotel, Said, Server, Site, TIMEOUT, connect, eventually, free_port, otlp_sdk};
 use ureq::Agent;
 
 fn count() -> usize {
@@ -239,7 +239,18 @@ fn from_a_collector_while_the_host_is_killed() {
     std::thread::sleep(Duration::from_millis(500));
     let _live = start(&site, &ports);
     sent(sdk, count);
-    eventually("all are there", || numbers(&site, "out.ndjson").into_iter().collect::<BTreeSet<_>>().len() == count);
+    let began = Instant::now();
+    let there = || numbers(&site, "out.ndjson").into_iter().collect::<BTreeSet<_>>().len();
+    while there() < count && began.elapsed() < TIMEOUT {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let log = String::from_utf8_lossy(&site.read("rotel.log")).into_owned();
+    assert_eq!(
+        there(),
+        count,
+        "the collector says: {}",
+        log.chars().rev().take(4_000).collect::<Vec<_>>().iter().rev().collect::<String>()
+    );
     let came = numbers(&site, "out.ndjson").len();
     eprintln!("SDK to rotel to a host that is killed: {count} records, lost 0, repeated {}", came - count);
 }
