@@ -242,7 +242,7 @@ fn numbered(numbers: std::ops::Range<u64>) -> Vec<u8> {
     numbers.map(|n| format!("{{\"n\":{n},\"text\":\"{}\"}}\n", "x".repeat(100))).collect::<String>().into_bytes()
 }
 
-fn number(line: &String) -> Option<u64> {
+fn number(line: &str) -> Option<u64> {
     serde_json::from_str::<serde_json::Value>(line).ok()?["n"].as_u64()
 }
 
@@ -276,7 +276,7 @@ fn a_request_larger_than_the_room_comes_once() {
     let said: Vec<Vec<u16>> = clients.into_iter().map(|client| client.join().unwrap()).collect();
     assert!(said.iter().all(|said| said.last() == Some(&200)), "{said:?}");
     assert!(said.iter().flatten().all(|status| matches!(status, 200 | 429)), "{said:?}");
-    let mut taken: Vec<u64> = server.taken().iter().filter_map(number).collect();
+    let mut taken: Vec<u64> = server.taken().iter().filter_map(|line| number(line)).collect();
     taken.sort_unstable();
     assert_eq!(taken, (0..4_000).collect::<Vec<_>>(), "each once: {said:?}\n{}", live.err());
 }
@@ -348,7 +348,7 @@ fn reloads_of_a_listening_source_lose_nothing() {
     live.signal("TERM");
     let run = live.wait();
     assert_eq!(run.code, Some(0), "{run}");
-    let came: Vec<u64> = site.lines("out.ndjson").iter().filter_map(number).collect();
+    let came: Vec<u64> = site.lines("out.ndjson").iter().filter_map(|line| number(line)).collect();
     let found: BTreeSet<u64> = came.iter().copied().collect();
     let lost = told.iter().filter(|n| !found.contains(n)).count();
     let (count, failed) = (told.len(), failed.iter().sum::<u64>());
@@ -386,7 +386,7 @@ fn what_is_answered_survives_a_kill_in_the_spool() {
     up.store(true, Ordering::SeqCst);
     let live = start(&site, port);
     let left = || {
-        let found: BTreeSet<u64> = server.taken().iter().filter_map(number).collect();
+        let found: BTreeSet<u64> = server.taken().iter().filter_map(|line| number(line)).collect();
         told.iter().filter(|n| !found.contains(n)).count()
     };
     eventually("all that was answered is there", || left() == 0);
