@@ -206,6 +206,9 @@ fn finish(arguments: &Arguments, verb: &Run, ended: &Ended, interrupted: bool) -
             pipeline.rejected
         );
     }
+    for sink in summary.sinks.iter().filter(|sink| sink.rejected > 0) {
+        tracing::warn!(sink = sink.name, "refused {} records, which are among the dead letters", sink.rejected);
+    }
     if verb.report.is_some() {
         let mut out = std::io::stdout();
         if arguments.output == Output::Json {

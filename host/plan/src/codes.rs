@@ -35,4 +35,5 @@ codes! {
     OUTPUT_NEVER_USED = "W205", "`to` names an output that no step sends records to.";
     GRANT_NOT_USED = "W206", "A grant that the plugin does not ask for.";
     PROGRAM_WARNING = "W207", "The VRL compiler warns.";
+    LATE_ANSWER = "W208", "A source whose clients wait for delivery, and a sink that gathers records for longer than they wait.";
 }

@@ -1,10 +1,11 @@
 //! Sources and sinks: what two of them may not share.
 
 use crate::codes;
-use std::collections::BTreeMap;
+use crate::model::{Origin, Plan};
+use std::collections::{BTreeMap, BTreeSet};
 use tamis_config::{Config, Diagnostic, Diagnostics, FileSource, Located, Sink, Source, Text};
 
-/// Reports standard input read twice, a file written twice, and a file that is written and read.
+/// Reports standard input read twice, a file written twice, keys of a store used twice, and a file that is written and read.
 pub(crate) fn check(config: &Config, findings: &mut Diagnostics) {
     let mut stdin: Option<&Located<Source>> = None;
     for source in config.sources.values().filter(|source| matches!(source.value, Source::Stdin(_))) {
@@ -18,6 +19,7 @@ pub(crate) fn check(config: &Config, findings: &mut Diagnostics) {
             );
         }
     }
+    stores(config, findings);
     let mut files: BTreeMap<String, &Located<Sink>> = BTreeMap::new();
     for (name, sink) in &config.sinks {
         let Sink::File(file) = &sink.value else { continue };
@@ -42,6 +44,53 @@ pub(crate) fn check(config: &Config, findings: &mut Diagnostics) {
                     .at(&sink.place)
                     .related(&source.place, "the source is here")
                     .help("write elsewhere, or leave the file out with the source's `exclude`"),
+                );
+            }
+        }
+    }
+}
+
+/// Reports two sinks that store under the same keys: what is alike in both would be one object.
+fn stores(config: &Config, findings: &mut Diagnostics) {
+    let mut keys: BTreeMap<String, &Located<Sink>> = BTreeMap::new();
+    for sink in config.sinks.values() {
+        let (key, shown) = match &sink.value {
+            Sink::Parquet(folder) => (format!("folder {}", plain(folder.path.as_str())), folder.path.shown()),
+            Sink::S3(s3) => {
+                let endpoint = s3.endpoint.as_ref().map_or("", |endpoint| endpoint.as_str()).trim_end_matches('/');
+                (format!("s3 {endpoint} {} {}", s3.bucket.as_str(), plain(s3.key.as_str())), s3.key.shown())
+            }
+            _ => continue,
+        };
+        let first = *keys.entry(key).or_insert(sink);
+        if !std::ptr::eq(first, sink) {
+            findings.push(
+                Diagnostic::error(codes::SHARED_END, format!("two sinks store under `{shown}`"))
+                    .at(&sink.place)
+                    .related(&first.place, "the first one is here")
+                    .help("use one sink twice: several outputs may name it; or give each a folder of its own"),
+            );
+        }
+    }
+}
+
+/// Warns of sinks that gather records for longer than the clients of a source wait for its answer.
+pub(crate) fn check_answers(config: &Config, plan: &Plan, findings: &mut Diagnostics) {
+    for (name, sink) in &config.sinks {
+        let Some(age) = sink.value.batch_age().filter(|_| sink.value.buffer().disk.is_none()) else { continue };
+        let mut told = BTreeSet::new();
+        for origin in plan.leading_to(name).iter().flat_map(|pipeline| &pipeline.from) {
+            let Origin::Source(source_name) = origin else { continue };
+            let Some(source) = config.sources.get(source_name) else { continue };
+            if source.value.ack_timeout().is_some_and(|timeout| age >= timeout) && told.insert(source_name) {
+                findings.push(
+                    Diagnostic::warning(
+                        codes::LATE_ANSWER,
+                        format!("clients of source `{source_name}` wait until records are delivered, and sink `{name}` gathers them for longer: requests would be sent again"),
+                    )
+                    .at(&sink.place)
+                    .related(&source.place, "the source is here")
+                    .help("give the sink `buffer: { disk: 1GiB }`, which answers for it, or a `batch.age` below the source's `limits.ack_timeout`"),
                 );
             }
         }

@@ -15,6 +15,7 @@ mod order;
 mod resolve;
 mod trials;
 mod types;
+mod written;
 
 pub use diff::{Change, Kind, diff};
 pub use graph::{to_dot, to_mermaid};
@@ -22,3 +23,4 @@ pub use lineage::{Access, Lineage, lineage};
 pub use model::{Mode, Origin, OutputPlan, PipelinePlan, Plan, PluginPlan, SourcePlan, StepPlan, Target, Way, upgrade};
 pub use resolve::{Problem, ProgramProblem, Toolbox, plan};
 pub use trials::{TestTarget, resolve_test};
+pub use written::written;

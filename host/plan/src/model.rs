@@ -1,7 +1,7 @@
 //! The plan as data: no handle to anything that runs, so that two plans can be compared and one can be shown.
 
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tamis_config::{OnFailure, Place, Undecodable};
 use tamis_record::Signature;
 
@@ -209,6 +209,25 @@ impl Plan {
     /// The pipeline of a name.
     pub fn pipeline(&self, name: &str) -> Option<&PipelinePlan> {
         self.pipelines.iter().find(|p| p.name == name)
+    }
+
+    /// The pipelines whose records may come to a sink, those that feed others included.
+    pub fn leading_to(&self, sink: &str) -> Vec<&PipelinePlan> {
+        let leads =
+            |way: &Way| matches!(way, Way::To(targets) if targets.iter().any(|to| matches!(to, Target::Sink(name) if name == sink)));
+        let (mut found, mut passed) = (Vec::new(), BTreeSet::new());
+        // Pipelines stand behind those that feed them.
+        for pipeline in self.pipelines.iter().rev() {
+            if !pipeline.outputs.iter().any(|output| leads(&output.way)) && !passed.contains(pipeline.name.as_str()) {
+                continue;
+            }
+            passed.extend(pipeline.from.iter().filter_map(|origin| match origin {
+                Origin::Pipeline { name, .. } => Some(name.as_str()),
+                Origin::Source(_) => None,
+            }));
+            found.push(pipeline);
+        }
+        found
     }
 }
 

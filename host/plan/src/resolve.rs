@@ -57,6 +57,7 @@ pub fn plan(config: &Config, toolbox: &mut dyn Toolbox, findings: &mut Diagnosti
     }
     resolver.unused();
     types::check(config, &resolver.plan, resolver.findings);
+    ends::check_answers(config, &resolver.plan, resolver.findings);
     let plan = resolver.plan;
     for test in &config.tests {
         trials::resolve_test(config, &plan, test, findings);

@@ -252,3 +252,24 @@ fn options_that_do_not_go_together() {
         assert!(run.code == Some(2) && format!("{run}").contains(expected), "{options}: {run}");
     }
 }
+
+/// What a plugin writes is a column of its type in each file, also in one of whose records none has it.
+#[test]
+fn what_steps_write_has_its_type() {
+    if !is_installed() {
+        return;
+    }
+    let site = Site::with("", "{\"ApiOwner\":\"nobody\",\"n\":0}\n");
+    site.config(
+        "
+sources: { in: { type: file, paths: [input.ndjson], start: beginning } }
+plugins:
+  tenant: { component: 'PLUGIN(tenant)', grant: { read: [ApiOwner], write: [tenant] }, config: { owners: { cio: corporate } } }
+pipelines: { main: { from: [in], steps: [{ plugin: tenant }, { vrl: '.seen = true' }], to: [files] } }
+sinks: { files: { type: parquet, path: lake } }",
+    );
+    site.delivered();
+    let seen = arrow(&["schema", "local", &site.path("lake").display().to_string()]).unwrap();
+    assert_eq!(seen["columns"], json!(["ApiOwner: string", "n: int64", "seen: bool", "tenant: string"]));
+    assert_eq!(seen["rows"][0]["tenant"], "None");
+}

@@ -111,6 +111,21 @@ impl Sink {
         }
     }
 
+    /// How long a record may wait for others that it travels with.
+    pub fn batch_age(&self) -> Option<Duration> {
+        match self {
+            Sink::Http(sink) => Some(sink.batch.age),
+            Sink::Elasticsearch(sink) => Some(sink.batch.age),
+            Sink::Loki(sink) => Some(sink.batch.age),
+            Sink::Otlp(sink) => Some(sink.batch.age),
+            Sink::Kafka(sink) => Some(sink.batch.age),
+            Sink::Nats(sink) => Some(sink.batch.age),
+            Sink::S3(sink) => Some(sink.batch.age),
+            Sink::Parquet(sink) => Some(sink.batch.age),
+            Sink::File(_) | Sink::Stdout(_) | Sink::Prometheus(_) | Sink::Null(_) => None,
+        }
+    }
+
     /// Whether the host does not start, and no reload takes over, while it cannot be reached.
     pub fn healthcheck(&self) -> bool {
         match self {

@@ -42,6 +42,18 @@ pub enum Source {
 }
 
 impl Source {
+    /// How long its clients wait for records to be delivered or spooled, where they are told.
+    pub fn ack_timeout(&self) -> Option<Duration> {
+        match self {
+            Source::Http(source) => Some(source.limits.ack_timeout),
+            Source::Elasticsearch(source) => Some(source.limits.ack_timeout),
+            Source::Otlp(source) => Some(source.limits.ack_timeout),
+            Source::Fluent(source) => Some(source.limits.ack_timeout),
+            Source::Beats(source) => Some(source.limits.ack_timeout),
+            Source::File(_) | Source::Stdin(_) | Source::Demo(_) | Source::Syslog(_) | Source::Kafka(_) | Source::Nats(_) => None,
+        }
+    }
+
     /// The source's `type` as the configuration writes it.
     pub fn type_name(&self) -> &'static str {
         match self {

@@ -68,12 +68,22 @@ fn lines(rows: &[Row<'_>], out: &mut impl Write) -> io::Result<()> {
 /// Records as columns.
 pub(super) struct ParquetFile {
     schema: Option<Schema>,
+    /// Without a schema, the types of fields that are known before any record is.
+    known: BTreeMap<String, ColumnType>,
     properties: Arc<WriterProperties>,
     row_group: u32,
 }
 
+/// What is said of columns before any record is there.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub(super) schema: &'a BTreeMap<String, ColumnType>,
+    pub(super) rest: &'a str,
+    pub(super) known: &'a BTreeMap<String, ColumnType>,
+}
+
 impl ParquetFile {
-    pub(super) fn new(columns: &BTreeMap<String, ColumnType>, rest: &str, compression: ObjectCompression, row_group: u32) -> Self {
+    pub(super) fn new(columns: Columns<'_>, compression: ObjectCompression, row_group: u32) -> Self {
         let compression = match compression {
             ObjectCompression::Snappy => Compression::SNAPPY,
             ObjectCompression::Zstd => ZstdLevel::try_new(ZSTD_LEVEL).map_or(Compression::UNCOMPRESSED, Compression::ZSTD),
@@ -83,14 +93,15 @@ impl ParquetFile {
             .set_compression(compression)
             .set_created_by(concat!("tamis version ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
-        Self { schema: Schema::new(columns, rest), properties: Arc::new(properties), row_group }
+        let Columns { schema, rest, known } = columns;
+        Self { schema: Schema::new(schema, rest), known: known.clone(), properties: Arc::new(properties), row_group }
     }
 
     /// The file of those records that fit; `None`: none does.
     pub(super) fn write(&self, rows: &[Row<'_>], refused: &mut Vec<(usize, String)>) -> Result<Option<Vec<u8>>, Failure> {
         let table = match &self.schema {
             Some(schema) => schema.table(rows, refused),
-            None => derived(rows, refused),
+            None => derived(rows, &self.known, refused),
         };
         match table.rows {
             0 => Ok(None),

@@ -1,6 +1,6 @@
 //! Parquet files in local folders.
 
-use super::encode::ParquetFile;
+use super::encode::{Columns, ParquetFile};
 use super::keys::Keys;
 use super::{Form, ObjectSink};
 use object_store::local::LocalFileSystem;
@@ -25,7 +25,8 @@ pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
     let store = LocalFileSystem::new_with_prefix(&root);
     // A file is synced before it gets its name, and the folder after that.
     let store = store.map_err(|error| OpenError::Network(format!("cannot use the folder `{root}`: {error}")))?.with_fsync(true);
-    let form = Form::Parquet(ParquetFile::new(&config.schema, &config.rest, config.compression, config.row_group));
+    let columns = Columns { schema: &config.schema, rest: &config.rest, known: &config.known };
+    let form = Form::Parquet(ParquetFile::new(columns, config.compression, config.row_group));
     let sink = ObjectSink { store: Box::new(store), keys: Keys::new("", template, config.time_field.as_ref()), form, timeout: None };
     Ok(Opened::Batches { delivery: Box::new(sink), concurrency: Concurrency::Fixed(1), batch: (&config.batch).into() })
 }

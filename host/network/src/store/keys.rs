@@ -65,9 +65,10 @@ impl Keys {
     }
 }
 
-/// The name of an object with these records, without its extension. It is the same whenever they come again together, so that they take
-/// the place of what was stored before; where nobody knows where the first one began, it is another one each time.
-pub(super) fn name<'r>(rows: impl Iterator<Item = &'r Row<'r>>) -> String {
+/// The name of an object with these records and this body, without its extension. It is the same whenever they come again together, so
+/// that they take the place of what was stored before; where nobody knows where the first one began, it is another one each time. Two
+/// sinks with other columns have other bodies.
+pub(super) fn name<'r>(rows: impl Iterator<Item = &'r Row<'r>>, body: &[u8]) -> String {
     let mut hash = Sha256::new();
     let mut rows = rows.peekable();
     if let Some((_, _, origin)) = rows.peek() {
@@ -84,6 +85,7 @@ pub(super) fn name<'r>(rows: impl Iterator<Item = &'r Row<'r>>) -> String {
         hash.update((line.len() as u64).to_be_bytes());
         hash.update(line);
     }
+    hash.update(body);
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -138,7 +140,7 @@ mod tests {
         let origin = Origin { pipeline: "p", source: "s", stream: "f", offset: Some(7) };
         let of = |lines: &[&str], origin: Origin<'static>| {
             let rows: Vec<Row<'_>> = lines.iter().enumerate().map(|(place, line)| (place, line.as_bytes(), origin)).collect();
-            name(rows.iter())
+            name(rows.iter(), b"")
         };
         let name = of(&["a", "b"], origin);
         assert_eq!((name.len(), &of(&["a", "b"], origin)), (32, &name));

@@ -85,7 +85,7 @@ impl ObjectSink {
         // In the order of the rows.
         let refused = outcome.refused.get(before..).unwrap_or_default();
         let is_in = |(place, ..): &&Row<'_>| refused.binary_search_by_key(place, |(refused, _)| *refused).is_err();
-        let name = keys::name(rows.iter().filter(is_in));
+        let name = keys::name(rows.iter().filter(is_in), &body);
         let path = if key.is_empty() { format!("{name}{extension}") } else { format!("{key}/{name}{extension}") };
         let path = Path::parse(path).map_err(|error| Failure::here(&error))?;
         let put = self.store.put_opts(&path, body.into(), PutOptions::default());

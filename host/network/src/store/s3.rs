@@ -1,6 +1,6 @@
 //! Objects in S3.
 
-use super::encode::{NdjsonFile, ParquetFile};
+use super::encode::{Columns, NdjsonFile, ParquetFile};
 use super::keys::Keys;
 use super::{Form, ObjectSink};
 use crate::cannot_read;
@@ -47,7 +47,10 @@ impl ObjectSink {
         let store = builder.build().map_err(|error| format!("cannot make a client of S3: {error}"))?;
         let form = match config.format {
             ObjectFormat::Ndjson => Form::Ndjson(NdjsonFile(config.compression)),
-            ObjectFormat::Parquet => Form::Parquet(ParquetFile::new(&config.schema, &config.rest, config.compression, config.row_group)),
+            ObjectFormat::Parquet => {
+                let columns = Columns { schema: &config.schema, rest: &config.rest, known: &config.known };
+                Form::Parquet(ParquetFile::new(columns, config.compression, config.row_group))
+            }
         };
         Ok(Self { store: Box::new(store), keys: keys(config)?, form, timeout: Some(config.timeout) })
     }

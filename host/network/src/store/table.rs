@@ -132,9 +132,11 @@ impl Schema {
     }
 }
 
-/// The columns that records have: one for each field at their top, in the order of names, of a type that fits all of them.
-pub(super) fn derived(rows: &[Row<'_>], refused: &mut Vec<(usize, String)>) -> Table {
-    let mut kinds: BTreeMap<String, Derived> = BTreeMap::new();
+/// The columns that records have: one for each field at their top, in the order of names, of a type that fits all of them. Fields that are
+/// known have one in any case, of the known type unless a record has something else.
+pub(super) fn derived(rows: &[Row<'_>], known: &BTreeMap<String, ColumnType>, refused: &mut Vec<(usize, String)>) -> Table {
+    let known = known.iter().filter(|(name, _)| is_column(name)).take(COLUMNS_MAX);
+    let mut kinds: BTreeMap<String, Derived> = known.map(|(name, kind)| (name.clone(), (*kind).into())).collect();
     let mut has_rest = false;
     for (_, line, _) in rows {
         for (name, value) in Document::parse(line).iter().flat_map(|document| &document.members) {
@@ -192,6 +194,18 @@ enum Derived {
     Bool,
     String,
     Json,
+}
+
+impl From<ColumnType> for Derived {
+    fn from(kind: ColumnType) -> Self {
+        match kind {
+            ColumnType::String => Self::String,
+            ColumnType::Int | ColumnType::Timestamp => Self::Int,
+            ColumnType::Float => Self::Float,
+            ColumnType::Bool => Self::Bool,
+            ColumnType::Json => Self::Json,
+        }
+    }
 }
 
 impl Derived {
@@ -352,6 +366,7 @@ mod tests {
                 r#"[1]"#,
                 r#"{"i":null,"s":"a","s":"last","b":true,"b":null,"z":1e999,"bad":"\ud800"}"#,
             ]),
+            &BTreeMap::new(),
             &mut refused,
         );
         assert_eq!(
@@ -375,16 +390,26 @@ mod tests {
     }
 
     #[test]
+    fn types_that_are_known_before() {
+        use ColumnType::*;
+        let known = [("at", Int), ("b", Bool), ("f", Float), ("s", String), ("wrong", Int), ("_rest", Int)];
+        let known = known.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect();
+        let table = derived(&rows(&[r#"{"f":1,"wrong":"x","other":2}"#, r#"{"s":null,"f":2}"#]), &known, &mut Vec::new());
+        let expected = ["at Int ", "b Bool ", "f Float 0=1.0 1=2.0", "other Int 0=2", "s String ", "wrong Json 0=\"x\""];
+        assert_eq!(shown(&table), expected);
+    }
+
+    #[test]
     fn too_many_fields_and_none() {
         let many: Vec<String> = (0..1_500).map(|n| format!("\"f{n:04}\":{n}")).collect();
         let line = format!("{{{},\"_rest\":1,\"\":2}}", many.join(","));
-        let table = derived(&rows(&[&line, "{\"f0000\":5,\"f1400\":6}"]), &mut Vec::new());
+        let table = derived(&rows(&[&line, "{\"f0000\":5,\"f1400\":6}"]), &BTreeMap::new(), &mut Vec::new());
         assert_eq!(table.columns.len(), COLUMNS_MAX + 1);
         let shown = shown(&table);
         assert_eq!(shown[0], "f0000 Int 0=0 1=5");
         let rest = shown.last().unwrap();
         assert!(rest.starts_with("_rest Json 0={\"f1000\":1000,") && rest.ends_with(",\"_rest\":1,\"\":2} 1={\"f1400\":6}"), "{rest}");
-        assert_eq!(super::tests::shown(&derived(&rows(&["{}"]), &mut Vec::new())), ["_rest Json "]);
+        assert_eq!(super::tests::shown(&derived(&rows(&["{}"]), &BTreeMap::new(), &mut Vec::new())), ["_rest Json "]);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
+use super::encode::Columns;
 use super::*;
 use bytes::Bytes;
 use object_store::memory::InMemory;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 use tamis_config::{ObjectCompression, PathTemplate};
@@ -23,7 +25,7 @@ fn sink(form: Form) -> (ObjectSink, Arc<InMemory>) {
 
 fn parquet(schema: &[(&str, tamis_config::ColumnType)], compression: ObjectCompression, row_group: u32) -> ParquetFile {
     let schema = schema.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
-    ParquetFile::new(&schema, "_rest", compression, row_group)
+    ParquetFile::new(Columns { schema: &schema, rest: "_rest", known: &BTreeMap::new() }, compression, row_group)
 }
 
 /// All objects.

@@ -95,3 +95,40 @@ fn a_plugin_that_no_pipeline_uses_is_not_loaded() {
     assert!(plan.is_some_and(|plan| plan.plugins.len() == 1));
     assert_eq!(findings.summary(), "1 warning");
 }
+
+#[test]
+fn keys_of_a_store_have_one_sink() {
+    for (a, b, same) in [
+        ("type: parquet, path: lake", "type: parquet, path: ./lake/", true),
+        ("type: parquet, path: lake", "type: parquet, path: 'lake/%{t}'", false),
+        ("type: s3, bucket: b, key: k", "type: s3, bucket: b, key: k, format: parquet", true),
+        ("type: s3, bucket: b, key: k", "type: s3, bucket: c, key: k", false),
+        ("type: s3, bucket: b", "type: s3, bucket: b, endpoint: 'http://s3:9000'", false),
+    ] {
+        let text = format!(
+            "version: 1\nsources: {{ in: {{ type: stdin }} }}\npipelines: {{ main: {{ from: [in], to: [a, b] }} }}\nsinks: {{ a: {{ {a} }}, b: {{ {b} }} }}\n"
+        );
+        let findings = planned("files.yaml", &text).1;
+        let found: Vec<&str> = findings.iter().map(|f| f.code).collect();
+        assert_eq!(found, if same { vec!["E204"] } else { vec![] }, "{a} and {b}: {}", findings.render(false));
+    }
+}
+
+#[test]
+fn clients_that_wait_for_less_than_a_batch() {
+    for (source, sink, warned) in [
+        ("type: http, listen: 'localhost:1'", "type: parquet, path: lake", true),
+        ("type: http, listen: 'localhost:1'", "type: parquet, path: lake, batch: { age: 10s }", false),
+        ("type: http, listen: 'localhost:1'", "type: parquet, path: lake, buffer: { disk: 16MiB }", false),
+        ("type: beats, listen: 'localhost:1', limits: { ack_timeout: 2m }", "type: parquet, path: lake", false),
+        ("type: otlp", "type: http, url: 'http://h/', batch: { age: 30s }", true),
+        ("type: stdin", "type: parquet, path: lake", false),
+    ] {
+        let text = format!(
+            "version: 1\nsources: {{ in: {{ {source} }} }}\npipelines:\n  first: {{ from: [in] }}\n  second: {{ from: [first], to: [out] }}\nsinks: {{ out: {{ {sink} }} }}\n"
+        );
+        let findings = planned("answers.yaml", &text).1;
+        let found = findings.iter().any(|f| f.code == "W208");
+        assert_eq!(found, warned, "{source} to {sink}: {}", findings.render(false));
+    }
+}

@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tamis_config::{Buffer, Concurrency, Config, Retry, Sink, WhenFull};
+use tamis_config::{Buffer, ColumnType, Concurrency, Config, ObjectFormat, Retry, Sink, WhenFull};
 use tamis_delivery::Backoff;
 use tamis_delivery::disk::RealDisk;
 use tamis_delivery::spool::{Spool, SpoolOptions, SpoolReader, SpoolWriter};
 use tamis_nodes::sinks::{FileSink, OpenError, Opened, WrittenFiles};
+use tamis_plan::Plan;
+use tamis_record::Kind;
 
 /// How often it is looked whether what a sink waits for has come.
 const LOOK: Duration = Duration::from_millis(5);
@@ -38,6 +40,24 @@ impl Spec {
             Some(sink) => Self::Configured(sink.value.clone()),
             None => Self::Private(config.settings.data_dir.join(format!("{name}.ndjson"))),
         }
+    }
+
+    /// With what the plan says of the records that it gets, for one that wants to know.
+    pub(crate) fn knowing(mut self, plan: &Plan, name: &str) -> Self {
+        let known = match &mut self {
+            Self::Configured(Sink::S3(sink)) if sink.format == ObjectFormat::Parquet => &mut sink.known,
+            Self::Configured(Sink::Parquet(sink)) => &mut sink.known,
+            Self::Configured(_) | Self::Private(_) => return self,
+        };
+        let column = |kind| match kind {
+            Kind::Text => ColumnType::String,
+            Kind::Integer => ColumnType::Int,
+            Kind::Float => ColumnType::Float,
+            Kind::Boolean => ColumnType::Bool,
+            Kind::Json => ColumnType::Json,
+        };
+        *known = tamis_plan::written(plan, name).into_iter().map(|(name, kind)| (name, column(kind))).collect();
+        self
     }
 
     /// Whether it may refuse records: then it is no place for those that another one refused.

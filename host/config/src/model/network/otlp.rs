@@ -86,7 +86,7 @@ pub struct OtlpSink {
     #[schemars(with = "BTreeMap<String, String>")]
     pub resource: BTreeMap<String, Text>,
     /// Attributes of a record that belong to its resource. Default: with the layout `data_model` those of services, deployments, hosts
-    /// and regions; none with the others.
+    /// and regions, with the others none.
     #[serde(default)]
     #[schemars(with = "Option<Vec<String>>")]
     pub resource_attributes: Option<Vec<Text>>,
@@ -114,7 +114,7 @@ pub struct OtlpSink {
     /// server takes, 32 at most. Default: 4; 1 to 64.
     #[serde(default = "concurrency")]
     pub concurrency: Concurrency,
-    /// Whether the host starts, and a reload takes over, only when it takes a connection within `timeout`. Default: false.
+    /// Whether the host starts, and a reload takes over, only when it takes an export without records within `timeout`. Default: false.
     #[serde(default)]
     pub healthcheck: bool,
     /// What waits in front of it.

@@ -66,7 +66,7 @@ pub struct S3Sink {
     /// How it is compressed; `gzip` with `ndjson` only, `snappy` with `parquet` only. Default: `zstd`.
     #[serde(default)]
     pub compression: ObjectCompression,
-    /// With `parquet`, the columns and their types. Default: those of the records of an object.
+    /// With `parquet`, the columns and their types. Default: what steps write, and what the records of an object hold.
     #[serde(default, deserialize_with = "schema")]
     pub schema: BTreeMap<String, ColumnType>,
     /// With `schema`, the column of all other fields, as JSON; `off` leaves them out. Default: `_rest`.
@@ -94,6 +94,10 @@ pub struct S3Sink {
     /// How often an object that could not be stored is tried again.
     #[serde(default)]
     pub retry: Retry,
+    /// Fields that the plan knows the types of; the host fills it in.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub known: BTreeMap<String, ColumnType>,
 }
 
 /// Writes records as Parquet files into local folders.
@@ -108,7 +112,7 @@ pub struct ParquetSink {
     #[serde(default, deserialize_with = "parts::path_option")]
     #[schemars(with = "Option<String>")]
     pub time_field: Option<Path>,
-    /// The columns and their types. Default: those of the records of a file.
+    /// The columns and their types. Default: what steps write, and what the records of a file hold.
     #[serde(default, deserialize_with = "schema")]
     pub schema: BTreeMap<String, ColumnType>,
     /// With `schema`, the column of all other fields, as JSON; `off` leaves them out. Default: `_rest`.
@@ -131,6 +135,10 @@ pub struct ParquetSink {
     /// How often a file that could not be written is tried again.
     #[serde(default)]
     pub retry: Retry,
+    /// Fields that the plan knows the types of; the host fills it in.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub known: BTreeMap<String, ColumnType>,
 }
 
 /// Whom a client of a store trusts.
