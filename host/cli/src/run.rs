@@ -14,7 +14,7 @@ use tamis_admin::control::{Control, Entry, History, LastGood, StandIn, Tokens, W
 use tamis_admin::{AdminError, Listener};
 use tamis_config::{Admin, Diagnostics, FileText, ProcessEnvironment, Settings};
 use tamis_delivery::{FolderLock, LockError};
-use tamis_runtime::{Ended, Engine, Metrics, StartOptions, Stop};
+use tamis_runtime::{Ended, Engine, Metrics, StartError, StartOptions, Stop};
 
 /// How often the end and the time-out are looked for.
 const LOOK: Duration = Duration::from_millis(5);
@@ -73,7 +73,13 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     };
     let generation = history.as_ref().map_or(0, History::last);
     let options = StartOptions { once: verb.once, again: verb.again, samples: verb.report.unwrap_or(0), generation };
-    let engine = Arc::new(Engine::start(config, &planned.plan, &planned.tools, metrics, stop.clone(), &options)?);
+    let engine = match Engine::start(config, &planned.plan, &planned.tools, metrics, stop.clone(), &options) {
+        Ok(engine) => Arc::new(engine),
+        // While the receivers of sinks were asked for their health: nothing was read yet.
+        Err(StartError::Stopping) if interrupted.load(Ordering::SeqCst) => return Ok(Exit::Interrupted),
+        Err(StartError::Stopping) => return Ok(Exit::Success),
+        Err(error) => return Err(error.into()),
+    };
     let progress = engine.progress();
     if let Some(history) = &mut history {
         let message = stand_in.as_ref().map_or_else(|| format!("generation {} runs", generation + 1), |stand_in| stand_in.why.clone());

@@ -39,6 +39,15 @@ impl Timestamp {
     }
 }
 
+fn month_days(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
 /// `2024-03-01T00:05:05.123456789+02:00`.
 fn date_time(text: &str) -> Option<i64> {
     let bytes = text.trim().as_bytes();
@@ -50,7 +59,7 @@ fn date_time(text: &str) -> Option<i64> {
         return None;
     }
     let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    if !(1..=12).contains(&month) || !(1..=month_days(year, month)).contains(&day) {
         return None;
     }
     let days = days(year, month, day);

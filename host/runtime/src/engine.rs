@@ -350,6 +350,9 @@ impl Engine {
             ready.push(Lane::new(Arc::clone(&graph), stop.clone(), Arc::clone(samples), Arc::clone(taps), *depth_max)?);
         }
         let wanted: Vec<_> = graph.sinks.iter().map(|name| (name.clone(), Spec::of(config, name).knowing(plan, name))).collect();
+        // Whoever asks for the state of things does not wait for the answers.
+        let asked = locked(&self.sinks).to_ask(&wanted);
+        asked.run()?;
         let current = self.current.get();
         let sinks = locked(&self.sinks).prepare(&wanted, |name| current.as_ref().and_then(|generation| generation.outlet(name)))?;
         let read = graph.sources.iter().filter_map(|name| Some((name.to_string(), config.sources.get(&**name)?.value.clone())));

@@ -1,6 +1,7 @@
 //! `healthcheck`: a sink that nobody answers keeps the host from starting, and a reload from taking over.
 
 use crate::reload::{append, eventually_out, post};
+use std::time::{Duration, Instant};
 use tamis_tests::harness::{Address, NatsServer, Said, Server, Site, Store, elastic_is_installed, eventually, free_port};
 
 fn config(sink: &str) -> String {
@@ -131,4 +132,45 @@ fn a_reload_to_a_sink_that_is_not_there_changes_nothing() {
     live.signal("TERM");
     let run = live.wait();
     assert!(!run.err.contains("internal fault"), "{run}");
+}
+
+/// Takes connections and never answers.
+fn silent() -> (std::net::TcpListener, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let sink = format!("  far: {{ type: http, url: 'http://{}/', timeout: 20s, healthcheck: true }}", listener.local_addr().unwrap());
+    (listener, sink)
+}
+
+#[test]
+fn a_stop_does_not_wait_for_an_answer() {
+    let (_listener, sink) = silent();
+    for (signal, code) in [("TERM", 0), ("INT", 130)] {
+        let site = Site::with(&config(&sink), "{\"n\":1}\n");
+        let live = site.start(["run"]);
+        eventually("the admin API's socket is there", || site.path("admin.sock").exists());
+        std::thread::sleep(Duration::from_millis(300));
+        live.signal(signal);
+        let run = live.wait();
+        assert!(run.code == Some(code) && run.took < Duration::from_secs(8), "{signal}: {run}");
+        assert!(site.read("out.ndjson").is_empty(), "{run}");
+    }
+}
+
+#[test]
+fn what_runs_can_be_asked_while_a_candidate_waits_for_an_answer() {
+    let site = Site::with(&config(""), "{\"n\":1}\n");
+    let live = site.start(["run"]);
+    eventually_out(&site, 1);
+    let (_listener, sink) = silent();
+    site.config(&config(&sink));
+    live.signal("HUP");
+    std::thread::sleep(Duration::from_millis(500));
+    let (admin, began) = (Address::Unix(site.path("admin.sock")), Instant::now());
+    for path in ["/v1/status", "/metrics", "/livez"] {
+        assert_eq!(admin.get(path).unwrap().status, 200, "{path}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    live.signal("TERM");
+    let run = live.wait();
+    assert!(run.code == Some(0) && run.took < Duration::from_secs(15), "{run}");
 }

@@ -10,7 +10,7 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tamis_config::{Concurrency, PrometheusSink as Config, ServerLimits, SinkBatch};
 use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, OpenError, Opened};
@@ -24,16 +24,39 @@ struct PrometheusSink {
     _serving: Serving,
 }
 
+/// Pages that are kept for clients which have not taken all of them; whoever comes then gets one of these.
+const PAGES_MAX: usize = 4;
+/// How long a page is new enough for another client.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// What all requests are answered with.
 struct Shared {
     page: Page,
     guard: Guard,
+    /// Those that clients are taking. Held while one is written: one at a time.
+    taken: tokio::sync::Mutex<Vec<Taken>>,
+}
+
+struct Taken {
+    format: Format,
+    since: Instant,
+    page: Weak<Vec<u8>>,
+}
+
+/// A page that several clients may be taking.
+struct Shown(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shown {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// Makes the sink, which listens from now on.
 pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
     let table = Arc::new(Mutex::new(Table::new(config)));
-    let shared = Arc::new(Shared { page: Page::new(Arc::clone(&table)), guard: Guard::new(&config.auth) });
+    let shared =
+        Arc::new(Shared { page: Page::new(Arc::clone(&table)), guard: Guard::new(&config.auth), taken: tokio::sync::Mutex::default() });
     let limits = ServerLimits { connections: CONNECTIONS_MAX, ..ServerLimits::default() };
     let listening = Listening { address: &config.listen, tls: config.tls.as_ref(), limits: &limits };
     let serving = Serving::start(&listening, move |stream, context| {
@@ -70,6 +93,28 @@ fn without_body(request: &Request<Incoming>, mut answer: Response<Full<Bytes>>) 
 }
 
 impl Shared {
+    /// The page, one that another client has not taken yet if it is new enough or there are many of them.
+    async fn shown(self: &Arc<Self>, format: Format) -> Result<Arc<Vec<u8>>, (StatusCode, &'static str)> {
+        let mut taken = self.taken.lock().await;
+        taken.retain(|taken| taken.page.strong_count() > 0);
+        let newest = taken.iter().filter(|taken| taken.format == format).max_by_key(|taken| taken.since);
+        let enough = taken.len() >= PAGES_MAX;
+        if let Some(page) = newest.filter(|newest| enough || newest.since.elapsed() < FRESH).and_then(|newest| newest.page.upgrade()) {
+            return Ok(page);
+        }
+        if enough {
+            return Err((StatusCode::SERVICE_UNAVAILABLE, "too many clients have not taken their pages"));
+        }
+        let (shared, since) = (Arc::clone(self), Instant::now());
+        // Many series take their time, which other connections must not wait for.
+        let Ok(Ok(page)) = tokio::task::spawn_blocking(move || shared.page.write(format)).await else {
+            return Err((StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written"));
+        };
+        let page = Arc::new(Vec::from(page));
+        taken.push(Taken { format, since, page: Arc::downgrade(&page) });
+        Ok(page)
+    }
+
     async fn answer(self: &Arc<Self>, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         if request.uri().path() != "/metrics" {
             return error(StatusCode::NOT_FOUND, "the metrics are at /metrics");
@@ -85,12 +130,11 @@ impl Shared {
             return answer;
         }
         let format = Format::of(request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default());
-        let shared = Arc::clone(self);
-        // Many series take their time, which other connections must not wait for.
-        let Ok(Ok(page)) = tokio::task::spawn_blocking(move || shared.page.write(format)).await else {
-            return error(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written");
+        let page = match self.shown(format).await {
+            Ok(page) => page,
+            Err((status, reason)) => return error(status, reason),
         };
-        let mut answer = Response::new(Full::new(Bytes::from(page)));
+        let mut answer = Response::new(Full::new(Bytes::from_owner(Shown(page))));
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
         answer
     }

@@ -1,5 +1,6 @@
 //! HTTP connections: 1.1 and 2, within limits.
 
+use super::impatient::Impatient;
 use super::{Context, Stream};
 use crate::door::Refused;
 use http_body_util::Full;
@@ -51,7 +52,7 @@ where
         seen.store(true, Ordering::Relaxed);
         service.call(request)
     });
-    let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut served = pin!(builder.serve_connection(TokioIo::new(Impatient::new(stream, limits.body_timeout)), service));
     let mut stopping = context.stopping.clone();
     let first = tokio::time::sleep(limits.header_timeout);
     tokio::select! {

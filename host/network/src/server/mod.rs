@@ -5,6 +5,7 @@ pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod gather;
 pub(crate) mod http;
+mod impatient;
 pub(crate) mod inbox;
 mod serving;
 mod sockets;

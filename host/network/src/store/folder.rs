@@ -2,7 +2,7 @@
 
 use super::encode::{Columns, ParquetFile};
 use super::keys::Keys;
-use super::{Form, ObjectSink};
+use super::{Form, ObjectSink, Unfinished};
 use object_store::local::LocalFileSystem;
 use std::fs::File;
 use std::io;
@@ -27,7 +27,13 @@ pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
     let store = store.map_err(|error| OpenError::Network(format!("cannot use the folder `{root}`: {error}")))?.with_fsync(true);
     let columns = Columns { schema: &config.schema, rest: &config.rest, known: &config.known };
     let form = Form::Parquet(ParquetFile::new(columns, config.compression, config.row_group));
-    let sink = ObjectSink { store: Box::new(store), keys: Keys::new("", template, config.time_field.as_ref()), form, timeout: None };
+    let sink = ObjectSink {
+        store: Box::new(store),
+        keys: Keys::new("", template, config.time_field.as_ref()),
+        form,
+        timeout: None,
+        unfinished: Unfinished::default(),
+    };
     Ok(Opened::Batches { delivery: Box::new(sink), concurrency: Concurrency::Fixed(1), batch: (&config.batch).into() })
 }
 

@@ -15,9 +15,13 @@ use failure::{Failure, Kind};
 use keys::Keys;
 use object_store::path::Path;
 use object_store::{ObjectStore, PutOptions};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, Origin};
+
+/// Names of objects that are remembered; an object whose name is forgotten is stored again under another one.
+const UNFINISHED_MAX: usize = 16_384;
 
 /// Takes batches and stores each as one object for every key that its records lead to.
 struct ObjectSink {
@@ -26,6 +30,27 @@ struct ObjectSink {
     form: Form,
     /// How long storing one object may take.
     timeout: Option<Duration>,
+    unfinished: Unfinished,
+}
+
+/// Names of objects that may be stored, though nobody said so: what is tried again takes its own place. Any other object has a name that no
+/// other one has, of whichever host.
+#[derive(Default)]
+struct Unfinished(Mutex<HashMap<String, String>>);
+
+impl Unfinished {
+    fn take(&self, identity: &str) -> String {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(identity);
+        known.unwrap_or_else(|| format!("{}-{:016x}", identity.rsplit('/').next().unwrap_or_default(), fastrand::u64(..)))
+    }
+
+    fn keep(&self, identity: String, name: String) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.len() >= UNFINISHED_MAX {
+            names.clear();
+        }
+        names.insert(identity, name);
+    }
 }
 
 /// What an object holds.
@@ -85,10 +110,21 @@ impl ObjectSink {
         // In the order of the rows.
         let refused = outcome.refused.get(before..).unwrap_or_default();
         let is_in = |(place, ..): &&Row<'_>| refused.binary_search_by_key(place, |(refused, _)| *refused).is_err();
-        let name = keys::name(rows.iter().filter(is_in), &body);
+        let identity = format!("{key}/{}", keys::identity(rows.iter().filter(is_in)));
+        let name = self.unfinished.take(&identity);
         let path = if key.is_empty() { format!("{name}{extension}") } else { format!("{key}/{name}{extension}") };
         let path = Path::parse(path).map_err(|error| Failure::here(&error))?;
-        let put = self.store.put_opts(&path, body.into(), PutOptions::default());
+        let put = self.put(&path, body);
+        if put.is_err() {
+            self.unfinished.keep(identity, name);
+        }
+        put?;
+        outcome.stored = true;
+        Ok(())
+    }
+
+    fn put(&self, path: &Path, body: Vec<u8>) -> Result<(), Failure> {
+        let put = self.store.put_opts(path, body.into(), PutOptions::default());
         let runtime = runtime().map_err(|reason| Failure { reason, kind: Kind::Away })?;
         let put = runtime.block_on(async {
             match self.timeout {
@@ -96,9 +132,7 @@ impl ObjectSink {
                 None => Ok(put.await),
             }
         })?;
-        put.map_err(|error| Failure::of(&error))?;
-        outcome.stored = true;
-        Ok(())
+        put.map(drop).map_err(|error| Failure::of(&error))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::encode::{Columns, NdjsonFile, ParquetFile};
 use super::keys::Keys;
-use super::{Form, ObjectSink};
+use super::{Form, ObjectSink, Unfinished};
 use crate::cannot_read;
 use crate::client::certificates;
 use object_store::aws::AmazonS3Builder;
@@ -52,7 +52,7 @@ impl ObjectSink {
                 Form::Parquet(ParquetFile::new(columns, config.compression, config.row_group))
             }
         };
-        Ok(Self { store: Box::new(store), keys: keys(config)?, form, timeout: Some(config.timeout) })
+        Ok(Self { store: Box::new(store), keys: keys(config)?, form, timeout: Some(config.timeout), unfinished: Unfinished::default() })
     }
 }
 

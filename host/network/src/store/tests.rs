@@ -20,7 +20,16 @@ fn part<'a>(lines: &'a str, offsets: &'a [u64]) -> Part<'a> {
 fn sink(form: Form) -> (ObjectSink, Arc<InMemory>) {
     let store = Arc::new(InMemory::new());
     let keys = Keys::new("out", Some(PathTemplate::parse("%{t}").unwrap()), None);
-    (ObjectSink { store: Box::new(Arc::clone(&store)), keys, form, timeout: Some(Duration::from_secs(5)) }, store)
+    (
+        ObjectSink {
+            store: Box::new(Arc::clone(&store)),
+            keys,
+            form,
+            timeout: Some(Duration::from_secs(5)),
+            unfinished: Unfinished::default(),
+        },
+        store,
+    )
 }
 
 fn parquet(schema: &[(&str, tamis_config::ColumnType)], compression: ObjectCompression, row_group: u32) -> ParquetFile {
@@ -44,7 +53,7 @@ fn stored(store: &InMemory) -> BTreeMap<String, Bytes> {
 }
 
 #[test]
-fn an_object_for_each_key_that_a_repetition_replaces() {
+fn an_object_for_each_key_and_equal_records_are_others() {
     for (compression, extension) in
         [(ObjectCompression::None, ".ndjson"), (ObjectCompression::Gzip, ".ndjson.gz"), (ObjectCompression::Zstd, ".ndjson.zst")]
     {
@@ -54,7 +63,7 @@ fn an_object_for_each_key_that_a_repetition_replaces() {
             sink.deliver(&Batch::new(&parts)).unwrap();
         }
         let objects = stored(&store);
-        assert_eq!(objects.len(), 2, "{objects:?}");
+        assert_eq!(objects.len(), 4, "{objects:?}");
         let (first, bytes) = objects.first_key_value().unwrap();
         assert!(first.starts_with("out/a/") && first.ends_with(extension), "{first}");
         let mut text = String::new();
@@ -109,9 +118,10 @@ fn what_does_not_fit_a_schema_is_refused_and_all_else_is_stored() {
     assert!(refused[0].1.contains("`n` is to be a whole number") && again.is_empty(), "{refused:?}");
     let objects = stored(&store);
     assert_eq!(objects.len(), 1, "no file without a record: {objects:?}");
-    // What was not refused comes to the same name when it comes alone.
+    // What was not refused comes to the same file when it comes alone, under a name of its own.
     sink.deliver(&Batch::new(&[part("{\"t\":\"a\",\"n\":1}\n{\"t\":\"a\",\"n\":3}\n", &[0, 4])])).unwrap();
-    assert_eq!(stored(&store), objects);
+    let both: Vec<_> = stored(&store).into_iter().collect();
+    assert!(matches!(&both[..], [(one, first), (two, second)] if first == second && one[..38] == two[..38]), "{both:?}");
 }
 
 #[test]
@@ -120,15 +130,32 @@ fn a_folder_that_cannot_be_written_holds_up_no_other() {
     std::fs::write(folder.path().join("a"), "a file, no folder").unwrap();
     let store = object_store::local::LocalFileSystem::new_with_prefix(folder.path()).unwrap().with_fsync(true);
     let keys = Keys::new("", Some(PathTemplate::parse("%{t}").unwrap()), None);
-    let sink = ObjectSink { store: Box::new(store), keys, form: Form::Ndjson(NdjsonFile(ObjectCompression::None)), timeout: None };
+    let sink = ObjectSink {
+        store: Box::new(store),
+        keys,
+        form: Form::Ndjson(NdjsonFile(ObjectCompression::None)),
+        timeout: None,
+        unfinished: Unfinished::default(),
+    };
     let deliver = || sink.deliver(&Batch::new(&[part("{\"t\":\"b\"}\n{\"t\":\"a\"}\n{\"t\":\"c\"}\n", &[0, 1, 2])]));
     let error = deliver().unwrap_err();
     assert!(matches!(&error, DeliveryError::Partly { again, refused, .. } if again == &[1] && refused.is_empty()), "{error:?}");
     std::fs::remove_file(folder.path().join("a")).unwrap();
-    deliver().unwrap();
+    // As a sink tries again what is left.
+    sink.deliver(&Batch::new(&[part("{\"t\":\"a\"}\n", &[1])])).unwrap();
     for key in ["a", "b", "c"] {
         let files: Vec<_> = std::fs::read_dir(folder.path().join(key)).unwrap().map(|file| file.unwrap().path()).collect();
-        assert_eq!(files.len(), 1, "a repetition replaces: {files:?}");
+        assert_eq!(files.len(), 1, "{files:?}");
         assert_eq!(std::fs::read_to_string(&files[0]).unwrap(), format!("{{\"t\":\"{key}\"}}\n"));
     }
+}
+
+#[test]
+fn what_is_tried_again_keeps_its_name() {
+    let unfinished = Unfinished::default();
+    let name = unfinished.take("out/a/0123");
+    assert!(name.starts_with("0123-") && name.len() == 4 + 17, "{name}");
+    unfinished.keep("out/a/0123".into(), name.clone());
+    assert_eq!(unfinished.take("out/a/0123"), name);
+    assert_ne!(unfinished.take("out/a/0123"), name, "equal records of another file, or of another host");
 }

@@ -101,9 +101,9 @@ fn keys_of_a_store_have_one_sink() {
     for (a, b, same) in [
         ("type: parquet, path: lake", "type: parquet, path: ./lake/", true),
         ("type: parquet, path: lake", "type: parquet, path: 'lake/%{t}'", false),
-        ("type: s3, bucket: b, key: k", "type: s3, bucket: b, key: k, format: parquet", true),
-        ("type: s3, bucket: b, key: k", "type: s3, bucket: c, key: k", false),
-        ("type: s3, bucket: b", "type: s3, bucket: b, endpoint: 'http://s3:9000'", false),
+        ("type: s3, bucket: logs, key: k", "type: s3, bucket: logs, key: k, format: parquet", true),
+        ("type: s3, bucket: logs, key: k", "type: s3, bucket: calls, key: k", false),
+        ("type: s3, bucket: logs", "type: s3, bucket: logs, endpoint: 'http://s3:9000'", false),
     ] {
         let text = format!(
             "version: 1\nsources: {{ in: {{ type: stdin }} }}\npipelines: {{ main: {{ from: [in], to: [a, b] }} }}\nsinks: {{ a: {{ {a} }}, b: {{ {b} }} }}\n"

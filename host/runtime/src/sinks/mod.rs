@@ -2,6 +2,7 @@
 //! or the host ends.
 
 mod batches;
+mod health;
 mod inlet;
 mod letters;
 mod limiter;
@@ -12,6 +13,7 @@ mod turn;
 mod waiting;
 
 pub(crate) use batches::BatchSink;
+pub(crate) use health::HealthCheck;
 pub(crate) use inlet::{Inlet, Intake, Popped, Pushed, queue};
 pub(crate) use letters::{Letters, Ways, WeakLetters};
 pub(crate) use running::{Prepared, Sinks, Spec, Surroundings};

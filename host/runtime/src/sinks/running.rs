@@ -1,7 +1,7 @@
 //! The sinks that run, each behind its queue. A queue outlives what takes from it: a sink that a reload changes is replaced behind
 //! it, and what waits is delivered by the next one.
 
-use super::{BatchSink, Intake, Letters, Outlet, SinkCounts, SpooledSink, StreamSink, Turn, queue};
+use super::{BatchSink, HealthCheck, Intake, Letters, Outlet, SinkCounts, SpooledSink, StreamSink, Turn, queue};
 use crate::engine::StartError;
 use crate::metrics::{Metrics, SinkLabels};
 use crate::pool::Pool;
@@ -100,17 +100,7 @@ impl Spec {
         matches!(self, Self::Configured(sink) if sink.healthcheck())
     }
 
-    /// What is wrong with whoever it sends to, where it is to be asked first.
-    fn check_health(&self, name: &str, opened: &Opened) -> Result<(), StartError> {
-        match opened {
-            Opened::Batches { delivery, .. } if self.healthcheck() => {
-                delivery.healthy().map_err(|reason| StartError::Unhealthy { sink: name.into(), reason })
-            }
-            Opened::Batches { .. } | Opened::Stream(_) => Ok(()),
-        }
-    }
-
-    fn open(&self, written: &WrittenFiles) -> Result<Opened, OpenError> {
+    pub(super) fn open(&self, written: &WrittenFiles) -> Result<Opened, OpenError> {
         match self {
             Self::Configured(sink) => match tamis_nodes::sinks::open(sink, written)? {
                 Some(opened) => Ok(opened),
@@ -353,10 +343,7 @@ impl Sinks {
                     if wanted != *spec {
                         // It is opened for good when the one before has ended. Whether it can be shows now.
                         if after.is_empty() && spec.own().is_some() && spec.own() != wanted.own() {
-                            self.try_open(name, spec)?;
-                        }
-                        if spec.healthcheck() {
-                            self.try_open(name, spec)?;
+                            spec.open(&self.surroundings.written).map_err(|error| StartError::Sink { sink: name.into(), error })?;
                         }
                         prepared.changed.push((Arc::clone(slot), spec.clone(), after));
                     }
@@ -378,23 +365,21 @@ impl Sinks {
             };
             prepared.outlets.push(Outlet { inlet, counts: Arc::clone(&slot.counts) });
             if old.is_some() || !after.is_empty() {
-                if spec.healthcheck() {
-                    self.try_open(name, spec)?;
-                }
                 prepared.changed.push((slot, spec.clone(), after));
             } else {
                 let parts = self.surroundings.open(name, spec)?;
-                spec.check_health(name, &parts.opened)?;
                 prepared.fresh.push((slot, spec.clone(), parts));
             }
         }
         Ok(prepared)
     }
 
-    /// Whether a sink can be opened, and is healthy where that is asked for.
-    fn try_open(&self, name: &str, spec: &Spec) -> Result<(), StartError> {
-        let opened = spec.open(&self.surroundings.written).map_err(|error| StartError::Sink { sink: name.into(), error })?;
-        spec.check_health(name, &opened)
+    /// Those that are new or changed and want to know first whether their receivers are well.
+    pub(crate) fn to_ask(&self, wanted: &[(String, Spec)]) -> HealthCheck {
+        let changed = |name: &str, spec: &Spec| self.slots.get(name).is_none_or(|slot| slot.state().wanted != *spec);
+        let asked = wanted.iter().filter(|(name, spec)| spec.healthcheck() && changed(name, spec)).cloned().collect();
+        let Surroundings { written, stop, .. } = &self.surroundings;
+        HealthCheck { asked, written: written.clone(), stop: stop.clone() }
     }
 
     fn slot(&self, name: &str, spec: &Spec, intake: Intake) -> Arc<Slot> {

@@ -7,6 +7,7 @@ use rdkafka::message::Message;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use std::collections::BTreeSet;
 use std::path::Path;
 use tamis_config::{Config, ProcessEnvironment, Sink};
 use tamis_nodes::sinks::Part;
@@ -42,7 +43,10 @@ fn deliver(sink: &dyn Delivery, lines: &str) -> Result<(), DeliveryError> {
 /// Messages of a topic: partition, key and value.
 fn messages(brokers: &Brokers, topic: &str, count: usize) -> Vec<(i32, String, String)> {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers.bootstrap_servers()).set("group.id", "reader").set("auto.offset.reset", "earliest");
+    config
+        .set("bootstrap.servers", brokers.bootstrap_servers())
+        .set("group.id", format!("reader-{count}"))
+        .set("auto.offset.reset", "earliest");
     let consumer: BaseConsumer = config.create().unwrap();
     consumer.subscribe(&[topic]).unwrap();
     let (mut found, began) = (Vec::new(), Instant::now());
@@ -76,7 +80,7 @@ fn keys_topics_and_records_that_no_topic_takes() {
 }
 
 #[test]
-fn faults_of_brokers_are_no_loss_and_no_repeats() {
+fn faults_of_brokers_are_no_loss() {
     let brokers = brokers();
     let sink = sink(&brokers, "topic: logs");
     let lines: String = (0..500).map(|n| format!("{{\"n\":{n}}}\n")).collect();
@@ -84,9 +88,16 @@ fn faults_of_brokers_are_no_loss_and_no_repeats() {
     let lost = RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT;
     brokers.request_errors(RDKafkaApiKey::Produce, &[not_enough, lost, lost]);
     deliver(&*sink, &lines).unwrap();
-    let mut found: Vec<String> = messages(&brokers, "logs", 500).into_iter().map(|(_, _, value)| value).collect();
-    found.sort();
-    found.dedup();
+    // These brokers do not always know what they have stored when they close a connection: some may be there twice.
+    let mut count = 500;
+    let found = loop {
+        let found = messages(&brokers, "logs", count);
+        let different: BTreeSet<String> = found.iter().map(|(_, _, value)| value.clone()).collect();
+        if different.len() == 500 || found.len() < count {
+            break different;
+        }
+        count += 500;
+    };
     assert_eq!(found.len(), 500);
 }
 
