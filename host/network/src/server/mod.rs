@@ -53,6 +53,7 @@ pub(crate) struct Context {
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) peer: SocketAddr,
     /// Which of the source's addresses it came to.
+    #[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "the others have one kind of address"))]
     pub(crate) address: usize,
 }
 
