@@ -46,40 +46,60 @@ pub enum Sink {
 }
 
 impl Sink {
+    /// What all types of sinks have, those that have it.
+    fn shared(&self) -> Shared<'_> {
+        let sends = |name, buffer, retry, batch: &SinkBatch, healthcheck| Shared {
+            name,
+            buffer: Some(buffer),
+            retry: Some(retry),
+            batch_age: Some(batch.age),
+            healthcheck,
+        };
+        match self {
+            Sink::Http(sink) => sends("http", &sink.buffer, &sink.retry, &sink.batch, sink.healthcheck),
+            Sink::Elasticsearch(sink) => sends("elasticsearch", &sink.buffer, &sink.retry, &sink.batch, sink.healthcheck),
+            Sink::Loki(sink) => sends("loki", &sink.buffer, &sink.retry, &sink.batch, sink.healthcheck),
+            Sink::Otlp(sink) => sends("otlp", &sink.buffer, &sink.retry, &sink.batch, sink.healthcheck),
+            Sink::Kafka(sink) => sends("kafka", &sink.buffer, &sink.retry, &sink.batch, sink.healthcheck),
+            Sink::Nats(sink) => sends("nats", &sink.buffer, &sink.retry, &sink.batch, sink.healthcheck),
+            Sink::S3(sink) => {
+                let (buffer, retry, batch_age) = (Some(&sink.buffer), Some(&sink.retry), Some(sink.batch.age));
+                Shared { name: "s3", buffer, retry, batch_age, healthcheck: false }
+            }
+            Sink::Parquet(sink) => {
+                let (buffer, retry, batch_age) = (Some(&sink.buffer), Some(&sink.retry), Some(sink.batch.age));
+                Shared { name: "parquet", buffer, retry, batch_age, healthcheck: false }
+            }
+            Sink::File(sink) => Shared { name: "file", buffer: Some(&sink.buffer), retry: Some(&sink.retry), ..Shared::default() },
+            Sink::Stdout(sink) => Shared { name: "stdout", buffer: Some(&sink.buffer), ..Shared::default() },
+            Sink::Prometheus(sink) => Shared { name: "prometheus", buffer: Some(&sink.buffer), ..Shared::default() },
+            Sink::Null(_) => Shared { name: "null", ..Shared::default() },
+        }
+    }
+
     /// The sink's `type` as the configuration writes it.
     pub fn type_name(&self) -> &'static str {
-        match self {
-            Sink::File(_) => "file",
-            Sink::Stdout(_) => "stdout",
-            Sink::Http(_) => "http",
-            Sink::Elasticsearch(_) => "elasticsearch",
-            Sink::Loki(_) => "loki",
-            Sink::Otlp(_) => "otlp",
-            Sink::Kafka(_) => "kafka",
-            Sink::Nats(_) => "nats",
-            Sink::S3(_) => "s3",
-            Sink::Parquet(_) => "parquet",
-            Sink::Prometheus(_) => "prometheus",
-            Sink::Null(_) => "null",
-        }
+        self.shared().name
     }
 
     /// What waits in front of it.
     pub fn buffer(&self) -> Buffer {
-        match self {
-            Sink::File(sink) => sink.buffer.clone(),
-            Sink::Stdout(sink) => sink.buffer.clone(),
-            Sink::Http(sink) => sink.buffer.clone(),
-            Sink::Elasticsearch(sink) => sink.buffer.clone(),
-            Sink::Loki(sink) => sink.buffer.clone(),
-            Sink::Otlp(sink) => sink.buffer.clone(),
-            Sink::Kafka(sink) => sink.buffer.clone(),
-            Sink::Nats(sink) => sink.buffer.clone(),
-            Sink::S3(sink) => sink.buffer.clone(),
-            Sink::Parquet(sink) => sink.buffer.clone(),
-            Sink::Prometheus(sink) => sink.buffer.clone(),
-            Sink::Null(_) => Buffer::default(),
-        }
+        self.shared().buffer.cloned().unwrap_or_default()
+    }
+
+    /// How often a failed delivery is tried again.
+    pub fn retry(&self) -> Retry {
+        self.shared().retry.cloned().unwrap_or_default()
+    }
+
+    /// How long a record may wait for others that it travels with.
+    pub fn batch_age(&self) -> Option<Duration> {
+        self.shared().batch_age
+    }
+
+    /// Whether the host does not start, and no reload takes over, while it cannot be reached.
+    pub fn healthcheck(&self) -> bool {
+        self.shared().healthcheck
     }
 
     /// Whether it may refuse records.
@@ -94,50 +114,16 @@ impl Sink {
         };
         by_kind || self.retry().give_up_after.is_some()
     }
+}
 
-    /// How often a failed delivery is tried again.
-    pub fn retry(&self) -> Retry {
-        match self {
-            Sink::File(sink) => sink.retry.clone(),
-            Sink::Http(sink) => sink.retry.clone(),
-            Sink::Elasticsearch(sink) => sink.retry.clone(),
-            Sink::Loki(sink) => sink.retry.clone(),
-            Sink::Otlp(sink) => sink.retry.clone(),
-            Sink::Kafka(sink) => sink.retry.clone(),
-            Sink::Nats(sink) => sink.retry.clone(),
-            Sink::S3(sink) => sink.retry.clone(),
-            Sink::Parquet(sink) => sink.retry.clone(),
-            Sink::Stdout(_) | Sink::Null(_) | Sink::Prometheus(_) => Retry::default(),
-        }
-    }
-
-    /// How long a record may wait for others that it travels with.
-    pub fn batch_age(&self) -> Option<Duration> {
-        match self {
-            Sink::Http(sink) => Some(sink.batch.age),
-            Sink::Elasticsearch(sink) => Some(sink.batch.age),
-            Sink::Loki(sink) => Some(sink.batch.age),
-            Sink::Otlp(sink) => Some(sink.batch.age),
-            Sink::Kafka(sink) => Some(sink.batch.age),
-            Sink::Nats(sink) => Some(sink.batch.age),
-            Sink::S3(sink) => Some(sink.batch.age),
-            Sink::Parquet(sink) => Some(sink.batch.age),
-            Sink::File(_) | Sink::Stdout(_) | Sink::Prometheus(_) | Sink::Null(_) => None,
-        }
-    }
-
-    /// Whether the host does not start, and no reload takes over, while it cannot be reached.
-    pub fn healthcheck(&self) -> bool {
-        match self {
-            Sink::Http(sink) => sink.healthcheck,
-            Sink::Elasticsearch(sink) => sink.healthcheck,
-            Sink::Loki(sink) => sink.healthcheck,
-            Sink::Otlp(sink) => sink.healthcheck,
-            Sink::Kafka(sink) => sink.healthcheck,
-            Sink::Nats(sink) => sink.healthcheck,
-            Sink::File(_) | Sink::S3(_) | Sink::Parquet(_) | Sink::Stdout(_) | Sink::Prometheus(_) | Sink::Null(_) => false,
-        }
-    }
+/// What sinks of several types have.
+#[derive(Default)]
+struct Shared<'a> {
+    name: &'static str,
+    buffer: Option<&'a Buffer>,
+    retry: Option<&'a Retry>,
+    batch_age: Option<Duration>,
+    healthcheck: bool,
 }
 
 /// Appends to files, one record a line.

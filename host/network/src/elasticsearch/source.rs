@@ -8,14 +8,13 @@ use crate::Bound;
 use crate::door::Refused;
 use crate::server::auth::Guard;
 use crate::server::body::{BadBody, receive, unpack};
-use crate::server::http::{json, serve};
+use crate::server::http::{json, serve_each};
 use crate::server::{Context, Listening};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use serde_json::Value;
-use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,15 +50,11 @@ pub(crate) fn run(
         identifiers: Identifiers::new(),
     });
     crate::server::run(&listening, bound, options, outlet, move |stream, context| {
-        let (shared, inner) = (Arc::clone(&shared), context.clone());
-        serve(
-            stream,
-            context,
-            hyper::service::service_fn(move |request| {
-                let (shared, context) = (Arc::clone(&shared), inner.clone());
-                async move { Ok::<_, Infallible>(shared.answer(request, &context).await) }
-            }),
-        )
+        let shared = Arc::clone(&shared);
+        serve_each(stream, context, move |request, context| {
+            let shared = Arc::clone(&shared);
+            async move { shared.answer(request, &context).await }
+        })
     })
 }
 

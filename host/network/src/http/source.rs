@@ -2,14 +2,13 @@
 
 use crate::Bound;
 use crate::server::auth::Guard;
-use crate::server::body::{BadBody, receive, unpack};
-use crate::server::http::{error, json, serve, status_of};
+use crate::server::body::{BadBody, receive_from, unpack};
+use crate::server::http::{error, json, serve_each, status_of};
 use crate::server::{Context, Listening};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-use std::convert::Infallible;
 use std::sync::Arc;
 use tamis_codecs::{Decoder, Frame, Lines, LinesOptions};
 use tamis_config::{Codec, HttpSource};
@@ -30,15 +29,10 @@ pub(crate) fn run(config: &HttpSource, bound: Option<Bound>, options: &RunOption
     let shared = Arc::new(Shared { guard: Guard::new(&config.auth), config: config.clone(), lines, stream: "http".into() });
     crate::server::run(&listening, bound, options, outlet, move |stream, context| {
         let shared = Arc::clone(&shared);
-        let inner = context.clone();
-        serve(
-            stream,
-            context,
-            hyper::service::service_fn(move |request| {
-                let (shared, context) = (Arc::clone(&shared), inner.clone());
-                async move { Ok::<_, Infallible>(shared.answer(request, &context).await) }
-            }),
-        )
+        serve_each(stream, context, move |request, context| {
+            let shared = Arc::clone(&shared);
+            async move { shared.answer(request, &context).await }
+        })
     })
 }
 
@@ -66,17 +60,7 @@ impl Shared {
         if head.method != Method::POST && head.method != Method::PUT {
             return Err(BadBody::new(StatusCode::METHOD_NOT_ALLOWED, "records are taken with POST or PUT"));
         }
-        let unauthorized = || {
-            context.door.count("unauthorized", 1);
-            BadBody::new(StatusCode::UNAUTHORIZED, "no right credentials were shown")
-        };
-        if !self.guard.admits(&head.headers) {
-            return Err(unauthorized());
-        }
-        let received = receive(body, context).await?;
-        if !self.guard.signed(&head.headers, &received.bytes) {
-            return Err(unauthorized());
-        }
+        let received = receive_from(&self.guard, &head.headers, body, context).await?;
         let bytes = unpack(&head.headers, received.bytes, context)?;
         let frames = self.frames(&head.headers, bytes)?;
         let mut waiting = Vec::with_capacity(frames.len());

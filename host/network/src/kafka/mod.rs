@@ -1,5 +1,7 @@
 //! Kafka's topics, through librdkafka.
 
+#[cfg(test)]
+mod brokers;
 mod partitions;
 pub(crate) mod sink;
 pub(crate) mod source;

@@ -4,8 +4,8 @@ use super::request::{self, Failure, Outcome};
 use super::{EXPORT, LOGS, grpc, status};
 use crate::Bound;
 use crate::server::auth::Guard;
-use crate::server::body::{BadBody, receive, unpack};
-use crate::server::http::{serve, status_of};
+use crate::server::body::{BadBody, receive_from, unpack};
+use crate::server::http::{serve_each, status_of};
 use crate::server::{Context, Listening};
 use http_body_util::combinators::WithTrailers;
 use http_body_util::{BodyExt, Full};
@@ -60,15 +60,10 @@ pub(crate) fn run(config: &OtlpSource, bound: Option<Bound>, options: &RunOption
         Arc::new(Shared { guard, config: config.clone(), lines: options.lines(config.max_record), stream: "otlp".into(), protocols });
     crate::server::run_at(&addresses, &listening, bound, options, outlet, move |stream, context| {
         let shared = Arc::clone(&shared);
-        let inner = context.clone();
-        serve(
-            stream,
-            context,
-            hyper::service::service_fn(move |request| {
-                let (shared, context) = (Arc::clone(&shared), inner.clone());
-                async move { Ok::<_, Infallible>(shared.answer(request, &context).await) }
-            }),
-        )
+        serve_each(stream, context, move |request, context| {
+            let shared = Arc::clone(&shared);
+            async move { shared.answer(request, &context).await }
+        })
     })
 }
 
@@ -107,8 +102,8 @@ impl Shared {
             let reason = "the body must be application/x-protobuf or application/json";
             return Err(BadBody::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
         };
-        let bytes = self.receive(head, body, context).await?;
-        let bytes = unpack(&head.headers, bytes.into(), context)?;
+        let received = receive_from(&self.guard, &head.headers, body, context).await?;
+        let bytes = unpack(&head.headers, received.bytes, context)?;
         let outcome = match form {
             Form::Protobuf => request::protobuf(bytes.into(), self, context).await,
             Form::Json => request::json(&bytes, self, context).await,
@@ -128,27 +123,12 @@ impl Shared {
             let reason = "only log records are taken here (LogsService/Export); no traces, no metrics";
             return Err(status::status(Code::Unimplemented, reason, None));
         }
-        let bytes = self.receive(head, body, context).await.map_err(|bad| grpc::from_http(bad.status, &bad.reason))?;
-        let message = grpc::message(&head.headers, bytes, context)?;
+        let received = receive_from(&self.guard, &head.headers, body, context).await;
+        let received = received.map_err(|bad| grpc::from_http(bad.status, &bad.reason))?;
+        let message = grpc::message(&head.headers, received.bytes.into(), context)?;
         let taken = request::protobuf(message, self, context).await;
         let outcome = taken.map_err(|failure| bad(failure, context)).map_err(|bad| grpc::from_http(bad.status, &bad.reason))?;
         Ok(grpc::taken(&response(&outcome)))
-    }
-
-    /// A body of a client that may send.
-    async fn receive(&self, head: &Parts, body: Incoming, context: &Context) -> Result<Bytes, BadBody> {
-        let unauthorized = || {
-            context.door.count("unauthorized", 1);
-            BadBody::new(StatusCode::UNAUTHORIZED, "no right credentials were shown")
-        };
-        if !self.guard.admits(&head.headers) {
-            return Err(unauthorized());
-        }
-        let received = receive(body, context).await?;
-        if !self.guard.signed(&head.headers, &received.bytes) {
-            return Err(unauthorized());
-        }
-        Ok(received.bytes.into())
     }
 }
 

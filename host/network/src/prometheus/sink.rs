@@ -3,13 +3,12 @@
 use super::page::{Format, Page};
 use super::table::Table;
 use crate::server::auth::Guard;
-use crate::server::http::{error, serve};
+use crate::server::http::{error, serve_each};
 use crate::server::{Listening, Serving};
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tamis_config::{Concurrency, PrometheusSink as Config, ServerLimits, SinkBatch};
@@ -61,11 +60,10 @@ pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
     let listening = Listening { address: &config.listen, tls: config.tls.as_ref(), limits: &limits };
     let serving = Serving::start(&listening, move |stream, context| {
         let shared = Arc::clone(&shared);
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        serve_each(stream, context, move |request, _| {
             let shared = Arc::clone(&shared);
-            async move { Ok::<_, Infallible>(without_body(&request, shared.answer(&request).await)) }
-        });
-        serve(stream, context, service)
+            async move { without_body(&request, shared.answer(&request).await) }
+        })
     });
     let sink = PrometheusSink { table, _serving: serving.map_err(OpenError::Network)? };
     // Nothing is won by waiting for company.

@@ -1,9 +1,10 @@
 //! A request's body, received and unpacked within limits.
 
 use super::Context;
+use super::auth::Guard;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Bytes};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::CONTENT_ENCODING;
 use hyper::{HeaderMap, StatusCode};
 use std::io::Read;
@@ -27,6 +28,22 @@ impl BadBody {
 pub(crate) struct Received {
     pub(crate) bytes: Vec<u8>,
     _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Receives the body of a client that may send.
+pub(crate) async fn receive_from(guard: &Guard, headers: &HeaderMap, body: Incoming, context: &Context) -> Result<Received, BadBody> {
+    let unauthorized = || {
+        context.door.count("unauthorized", 1);
+        BadBody::new(StatusCode::UNAUTHORIZED, "no right credentials were shown")
+    };
+    if !guard.admits(headers) {
+        return Err(unauthorized());
+    }
+    let received = receive(body, context).await?;
+    match guard.signed(headers, &received.bytes) {
+        true => Ok(received),
+        false => Err(unauthorized()),
+    }
 }
 
 /// Receives a body.

@@ -10,6 +10,7 @@ use hyper::service::{Service, service_fn};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use std::convert::Infallible;
 use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
@@ -70,6 +71,23 @@ where
         }
     }
     let _ = tokio::time::timeout(GRACE, served).await;
+}
+
+/// The same with a function that answers each request.
+pub(crate) fn serve_each<F, A, B>(stream: Box<dyn Stream>, context: Context, answer: F) -> impl Future<Output = ()> + Send
+where
+    F: Fn(Request<Incoming>, Context) -> A + Send + 'static,
+    A: Future<Output = Response<B>> + Send + 'static,
+    B: hyper::body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let each = context.clone();
+    let service = service_fn(move |request| {
+        let answer = answer(request, each.clone());
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    serve(stream, context, service)
 }
 
 /// An answer with a JSON body.

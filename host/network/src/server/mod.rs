@@ -57,6 +57,20 @@ pub(crate) struct Context {
     pub(crate) address: usize,
 }
 
+impl Context {
+    fn new(door: Door, limits: &ServerLimits, stopping: watch::Receiver<bool>) -> Self {
+        Self {
+            door,
+            limits: Arc::new(limits.clone()),
+            receiving: Arc::new(Semaphore::new(receiving_bytes(limits))),
+            stopping,
+            // Of each connection its own.
+            peer: SocketAddr::from(([0, 0, 0, 0], 0)),
+            address: 0,
+        }
+    }
+}
+
 /// Where and how a source listens.
 pub(crate) struct Listening<'a> {
     pub(crate) address: &'a Text,
@@ -120,14 +134,7 @@ where
         sockets.into_iter().map(Sockets::for_tasks).collect::<Result<_, _>>().map_err(SourceError::Network)?
     };
     let (stop, stopping) = watch::channel(false);
-    let context = Context {
-        door,
-        limits: Arc::new(listening.limits.clone()),
-        receiving: Arc::new(Semaphore::new(receiving_bytes(listening.limits))),
-        stopping,
-        peer: SocketAddr::from(([0, 0, 0, 0], 0)),
-        address: 0,
-    };
+    let context = Context::new(door, listening.limits, stopping);
     let (serve, slots) = (Arc::new(serve), Arc::new(Semaphore::new(context.limits.connections as usize)));
     let mut servers = JoinSet::new();
     for (address, TaskSockets { tcp, udp }) in sockets.into_iter().enumerate() {

@@ -1,10 +1,9 @@
 //! A server beside the sources: for sinks that others fetch from.
 
-use super::{Context, Kinds, Listening, Sockets, Stream, accept, receiving_bytes, tls};
+use super::{Context, Kinds, Listening, Sockets, Stream, accept, tls};
 use crate::door::door;
 use crate::runtime::runtime;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,14 +38,7 @@ impl Serving {
         // Nothing comes through it: it counts what happens to connections, and nobody asks.
         let (door, _) = door(listening.limits, Arc::new(|_, _| {}));
         let (stop, stopping) = watch::channel(false);
-        let context = Context {
-            door,
-            limits: Arc::new(listening.limits.clone()),
-            receiving: Arc::new(Semaphore::new(receiving_bytes(listening.limits))),
-            stopping,
-            peer: SocketAddr::from(([0, 0, 0, 0], 0)),
-            address: 0,
-        };
+        let context = Context::new(door, listening.limits, stopping);
         let slots = Arc::new(Semaphore::new(listening.limits.connections as usize));
         let (over, ended) = channel();
         if let Some(listener) = sockets.tcp {

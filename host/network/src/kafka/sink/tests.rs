@@ -1,24 +1,15 @@
 #![allow(clippy::unwrap_used)]
 
+use super::super::brokers::{Brokers, brokers};
 use super::*;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use std::collections::BTreeSet;
 use std::path::Path;
 use tamis_config::{Config, ProcessEnvironment, Sink};
 use tamis_nodes::sinks::Part;
-
-type Brokers = MockCluster<'static, DefaultProducerContext>;
-
-fn brokers() -> Brokers {
-    let brokers = MockCluster::new(3).unwrap();
-    brokers.create_topic("logs", 4, 3).unwrap();
-    brokers
-}
 
 fn sink(brokers: &Brokers, more: &str) -> Box<dyn Delivery> {
     let list: Vec<String> = brokers.bootstrap_servers().split(',').map(|broker| format!("'{broker}'")).collect();

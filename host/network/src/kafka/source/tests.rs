@@ -1,9 +1,9 @@
 //! Against librdkafka's own cluster of brokers for tests: what no server at hand does.
 #![allow(clippy::unwrap_used)]
 
+use super::super::brokers::{Brokers, brokers};
 use super::*;
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::{RDKafkaApiKey as Api, RDKafkaRespErr as Fault};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,14 +11,6 @@ use std::sync::Mutex;
 use std::thread::JoinHandle;
 use tamis_config::{Config, ProcessEnvironment, Source};
 use tamis_nodes::sources::{Events, Reading as FileReading};
-
-type Brokers = MockCluster<'static, DefaultProducerContext>;
-
-fn brokers() -> Brokers {
-    let brokers = MockCluster::new(3).unwrap();
-    brokers.create_topic("logs", 4, 3).unwrap();
-    brokers
-}
 
 /// What a source hands over is safe at once.
 #[derive(Clone, Default)]
