@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use tamis_tests::harness::{Broker, Live, Site, eventually};
+use tamis_tests::harness::{Broker, Live, Registry, Site, eventually, plugin};
 
 /// Sends numbered records: address, topic, how many, how many a second. Prints those that the broker confirmed.
 const SEND: &str = "
@@ -115,10 +115,17 @@ sinks:
     );
 }
 
+/// Both have their plugin from one registry, pinned.
 #[test]
 fn kafka_hosts_share_partitions_and_one_is_killed() {
     let Some(broker) = Broker::sharing() else { return };
     broker.topic("logs", 4);
+    let Some(registry) = Registry::start() else { return };
+    let author = Site::new();
+    let reference = format!("oci://{}/team/tenant:1", registry.address());
+    let pushed = author.run(["plugin", "push", &plugin("tenant").display().to_string(), &reference, "--output", "json"]);
+    assert_eq!(pushed.code, Some(0), "{pushed}");
+    let component = pushed.json()["pinned"].as_str().unwrap().to_owned();
     let count = records();
     let sites = [Site::new(), Site::new()];
     let mut hosts: Vec<Live> = sites
@@ -127,7 +134,9 @@ fn kafka_hosts_share_partitions_and_one_is_killed() {
             site.config(&format!(
                 "
 sources: {{ in: {{ {} }} }}
-pipelines: {{ main: {{ from: [in], to: [out] }} }}
+plugins:
+  tenant: {{ component: '{component}', grant: {{ read: [ApiOwner], write: [tenant] }}, config: {{ owners: {{ cio: corporate }} }} }}
+pipelines: {{ main: {{ from: [in], steps: [{{ plugin: tenant }}], to: [out] }} }}
 sinks: {{ out: {{ type: file, path: out.ndjson }} }}",
                 source(&broker, "logs", "revoke_timeout: 5s")
             ));
