@@ -13,7 +13,8 @@ use crate::credentials::Keyring;
 use crate::manifest::{Layer, MANIFEST_BYTES_MAX, MANIFEST_TYPE, Manifest, SIGNATURE_ANNOTATION};
 use crate::transport::{self, REDIRECTS_MAX, Transport, body, refusal};
 use crate::upload;
-use crate::{Error, component, digest_of, manifest};
+use crate::bundle::part_of;
+use crate::{Bundle, Bundled, Error, component, digest_of, manifest};
 
 /// Largest component that is pushed, or pulled where no smaller limit is given.
 pub const COMPONENT_BYTES_MAX: u64 = 1 << 30;
@@ -121,20 +122,46 @@ impl Client {
     }
 
     pub(crate) fn blob(&self, reference: &Reference, layer: &Layer, bytes_max: u64, progress: Progress<'_>) -> Result<Vec<u8>, Error> {
-        let repository = reference.repository();
         let what = format!("the component of {reference}");
         if layer.bytes > bytes_max {
             return Err(Error::TooLarge { what, bytes_max });
         }
-        let registry = repository.registry();
-        let url = format!("{}/v2/{}/blobs/{}", self.transport.origin(registry), repository.name(), layer.digest);
-        let mut answer = self.get(repository, &what, &url, None)?;
-        let bytes = body(registry, &what, &mut answer, layer.bytes, &mut |done| progress(done, layer.bytes))?;
+        let bytes = self.bytes(reference.repository(), &what, &layer.digest, layer.bytes, progress)?;
         let found = digest_of(&bytes);
         if found != layer.digest {
             return Err(Error::Digest { what, expected: layer.digest.clone(), found });
         }
         Ok(bytes)
+    }
+
+    /// The bytes of a blob, as they come.
+    fn bytes(&self, repository: &Repository, what: &str, digest: &Digest, bytes: u64, progress: Progress<'_>) -> Result<Vec<u8>, Error> {
+        let registry = repository.registry();
+        let url = format!("{}/v2/{}/blobs/{digest}", self.transport.origin(registry), repository.name());
+        let mut answer = self.get(repository, what, &url, None)?;
+        body(registry, what, &mut answer, bytes, &mut |done| progress(done, bytes))
+    }
+
+    /// The configuration that a manifest leads to.
+    ///
+    /// # Errors
+    /// [`Error::Bundle`] when it is none; otherwise as [`Client::pull`].
+    pub fn bundle(&self, reference: &Reference, found: Found) -> Result<Bundled, Error> {
+        let what = reference.to_string();
+        Bundled::gather(&what, found.text, |name, digest, bytes| {
+            self.bytes(reference.repository(), &part_of(name, &what), digest, bytes, &mut |_, _| {})
+        })
+    }
+
+    /// Puts a configuration, with the signature of its table of contents, under a tag. A reference with a digest too must be the
+    /// digest of what is pushed. Gives the digest of the manifest.
+    ///
+    /// # Errors
+    /// As [`Client::push`].
+    pub fn push_bundle(&self, reference: &Reference, bundle: &Bundle, signature: Option<&str>, progress: Progress<'_>) -> Result<Digest, Error> {
+        let (contents, manifest) = (bundle.contents(), bundle.manifest(signature));
+        let blobs: Vec<&[u8]> = bundle.files().map(|(_, bytes)| bytes).chain([contents.as_slice()]).collect();
+        self.put(reference, &blobs, &manifest, progress).map(|_| digest_of(&manifest))
     }
 
     /// Puts a component, with its signature, under a tag. `file` is the name under which other tools write it. A reference with a
@@ -150,27 +177,38 @@ impl Client {
         signature: Option<&str>,
         progress: Progress<'_>,
     ) -> Result<Pushed, Error> {
-        let repository = reference.repository();
         let built = built(file, wasm, signature)?;
-        let digest = digest_of(&built.manifest);
+        let known = self.put(reference, &[wasm, &built.config], &built.manifest, progress)?;
+        Ok(Pushed { digest: digest_of(&built.manifest), component: digest_of(wasm), known })
+    }
+
+    /// Puts blobs into a repository, and then the manifest that names them. Gives whether the first blob was there already.
+    fn put(&self, reference: &Reference, blobs: &[&[u8]], manifest: &[u8], progress: Progress<'_>) -> Result<bool, Error> {
+        let repository = reference.repository();
+        let digest = digest_of(manifest);
         if let Some(expected) = reference.digest().filter(|expected| **expected != digest) {
             return Err(Error::Digest { what: reference.to_string(), expected: expected.clone(), found: digest });
         }
-        let known = upload::blob(self, repository, wasm, progress)?;
-        upload::blob(self, repository, &built.config, &mut |_, _| {})?;
+        let total = blobs.iter().map(|blob| blob.len() as u64).sum();
+        let (mut before, mut known) = (0, None);
+        for blob in blobs {
+            let was_there = upload::blob(self, repository, blob, &mut |done, _| progress(before + done, total))?;
+            before += blob.len() as u64;
+            known.get_or_insert(was_there);
+        }
         let name = reference.tag().map_or_else(|| digest.to_string(), str::to_owned);
         let registry = repository.registry();
         let url = format!("{}/v2/{}/manifests/{name}", self.transport.origin(registry), repository.name());
         let put = |authorization: Option<&str>| {
             let request =
-                Request::put(&url).header(header::CONTENT_TYPE, MANIFEST_TYPE).header(header::CONTENT_LENGTH, built.manifest.len());
-            self.finish(registry, authorized(request, authorization), SendBody::from_reader(&mut built.manifest.as_slice()))
+                Request::put(&url).header(header::CONTENT_TYPE, MANIFEST_TYPE).header(header::CONTENT_LENGTH, manifest.len());
+            self.finish(registry, authorized(request, authorization), SendBody::from_reader(&mut &*manifest))
         };
         let answer = self.authorized(repository, "pull,push", put)?;
         if answer.status() != StatusCode::CREATED {
             return Err(refusal(registry, "the manifest", answer));
         }
-        Ok(Pushed { digest, component: digest_of(wasm), known })
+        Ok(known.unwrap_or(false))
     }
 
     /// The tags of a repository, in the registry's order; at most [`LIST_MAX`].

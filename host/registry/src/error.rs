@@ -72,12 +72,37 @@ pub enum Error {
         found: Digest,
     },
 
+    /// A manifest that is none.
+    #[error("{what}: expected an OCI image manifest with `config` and `layers` (an index of several platforms is none)")]
+    Manifest {
+        /// The reference.
+        what: String,
+    },
+
     /// A manifest that is none of a plugin.
     #[error("{what} is not a plugin: {reason}")]
     NotAPlugin {
         /// The reference.
         what: String,
         /// Expected and found.
+        reason: String,
+    },
+
+    /// What cannot be in a bundle, or is none.
+    #[error("{what} is not a configuration that can be taken: {reason}")]
+    Bundle {
+        /// The reference or the file.
+        what: String,
+        /// Expected and found.
+        reason: String,
+    },
+
+    /// A configuration that nothing vouches for.
+    #[error("{what}: {reason}")]
+    NotTrusted {
+        /// The reference.
+        what: String,
+        /// Why not.
         reason: String,
     },
 

@@ -1,4 +1,6 @@
-//! Plugins from OCI registries, and which of them a host may load.
+//! Plugins and configurations from OCI registries, and which of them a host may load.
+//!
+//! [`Origin`] is where a configuration comes from: files, or a [`Bundle`] of them in a registry.
 //!
 //! [`Client`] pushes and pulls; [`Lock`] says what tags stood for when they were locked; [`Store`] keeps what was pulled, by
 //! digest; [`signature`] signs and verifies; [`Admission`] brings it together: from a configured plugin to bytes that the policy
@@ -8,6 +10,7 @@
 
 mod admission;
 mod authorization;
+mod bundle;
 mod client;
 mod component;
 mod credentials;
@@ -15,6 +18,7 @@ mod error;
 mod hash;
 mod lock;
 mod manifest;
+mod origin;
 mod policy;
 mod read;
 pub mod signature;
@@ -23,6 +27,7 @@ mod transport;
 mod upload;
 
 pub use admission::{Admission, Admitted, Refusal, RefusalKind};
+pub use bundle::{BUNDLE_BYTES_MAX, BUNDLE_FILES_MAX, BUNDLE_TYPE, Bundle, Bundled, VERSIONS_KEPT};
 pub use client::{Artifact, COMPONENT_BYTES_MAX, Client, Found, LIST_MAX, Progress, Pushed, digest_to_push};
 pub use component::{ABOUT, Facts, READS_ANNOTATION, WRITES_ANNOTATION, facts};
 pub use credentials::{Credentials, Keyring, PASSWORD_VARIABLE, REGISTRY_VARIABLE, USER_VARIABLE};
@@ -30,6 +35,7 @@ pub use error::Error;
 pub use hash::digest_of;
 pub use lock::{LOCK_FILE, Lock, Locked};
 pub use manifest::{CONFIG_TYPE, Descriptor, Layer, MANIFEST_BYTES_MAX, MANIFEST_TYPE, Manifest, SIGNATURE_ANNOTATION, WASM_TYPE};
+pub use origin::{Origin, STORE};
 pub use policy::Policy;
 pub use read::no_pipe;
 pub use store::Store;

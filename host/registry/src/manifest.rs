@@ -59,15 +59,28 @@ pub struct Layer {
 }
 
 impl Manifest {
+    /// A manifest of these parts.
+    pub(crate) fn new(config: Descriptor, layers: Vec<Descriptor>, annotations: BTreeMap<String, String>) -> Self {
+        Self { schema_version: 2, media_type: Some(MANIFEST_TYPE.to_owned()), config, layers, annotations }
+    }
+
+    /// Reads a manifest of whatever.
+    pub(crate) fn read(what: &str, text: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(text).map_err(|_| Error::Manifest { what: what.to_owned() })
+    }
+
+    /// What describes the rest.
+    pub(crate) fn config(&self) -> &Descriptor {
+        &self.config
+    }
+
     /// Reads a manifest and finds its one layer.
     ///
     /// # Errors
     /// [`Error::NotAPlugin`] with what was expected.
     pub fn parse(what: &str, text: &[u8]) -> Result<(Self, Layer), Error> {
         let wrong = |reason: String| Error::NotAPlugin { what: what.to_owned(), reason };
-        let manifest: Self = serde_json::from_slice(text).map_err(|_| {
-            wrong("expected an OCI image manifest with `config` and `layers` (an index of several platforms is none)".to_owned())
-        })?;
+        let manifest = Self::read(what, text)?;
         let [layer] = manifest.layers.as_slice() else {
             return Err(wrong(format!("expected one layer, found {}", manifest.layers.len())));
         };
@@ -112,13 +125,8 @@ pub(crate) fn build(file: &str, component: &[u8], facts: &Facts, annotations: BT
         annotations,
     };
     let title = BTreeMap::from([("org.opencontainers.image.title".to_owned(), file.to_owned())]);
-    let manifest = Manifest {
-        schema_version: 2,
-        media_type: Some(MANIFEST_TYPE.to_owned()),
-        config: descriptor(CONFIG_TYPE, &config, BTreeMap::new()),
-        layers: vec![descriptor(WASM_TYPE, component, title)],
-        annotations,
-    };
+    let layers = vec![descriptor(WASM_TYPE, component, title)];
+    let manifest = Manifest::new(descriptor(CONFIG_TYPE, &config, BTreeMap::new()), layers, annotations);
     let manifest = serde_json::to_vec(&manifest).map_err(wrong)?;
     Ok(Built { config, manifest })
 }

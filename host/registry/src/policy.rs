@@ -96,7 +96,7 @@ impl Policy {
 }
 
 /// An absolute path without `.` and `..`, by its spelling alone.
-fn resolved(path: &Path) -> PathBuf {
+pub(crate) fn resolved(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

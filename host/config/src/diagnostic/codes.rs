@@ -37,6 +37,9 @@ codes! {
     BAD_STEP = "E025", "A step that has none or several of `plugin`, `vrl`, `filter` and `route`.";
     EMPTY_FOLDER = "E026", "A configuration folder without `*.yaml` or `*.yml` files.";
     NOT_JSON = "E027", "A value that JSON cannot express (not a number, infinite).";
+    NOT_TRUSTED = "E028", "A configuration in a registry that neither a digest nor a signature vouches for.";
+    NO_BUNDLE = "E029", "A configuration in a registry that cannot be had, or is none.";
+    REGISTRY_SILENT = "W001", "A registry could not be asked, or what it gave could not be kept; what is there serves.";
 }
 
 #[cfg(test)]
