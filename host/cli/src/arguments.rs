@@ -1,12 +1,15 @@
 //! The command line: one definition for parser, help and completions.
 
+use crate::configuration::Config;
 use crate::operator;
 use crate::plugin::Plugin;
 use crate::tap::Tap;
 use crate::test::Test;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+use tamis_admin::control::FOLLOW_INTERVAL;
+use tamis_registry::{Origin, STORE};
 
 /// A sieve for log records: sandboxed WebAssembly plugins filter, enrich, redact and route them, and see only the fields they were granted.
 #[derive(Debug, Parser)]
@@ -72,6 +75,8 @@ pub(crate) enum Verb {
     Test(Test),
     /// Work on plugins.
     Plugin(Plugin),
+    /// Put configurations into a registry, and get them from there.
+    Config(Config),
     /// Look at records that failed, and run them again.
     DeadLetters(DeadLetters),
     /// Show how the running host does: rates, steps, sinks, lag.
@@ -96,9 +101,28 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Configuration {
-    /// Configuration file, or a folder of *.yaml files that are merged; may be given several times.
+    /// Configuration file, a folder of *.yaml files that are merged, or `oci://registry/team/name@sha256:…` for one that `tamis config
+    /// push` put there; may be given several times.
     #[arg(short, long = "config", value_name = "FILE", default_value = "tamis.yaml", env = "TAMIS_CONFIG")]
     pub(crate) config: Vec<PathBuf>,
+    /// Public key (`RW…`, or its file) that a configuration from a registry has to be signed with; may be given several times.
+    #[arg(long, value_name = "KEY", env = "TAMIS_CONFIG_KEY", value_delimiter = ',')]
+    config_key: Vec<String>,
+    /// Folder that keeps configurations from registries.
+    #[arg(long, value_name = "FOLDER", default_value = STORE, env = "TAMIS_CONFIG_STORE")]
+    config_store: PathBuf,
+}
+
+impl Configuration {
+    /// Where it comes from. Nothing is written to the store.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin::new(&self.config, &self.config_key, &self.config_store, false)
+    }
+
+    /// The same, for a host: what comes from a registry is kept.
+    pub(crate) fn kept_origin(&self) -> Origin {
+        Origin::new(&self.config, &self.config_key, &self.config_store, true)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -111,9 +135,12 @@ pub(crate) struct Run {
     /// Read files from their beginning, whatever was delivered before.
     #[arg(long)]
     pub(crate) again: bool,
-    /// Reload when a file of the configuration, or a plugin's, changes.
+    /// Reload when a file of the configuration, or a plugin's, changes, or a tag of a registry leads elsewhere.
     #[arg(long, conflicts_with = "once")]
     pub(crate) watch: bool,
+    /// How often `--watch` asks registries: 1s to 1d.
+    #[arg(long, value_name = "TIME", value_parser = interval, default_value_t = humantime::Duration::from(FOLLOW_INTERVAL), requires = "watch")]
+    pub(crate) watch_interval: humantime::Duration,
     /// On SIGTERM, read files to their end before stopping, for half of `shutdown_timeout` at most: for a sidecar, whose files go with
     /// the pod.
     #[arg(long, conflicts_with = "once")]
@@ -225,6 +252,13 @@ fn time(text: &str) -> Result<SystemTime, String> {
     let ago = humantime::parse_duration(text)
         .map_err(|_| "expected a time such as `2026-05-01T12:00:00Z` (UTC) or how long ago, such as `2h` or `1day 6h`".to_string())?;
     SystemTime::now().checked_sub(ago).ok_or_else(|| "that is before time began".to_string())
+}
+
+fn interval(text: &str) -> Result<humantime::Duration, String> {
+    let wrong = || "expected a time from `1s` to `1d`".to_string();
+    let time = humantime::parse_duration(text).map_err(|_| wrong())?;
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
+    if bounds.contains(&time) { Ok(time.into()) } else { Err(wrong()) }
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,8 @@ use tamis_admin::control::Planned;
 use tamis_config::{Admin, Diagnostic, Diagnostics, Document, codes};
 
 pub(crate) fn run(arguments: &Arguments, verb: &Check) -> anyhow::Result<Exit> {
-    let (planned, mut findings) = plan::plan(&verb.configuration, false);
+    let origin = verb.configuration.origin();
+    let (planned, mut findings) = plan::plan(&origin, false);
     if let Some(finding) = planned.as_ref().and_then(open_admin) {
         findings.push(finding);
         findings.sort();

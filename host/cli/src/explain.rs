@@ -9,7 +9,8 @@ use tamis_plan::{Mode, Origin, Plan, Target, Way, lineage};
 use tamis_record::Field;
 
 pub(crate) fn run(arguments: &Arguments, verb: &Explain) -> anyhow::Result<Exit> {
-    let (planned, findings) = plan::plan(&verb.configuration, false);
+    let origin = verb.configuration.origin();
+    let (planned, findings) = plan::plan(&origin, false);
     let Some(planned) = planned else {
         plan::show(arguments, &findings);
         return Ok(Exit::BadConfiguration);

@@ -3,6 +3,7 @@
 mod arguments;
 mod check;
 mod completions;
+mod configuration;
 mod dead_letters;
 mod exit;
 mod explain;
@@ -12,6 +13,7 @@ mod operator;
 mod plan;
 mod plugin;
 mod progress;
+mod registry;
 mod report;
 mod run;
 mod schema;
@@ -42,6 +44,7 @@ fn main() -> std::process::ExitCode {
         Verb::Explain(verb) => explain::run(&arguments, verb),
         Verb::Test(verb) => test::run(&arguments, verb),
         Verb::Plugin(verb) => plugin::run(&arguments, verb),
+        Verb::Config(verb) => configuration::run(&arguments, verb),
         Verb::DeadLetters(verb) => dead_letters::run(&arguments, verb),
         Verb::Status(verb) => operator::status(&arguments, verb),
         Verb::Top(verb) => operator::top(&arguments, verb),

@@ -10,10 +10,11 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use tamis_admin::control::{Control, Entry, History, LastGood, StandIn, Tokens, Watch};
+use tamis_admin::control::{Control, Entry, History, LastGood, StandIn, Tokens, Watch, follow, runs};
 use tamis_admin::{AdminError, Listener};
-use tamis_config::{Admin, Diagnostics, FileText, ProcessEnvironment, Settings};
+use tamis_config::{Admin, Diagnostics, ProcessEnvironment, Settings};
 use tamis_delivery::{FolderLock, LockError};
+use tamis_registry::Origin;
 use tamis_runtime::{Ended, Engine, Metrics, StartError, StartOptions, Stop};
 
 /// How often the end and the time-out are looked for.
@@ -28,12 +29,13 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 const FILES_MIN: usize = 16;
 
 pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
-    let mut watch = Some(Watch::of(&verb.configuration.config)).filter(|_| verb.watch && !verb.once);
-    let (planned, findings) = plan::plan(&verb.configuration, true);
+    let origin = Arc::new(verb.configuration.kept_origin());
+    let mut watch = Some(Watch::of(origin.paths())).filter(|_| verb.watch && !verb.once);
+    let (planned, findings) = plan::plan(&origin, true);
     plan::show(arguments, &findings);
     let (planned, stand_in) = match planned {
         Some(planned) => (planned, None),
-        None => match last_good(verb, &findings) {
+        None => match last_good(verb, &origin, &findings) {
             Some((planned, stand_in)) => (planned, Some(stand_in)),
             None => return Ok(Exit::BadConfiguration),
         },
@@ -82,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     };
     let progress = engine.progress();
     if let Some(history) = &mut history {
-        let message = stand_in.as_ref().map_or_else(|| format!("generation {} runs", generation + 1), |stand_in| stand_in.why.clone());
+        let message = stand_in.as_ref().map_or_else(|| runs(generation + 1, &origin), |stand_in| stand_in.why.clone());
         // One that only stands in for files that do not plan is kept already.
         if let Err(error) = history.add(&Entry::started(generation + 1, message), stand_in.is_none().then_some(&planned)) {
             tracing::error!("{error}");
@@ -91,11 +93,12 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     // What nobody keeps need not stay in memory.
     drop(planned.tools.take_components());
     let history = history.unwrap_or_else(History::none);
-    let control = Control::start(Arc::clone(&engine), Arc::clone(&planned), &verb.configuration.config, history, stand_in)?;
+    let control = Control::start(Arc::clone(&engine), Arc::clone(&planned), Arc::clone(&origin), history, stand_in)?;
     if !verb.once {
         let _ = signalled.set(control.clone());
     }
     if let Some(watch) = watch.take() {
+        follow_tags(verb, &origin, &control, &stop)?;
         let (control, stop) = (control.clone(), stop.clone());
         std::thread::Builder::new().name("watch".into()).spawn(move || watch.run(&control, || stop.is_draining()))?;
     }
@@ -124,8 +127,17 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
     finish(arguments, verb, &ended, interrupted.load(Ordering::SeqCst))
 }
 
+/// Looks where tags of registries lead, where there are any.
+fn follow_tags(verb: &Run, origin: &Arc<Origin>, control: &Control, stop: &Stop) -> std::io::Result<()> {
+    if origin.may_move() {
+        let (origin, control, stop, every) = (Arc::clone(origin), control.clone(), stop.clone(), *verb.watch_interval);
+        std::thread::Builder::new().name("follow".into()).spawn(move || follow(&origin, &control, every, || stop.is_draining()))?;
+    }
+    Ok(())
+}
+
 /// What ran last, when the files do not plan: better than nothing, and told.
-fn last_good(verb: &Run, findings: &Diagnostics) -> Option<(Planned, StandIn)> {
+fn last_good(verb: &Run, origin: &Origin, findings: &Diagnostics) -> Option<(Planned, StandIn)> {
     if verb.once {
         return None;
     }
@@ -134,13 +146,16 @@ fn last_good(verb: &Run, findings: &Diagnostics) -> Option<(Planned, StandIn)> {
     if findings.iter().any(|finding| refused.contains(&finding.code)) {
         return None;
     }
-    let paths = &verb.configuration.config;
-    let files = FileText::read(paths, &mut Diagnostics::new());
+    // What a registry gives and nothing vouches for says nothing, not even where the data lies.
+    let mut files = origin.read(&mut Diagnostics::new());
+    if files.is_empty() {
+        files = origin.kept();
+    }
     let data_dir = Settings::data_dir_in(&files);
     if !data_dir.join("generations").is_dir() {
         return None;
     }
-    let LastGood { generation, planned } = History::open(&data_dir).last_good(paths)?;
+    let LastGood { generation, planned } = History::open(&data_dir).last_good(origin)?;
     let why = format!("the configuration is not sound ({}): generation {generation}, the last good one, runs instead", findings.summary());
     tracing::error!("{why}");
     // A token that the files have taken away does not come back because they are not sound.

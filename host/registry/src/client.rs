@@ -9,11 +9,11 @@ use ureq::http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use ureq::{Body, SendBody};
 
 use crate::authorization::{self, Challenge};
+use crate::bundle::part_of;
 use crate::credentials::Keyring;
 use crate::manifest::{Layer, MANIFEST_BYTES_MAX, MANIFEST_TYPE, Manifest, SIGNATURE_ANNOTATION};
 use crate::transport::{self, REDIRECTS_MAX, Transport, body, refusal};
 use crate::upload;
-use crate::bundle::part_of;
 use crate::{Bundle, Bundled, Error, component, digest_of, manifest};
 
 /// Largest component that is pushed, or pulled where no smaller limit is given.
@@ -158,7 +158,13 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::push`].
-    pub fn push_bundle(&self, reference: &Reference, bundle: &Bundle, signature: Option<&str>, progress: Progress<'_>) -> Result<Digest, Error> {
+    pub fn push_bundle(
+        &self,
+        reference: &Reference,
+        bundle: &Bundle,
+        signature: Option<&str>,
+        progress: Progress<'_>,
+    ) -> Result<Digest, Error> {
         let (contents, manifest) = (bundle.contents(), bundle.manifest(signature));
         let blobs: Vec<&[u8]> = bundle.files().map(|(_, bytes)| bytes).chain([contents.as_slice()]).collect();
         self.put(reference, &blobs, &manifest, progress).map(|_| digest_of(&manifest))
@@ -200,8 +206,7 @@ impl Client {
         let registry = repository.registry();
         let url = format!("{}/v2/{}/manifests/{name}", self.transport.origin(registry), repository.name());
         let put = |authorization: Option<&str>| {
-            let request =
-                Request::put(&url).header(header::CONTENT_TYPE, MANIFEST_TYPE).header(header::CONTENT_LENGTH, manifest.len());
+            let request = Request::put(&url).header(header::CONTENT_TYPE, MANIFEST_TYPE).header(header::CONTENT_LENGTH, manifest.len());
             self.finish(registry, authorized(request, authorization), SendBody::from_reader(&mut &*manifest))
         };
         let answer = self.authorized(repository, "pull,push", put)?;

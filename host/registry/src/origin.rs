@@ -82,9 +82,8 @@ impl Origin {
 
     /// Whether a file that was read came from here, in whatever version.
     pub fn is_of(&self, file: &FileText) -> bool {
-        let below = |reference: &Reference| {
-            file.name.strip_prefix(&reference.repository().to_string()).is_some_and(|rest| rest.starts_with('/'))
-        };
+        let below =
+            |reference: &Reference| file.name.strip_prefix(&reference.repository().to_string()).is_some_and(|rest| rest.starts_with('/'));
         self.paths.iter().any(|path| Path::new(&file.name).starts_with(path)) || self.references().any(below)
     }
 
@@ -219,7 +218,10 @@ impl Origin {
             }
             kept.files(&bundled.digest)
         } else {
-            self.unpack(bundled)?
+            let folder = bundled.bundle.unpacked()?;
+            let path = folder.path().to_owned();
+            self.state().unpacked.push(folder);
+            path
         };
         let signed = signed.map(|key| format!(", signed by {key}")).unwrap_or_default();
         self.state().taken.push(format!("{}{signed}", reference.pinned(bundled.digest.clone())));
@@ -249,16 +251,6 @@ impl Origin {
             Ok(signed) => Ok(Some(signed.key)),
             Err(error) => Err(refused(format!("the signature of {} does not count: {error}", bundled.digest))),
         }
-    }
-
-    /// Puts the files of a bundle where they are until this ends.
-    fn unpack(&self, bundled: &Bundled) -> Result<PathBuf, Error> {
-        let wrong = |source| Error::from(tamis_config::FileError { path: std::env::temp_dir(), source });
-        let folder = tempfile::Builder::new().prefix("tamis-").tempdir().map_err(wrong)?;
-        let kept = Kept::new(folder.path());
-        kept.put(bundled)?;
-        self.state().unpacked.push(folder);
-        Ok(kept.files(&bundled.digest))
     }
 }
 

@@ -12,6 +12,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tamis_config::{Diagnostics, FileText, PluginsPolicy};
+use tamis_registry::Origin;
 use tamis_runtime::Tools;
 
 /// Generations that can be returned to; older ones are forgotten, but for their lines in the history.
@@ -282,12 +283,11 @@ impl History {
         Ok(entries.into())
     }
 
-    /// The last generation that ran, if these are the files it was read from and it still plans.
-    pub fn last_good(&self, paths: &[PathBuf]) -> Option<LastGood> {
+    /// The last generation that ran, if it was read from there and still plans.
+    pub fn last_good(&self, origin: &Origin) -> Option<LastGood> {
         let generation = self.kept().pop()?;
         let snapshot = self.read(generation).ok()?;
-        let known = |file: &FileText| paths.iter().any(|path| Path::new(&file.name).starts_with(path));
-        let planned = snapshot.files.iter().all(known).then(|| snapshot.plan(None, None).0).flatten()?;
+        let planned = snapshot.files.iter().all(|file| origin.is_of(file)).then(|| snapshot.plan(None, None).0).flatten()?;
         Some(LastGood { generation, planned })
     }
 

@@ -10,7 +10,7 @@ pub use history::{Entry, GENERATIONS_KEPT, History, HistoryError, LastGood, kept
 pub use tokens::Tokens;
 use trial::Trying;
 pub use trial::{Promotion, Trial, TrialKind, TrialReport};
-pub use watch::Watch;
+pub use watch::{FOLLOW_INTERVAL, Watch, follow};
 
 use serde::Serialize;
 use std::path::PathBuf;
@@ -19,6 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tamis_config::{Config, Diagnostics, FileText, PluginsPolicy, ProcessEnvironment};
 use tamis_plan::{Change, Plan, diff};
+use tamis_registry::Origin;
 use tamis_runtime::{Engine, StartError, Tools};
 
 /// How often the worker looks at a trial.
@@ -190,7 +191,7 @@ pub struct Control {
     running: Arc<Mutex<Running>>,
     history: Arc<Mutex<History>>,
     engine: Arc<Engine>,
-    paths: Arc<[PathBuf]>,
+    origin: Arc<Origin>,
 }
 
 /// Why a host runs an earlier generation than its files say, and what of it counts all the same.
@@ -215,19 +216,26 @@ struct Running {
 
 impl std::fmt::Debug for Control {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Control").field("paths", &self.paths).finish_non_exhaustive()
+        f.debug_struct("Control").field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 
+/// That a generation runs, and what it is where a registry holds its configuration.
+pub fn runs(generation: u64, origin: &Origin) -> String {
+    let taken = origin.taken();
+    let of = if taken.is_empty() { String::new() } else { format!(": {}", taken.join("; ")) };
+    format!("generation {generation} runs{of}")
+}
+
 impl Control {
-    /// Begins to take requests for `engine`, which runs `planned` of the files at `paths`, or stands in for what they say.
+    /// Begins to take requests for `engine`, which runs `planned` of what is at `origin`, or stands in for what they say.
     ///
     /// # Errors
     /// When its thread cannot be started.
     pub fn start(
         engine: Arc<Engine>,
         planned: Arc<Planned>,
-        paths: &[PathBuf],
+        origin: Arc<Origin>,
         history: History,
         stand_in: Option<StandIn>,
     ) -> std::io::Result<Self> {
@@ -239,7 +247,7 @@ impl Control {
             running: Arc::new(Mutex::new(Running { planned, degraded, trying: None, policy, admin_tokens })),
             history: Arc::new(Mutex::new(history)),
             engine,
-            paths: paths.into(),
+            origin,
         };
         control.engine.metrics().set_degraded(control.degraded().is_some());
         let worker = control.clone();
@@ -289,7 +297,7 @@ impl Control {
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let planned = self.planned();
         let plugins = planned.config.plugins.values().map(|plugin| plugin.value.component_path.clone());
-        self.paths.iter().cloned().chain(plugins).collect()
+        self.origin.paths().iter().cloned().chain(plugins).collect()
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -340,7 +348,7 @@ impl Control {
             },
             Ask::Reload | Ask::DryRun | Ask::Try(_) => {
                 let mut findings = Diagnostics::new();
-                let files = FileText::read(&self.paths, &mut findings);
+                let files = self.origin.read(&mut findings);
                 let (planned, findings) = Planned::of(files, findings, Some(&self.planned().tools), |_| None, None, true);
                 self.take_over(request, planned, &findings, None)
             }
@@ -438,7 +446,7 @@ impl Control {
                 self.engine.metrics().set_degraded(false);
                 let message = match back {
                     Some(back) => format!("generation {} runs: generation {back} again", taken.generation),
-                    None => format!("generation {} runs", taken.generation),
+                    None => runs(taken.generation, &self.origin),
                 };
                 drop(running);
                 Answer { changes, findings: told, ..self.say(Verdict::Applied, message) }

@@ -1,4 +1,5 @@
-//! Watching the configuration's files and those of its plugins: a change that has settled is a request to reload.
+//! Watching the configuration's files and those of its plugins, and the tags of registries that lead to it: a change that has settled
+//! is a request to reload.
 
 use super::{Ask, Control, Request};
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,11 +7,15 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tamis_registry::Origin;
 
 /// How often files are looked at. Looking works on every file system, and through the links that Kubernetes mounts with.
 const POLL: Duration = Duration::from_millis(500);
 /// How long nothing may change before a change is taken up: an editor, or a copy, writes in pieces.
 const SETTLED: Duration = Duration::from_secs(1);
+
+/// How often registries are asked where tags lead, unless another time is given.
+pub const FOLLOW_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What is looked at of a file: device, inode, size, time of its last change.
 type Look = Option<(u64, u64, u64, i64, i64)>;
@@ -22,6 +27,33 @@ pub struct Watch {
     asked: BTreeSet<PathBuf>,
     seen: BTreeMap<PathBuf, Look>,
     changed: Option<Instant>,
+}
+
+/// Follows the tags that lead to a configuration until `ended` says so, on this thread, asking `every` so often.
+pub fn follow(origin: &Origin, control: &Control, every: Duration, ended: impl Fn() -> bool) {
+    let (mut is_silent, mut asked) = (false, Instant::now());
+    while !ended() {
+        std::thread::sleep(POLL);
+        if asked.elapsed() < every {
+            continue;
+        }
+        match origin.moved() {
+            Ok(moved) => {
+                if std::mem::take(&mut is_silent) {
+                    tracing::info!("where the tags of the configuration lead is known again");
+                }
+                if let Some(why) = moved {
+                    let _ = control.ask(Request { ask: Ask::Reload, who: "--watch".into(), why: Some(why) }, drop);
+                }
+            }
+            Err(error) if !is_silent => {
+                is_silent = true;
+                tracing::warn!("where the tags of the configuration lead is not known: {error}; what was taken runs on");
+            }
+            Err(_) => {}
+        }
+        asked = Instant::now();
+    }
 }
 
 fn look(metadata: &Metadata) -> (u64, u64, u64, i64, i64) {

@@ -37,12 +37,13 @@ pub(super) fn run(arguments: &Arguments, verb: &LettersCapsule) -> anyhow::Resul
     let (data_dir, letters, texts) = match &verb.data_dir {
         Some(data_dir) => (data_dir.clone(), files::find_in(data_dir)?, Vec::new()),
         None => {
-            let (config, findings) = Config::load(&verb.configuration.config, &ProcessEnvironment);
+            let mut findings = Diagnostics::new();
+            let texts = verb.configuration.origin().read(&mut findings);
+            let config = Config::of(&texts, &ProcessEnvironment, &mut findings);
             let Some(config) = config else {
                 plan::show(arguments, &findings);
                 return Ok(Exit::BadConfiguration);
             };
-            let texts = FileText::read(&verb.configuration.config, &mut Diagnostics::new());
             (config.settings.data_dir.as_path().to_path_buf(), files::find(&config)?, texts)
         }
     };

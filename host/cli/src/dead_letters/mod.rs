@@ -10,7 +10,6 @@ use crate::arguments::{Arguments, DeadLettersVerb};
 use crate::exit::Exit;
 use crate::{plan, screen};
 use choice::Chooser;
-use tamis_config::{Config, ProcessEnvironment};
 
 pub(crate) fn run(arguments: &Arguments, verb: &crate::arguments::DeadLetters) -> anyhow::Result<Exit> {
     let choice = match &verb.verb {
@@ -19,7 +18,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &crate::arguments::DeadLetters) -
         DeadLettersVerb::Capsule(capsule) => return capsule::run(arguments, capsule),
     };
     // Only names and paths are needed: a plugin that does not load is no reason not to look at what it rejected.
-    let (config, findings) = Config::load(&choice.configuration.config, &ProcessEnvironment);
+    let (config, findings) = plan::load(&choice.configuration.origin());
     let Some(config) = config else {
         plan::show(arguments, &findings);
         return Ok(Exit::BadConfiguration);

@@ -7,7 +7,7 @@ use crate::screen;
 use serde_json::Value;
 use std::io::Write;
 use tamis_admin::client::Client;
-use tamis_config::{Diagnostics, FileText, escaped};
+use tamis_config::{Diagnostics, escaped};
 
 /// Status codes of answers that tell what became of the request.
 const TOLD: [u16; 4] = [200, 202, 409, 422];
@@ -68,7 +68,7 @@ fn findings(target: &Target, told: &Value) -> Diagnostics {
     let codes = || tamis_config::codes::CODES.iter().chain(tamis_plan::codes::CODES).map(|(code, _)| *code);
     let mut findings = Diagnostics::from_json(told.get("findings").unwrap_or(&Value::Null), |code| codes().find(|known| *known == code));
     if !findings.is_empty() {
-        for file in FileText::read(&target.configuration.config, &mut Diagnostics::new()) {
+        for file in target.configuration.origin().read(&mut Diagnostics::new()) {
             findings.add_source(file.name, file.text);
         }
     }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use tamis_admin::client::{Address, Client, DEFAULT_ADDRESS, Token};
-use tamis_config::{Admin, Config, Diagnostics, FileText, ProcessEnvironment, Settings};
+use tamis_config::{Admin, Config, Diagnostics, ProcessEnvironment, Settings};
 
 /// The variable that holds a token.
 const TOKEN_VARIABLE: &str = "TAMIS_ADMIN_TOKEN";
@@ -38,15 +38,13 @@ impl Target {
         if let Some(address) = self.admin.as_deref().filter(|address| !address.is_empty()) {
             return told(address);
         }
-        let named = match Config::load(&self.configuration.config, &ProcessEnvironment).0.map(|config| config.settings.admin) {
+        let files = self.configuration.origin().read(&mut Diagnostics::new());
+        let named = match Config::of(&files, &ProcessEnvironment, &mut Diagnostics::new()).map(|config| config.settings.admin) {
             Some(Admin::Off) => "off".to_string(),
             Some(Admin::Address(address)) => address.as_str().to_string(),
             Some(Admin::Unix(path)) => format!("unix:{}", path.as_str()),
             // What is wrong with it is the host's to tell; where the host is may stand in it all the same.
-            None => {
-                let files = FileText::read(&self.configuration.config, &mut Diagnostics::new());
-                Settings::admin_in(&files).unwrap_or_else(|| DEFAULT_ADDRESS.into())
-            }
+            None => Settings::admin_in(&files).unwrap_or_else(|| DEFAULT_ADDRESS.into()),
         };
         if named == "off" {
             return Err("`settings.admin` of the configuration is `off`: there is no admin API to ask".into());

@@ -29,7 +29,7 @@ pub(super) fn component(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// A key's text.
-pub(super) fn key(path: &Path) -> Result<String, Error> {
+pub(crate) fn key(path: &Path) -> Result<String, Error> {
     let bytes = at_most(path, KEY_BYTES_MAX)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -1,13 +1,13 @@
 //! `tamis plugin lock`.
 
-use super::registry::{Bar, Connection, ended};
 use crate::arguments::{Arguments, Configuration, Output};
 use crate::exit::Exit;
 use crate::plan;
+use crate::registry::{Bar, Connection, bad_usage, ended};
 use crate::screen;
 use clap::Args;
 use std::io::Write;
-use tamis_config::{Config, Plugin, ProcessEnvironment, Reference};
+use tamis_config::{Config, Plugin, Reference};
 use tamis_registry::{Error, Lock as LockFile, Locked, Store};
 
 #[derive(Debug, Args)]
@@ -26,7 +26,13 @@ struct Entry {
 }
 
 pub(crate) fn run(arguments: &Arguments, verb: &Lock) -> anyhow::Result<Exit> {
-    let (config, findings) = Config::load(&verb.configuration.config, &ProcessEnvironment);
+    let origin = verb.configuration.origin();
+    if let Some(reference) = origin.references().next() {
+        return Ok(bad_usage(&format!(
+            "{reference}: the lock goes into a registry with its configuration; lock the files before they are pushed"
+        )));
+    }
+    let (config, findings) = plan::load(&origin);
     plan::show(arguments, &findings);
     let Some(config) = config else { return Ok(Exit::BadConfiguration) };
     let (lock, entries, gone) = match locked(&config, &verb.connection) {

@@ -1,9 +1,9 @@
 //! `tamis plugin pull`.
 
 use super::files;
-use super::registry::{Bar, Connection, bad_usage, ended};
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
+use crate::registry::{Bar, Connection, bad_usage, ended};
 use crate::screen;
 use clap::Args;
 use std::io::Write;

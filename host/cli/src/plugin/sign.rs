@@ -1,9 +1,9 @@
 //! `tamis plugin keygen`, `sign` and `verify`: signatures in minisign's format, without a network.
 
 use super::files;
-use super::registry::{bad_usage, ended};
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
+use crate::registry::{bad_usage, ended};
 use crate::screen;
 use clap::Args;
 use std::io::{IsTerminal, Write};
@@ -109,19 +109,11 @@ pub(crate) fn keygen(arguments: &Arguments, verb: &Keygen) -> anyhow::Result<Exi
 }
 
 pub(crate) fn sign_files(arguments: &Arguments, verb: &Sign) -> anyhow::Result<Exit> {
-    let from_environment = || std::env::var(SECRET_KEY_VARIABLE).ok().filter(|text| !text.is_empty());
-    let default = Path::new("tamis.key");
-    let text = match (&verb.key, from_environment()) {
-        (None, Some(text)) => Ok(text),
-        (path, _) => files::key(path.as_deref().unwrap_or(default)),
-    };
-    let text = match text {
-        Ok(text) => text,
-        Err(error) => return Ok(ended(&error)),
-    };
-    let key = match secret_key(&text, &verb.password) {
+    let from_environment = is_key_in_environment() && verb.key.is_none();
+    let path = if from_environment { None } else { Some(verb.key.as_deref().unwrap_or(Path::new("tamis.key"))) };
+    let key = match signing_key(path, &verb.password) {
         Ok(key) => key,
-        Err(message) => return Ok(bad_usage(&message)),
+        Err(exit) => return Ok(exit),
     };
     let mut told = Vec::new();
     let mut out = std::io::stdout();
@@ -193,7 +185,7 @@ fn printable(path: &Path) -> String {
 }
 
 /// Public keys from texts and files.
-pub(super) fn public_keys(named: &[String]) -> Result<Vec<PublicKey>, String> {
+pub(crate) fn public_keys(named: &[String]) -> Result<Vec<PublicKey>, String> {
     let read = |named: &String| {
         if PublicKey::is_key_text(named) {
             return PublicKey::parse(named).map_err(|error| error.to_string());
@@ -202,6 +194,20 @@ pub(super) fn public_keys(named: &[String]) -> Result<Vec<PublicKey>, String> {
         PublicKey::parse(&text).map_err(|error| format!("{named}: {error}"))
     };
     named.iter().map(read).collect()
+}
+
+/// Whether the environment holds a secret key.
+pub(crate) fn is_key_in_environment() -> bool {
+    std::env::var_os(SECRET_KEY_VARIABLE).is_some_and(|text| !text.is_empty())
+}
+
+/// The secret key of a file, or of the environment. What is wrong with it is told.
+pub(crate) fn signing_key(path: Option<&Path>, password: &Password) -> Result<SecretKey, Exit> {
+    let text = match path {
+        Some(path) => files::key(path).map_err(|error| ended(&error))?,
+        None => std::env::var(SECRET_KEY_VARIABLE).unwrap_or_default(),
+    };
+    secret_key(&text, password).map_err(|message| bad_usage(&message))
 }
 
 fn secret_key(text: &str, from: &Password) -> Result<SecretKey, String> {

@@ -49,7 +49,8 @@ impl Report {
 
 pub(crate) fn run(arguments: &Arguments, verb: &Test) -> anyhow::Result<Exit> {
     // Compiled plugins are kept: tests run again and again.
-    let (planned, mut findings) = plan::plan(&verb.configuration, true);
+    let origin = verb.configuration.origin();
+    let (planned, mut findings) = plan::plan(&origin, true);
     let Some(planned) = planned else {
         plan::show(arguments, &findings);
         return Ok(Exit::BadConfiguration);

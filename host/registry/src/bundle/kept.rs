@@ -2,13 +2,12 @@
 //! long as their bytes have the digests that lead to them.
 
 use std::fs;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use tamis_config::{Digest, FileError, Reference};
+use tamis_config::{Digest, Reference};
 
-use super::{BUNDLE_BYTES_MAX, Bundled};
+use super::{BUNDLE_BYTES_MAX, Bundled, own_folder};
 use crate::lock::replace;
 use crate::manifest::MANIFEST_BYTES_MAX;
 use crate::read::read_at_most;
@@ -59,11 +58,7 @@ impl Kept {
     /// Keeps a version. The manifest is written last: without it there is none.
     pub(crate) fn put(&self, bundled: &Bundled) -> Result<(), Error> {
         let at = self.version(&bundled.digest);
-        for (name, bytes) in bundled.bundle.files() {
-            let path = at.join(FILES).join(name);
-            own_folder(path.parent().unwrap_or(&at))?;
-            replace(&path, bytes, 0o600)?;
-        }
+        bundled.bundle.unpack(&at.join(FILES))?;
         replace(&at.join(CONTENTS), &bundled.contents, 0o600)?;
         replace(&at.join(MANIFEST), &bundled.manifest, 0o600)?;
         self.forget(&bundled.digest);
@@ -106,11 +101,6 @@ impl Kept {
             let _ = fs::remove_dir_all(path);
         }
     }
-}
-
-/// Configurations may hold what others must not read.
-fn own_folder(folder: &Path) -> Result<(), Error> {
-    Ok(fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(FileError::at(folder))?)
 }
 
 #[cfg(test)]

@@ -4,11 +4,15 @@
 mod kept;
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tamis_config::{Digest, FILE_BYTES_MAX, FileText};
+use tamis_config::{Digest, FILE_BYTES_MAX, FileError, FileText};
+use tempfile::TempDir;
 
+use crate::lock::replace;
 use crate::manifest::{Descriptor, Manifest};
 use crate::policy::resolved;
 use crate::read::read_at_most;
@@ -126,6 +130,30 @@ impl Bundle {
         self.configuration.iter().map(text).collect()
     }
 
+    /// Writes its files into a folder.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn unpack(&self, folder: &Path) -> Result<(), Error> {
+        for (name, bytes) in &self.files {
+            let path = folder.join(name);
+            own_folder(path.parent().unwrap_or(folder))?;
+            replace(&path, bytes, 0o600)?;
+        }
+        Ok(())
+    }
+
+    /// Its files in a folder that goes with the value.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn unpacked(&self) -> Result<TempDir, Error> {
+        let wrong = |source| Error::from(FileError { path: std::env::temp_dir(), source });
+        let folder = tempfile::Builder::new().prefix("tamis-").tempdir().map_err(wrong)?;
+        self.unpack(folder.path())?;
+        Ok(folder)
+    }
+
     /// The table of contents: what a signature is made of. The same files have the same one each time.
     pub fn contents(&self) -> Vec<u8> {
         let entry = |bytes: &Vec<u8>| Entry { digest: digest_of(bytes).to_string(), bytes: bytes.len() as u64 };
@@ -157,6 +185,11 @@ impl Bundle {
 }
 
 impl Bundled {
+    /// The table of contents as it was signed.
+    pub fn contents(&self) -> &[u8] {
+        &self.contents
+    }
+
     /// Puts a bundle together from its manifest and what `blob` gives for a file's name (none: the table of contents), a digest and a
     /// size. Nothing is taken whose bytes do not have the digest that leads to it.
     pub(crate) fn gather(
@@ -215,7 +248,8 @@ impl Contents {
             let name = tamis_config::escaped(&name.chars().take(80).collect::<String>());
             return Err(wrong(what, &format!("expected names of files within the bundle, found `{name}`")));
         }
-        let below = |name: &String| self.files.keys().any(|other| other.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('/')));
+        let below =
+            |name: &String| self.files.keys().any(|other| other.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('/')));
         if self.files.keys().any(below) {
             return Err(wrong(what, "a name is both a file and a folder"));
         }
@@ -224,6 +258,11 @@ impl Contents {
         }
         Ok(())
     }
+}
+
+/// Configurations may hold what others must not read.
+fn own_folder(folder: &Path) -> Result<(), Error> {
+    Ok(fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(FileError::at(folder))?)
 }
 
 /// Whether a name leads to a file within a folder: parts joined by `/`, none of them `.` or `..`.

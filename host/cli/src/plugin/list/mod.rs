@@ -4,10 +4,10 @@ mod entry;
 mod pages;
 mod users;
 
-use super::registry::{Connection, bad_usage, ended};
 use super::sign::public_keys;
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
+use crate::registry::{Connection, bad_usage, ended};
 use crate::screen;
 use clap::Args;
 use comfy_table::Table;

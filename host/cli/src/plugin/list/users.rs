@@ -1,13 +1,14 @@
 //! Who uses a plugin: the configurations are planned, and their plugins found by digest.
 
 use super::entry::Entry;
-use crate::arguments::{Arguments, Configuration};
+use crate::arguments::Arguments;
 use crate::plan;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tamis_config::escaped;
 use tamis_plan::Mode;
 use tamis_record::Field;
+use tamis_registry::{Origin, STORE};
 
 /// A configuration that uses a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,7 +31,8 @@ impl User {
 pub(super) fn note(arguments: &Arguments, configurations: &[PathBuf], entries: &mut [Entry]) -> bool {
     let mut all_sound = true;
     for path in configurations {
-        let (planned, findings) = plan::plan(&Configuration { config: vec![path.clone()] }, false);
+        let origin = Origin::new(std::slice::from_ref(path), &[], Path::new(STORE), false);
+        let (planned, findings) = plan::plan(&origin, false);
         let Some(planned) = planned else {
             plan::show(arguments, &findings);
             all_sound = false;

@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use tamis_registry::{Client, Error};
 
 #[derive(Debug, Args)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// Speak with the registry without TLS. On localhost, 127.0.0.1 and [::1] that is done anyway.
     #[arg(long)]
     plain_http: bool,
@@ -16,14 +16,14 @@ pub(super) struct Connection {
 
 impl Connection {
     /// A client for this registry.
-    pub(super) fn client(&self, registry: &str) -> Result<Client, Error> {
+    pub(crate) fn client(&self, registry: &str) -> Result<Client, Error> {
         let plain: Vec<String> = self.plain_http.then(|| registry.to_owned()).into_iter().collect();
         Client::new(&plain)
     }
 }
 
 /// Tells the error and ends the command: 1 when the registry (or a digest) says no, 3 when it was not reached or a file is missing.
-pub(super) fn ended(error: &Error) -> Exit {
+pub(crate) fn ended(error: &Error) -> Exit {
     screen::complain(&error.to_string());
     match error {
         Error::Unreachable { .. } | Error::File { .. } => Exit::NotStarted,
@@ -33,16 +33,16 @@ pub(super) fn ended(error: &Error) -> Exit {
 }
 
 /// Tells bad usage.
-pub(super) fn bad_usage(message: &str) -> Exit {
+pub(crate) fn bad_usage(message: &str) -> Exit {
     screen::complain(message);
     Exit::BadConfiguration
 }
 
 /// A bar of bytes on standard error, where that is a terminal.
-pub(super) struct Bar(Option<ProgressBar>);
+pub(crate) struct Bar(Option<ProgressBar>);
 
 impl Bar {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(0);
             let template = if screen::colour_on_stderr() {
@@ -56,7 +56,7 @@ impl Bar {
         Self(bar)
     }
 
-    pub(super) fn step(&self, done: u64, total: u64) {
+    pub(crate) fn step(&self, done: u64, total: u64) {
         if let Some(bar) = &self.0 {
             bar.set_length(total);
             bar.set_position(done);

@@ -1,0 +1,153 @@
+//! `tamis config push`.
+
+use crate::arguments::{Arguments, Output};
+use crate::exit::Exit;
+use crate::plan::{self, Planned};
+use crate::plugin::sign::{Password, is_key_in_environment, signing_key};
+use crate::registry::{Bar, Connection, bad_usage, ended};
+use crate::screen;
+use clap::Args;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tamis_config::{Diagnostics, Digest, FileText, Reference, SCHEME};
+use tamis_registry::signature::sign;
+use tamis_registry::{Bundle, Error, digest_of};
+
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// Where it goes: `oci://registry/team/name:tag`.
+    #[arg(value_name = "REFERENCE")]
+    reference: String,
+    /// Configuration file, or a folder of *.yaml files that are merged; may be given several times. `tamis.lock` beside the first goes
+    /// with them.
+    #[arg(short, long = "config", value_name = "FILE", default_value = "tamis.yaml", env = "TAMIS_CONFIG")]
+    config: Vec<PathBuf>,
+    /// A file that the configuration names, in its folder or below; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    with: Vec<PathBuf>,
+    /// Sign with this secret key's file. Without it: with the key's text in TAMIS_SIGNING_KEY, where that is set.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    #[command(flatten)]
+    password: Password,
+    /// Push what is not sound here: variables or plugins that only the hosts have.
+    #[arg(long)]
+    no_check: bool,
+    /// Refuse if the tag leads to something else already.
+    #[arg(long)]
+    no_move: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(crate) fn run(arguments: &Arguments, verb: &Push) -> anyhow::Result<Exit> {
+    let reference: Reference = match verb.reference.parse() {
+        Ok(reference) => reference,
+        Err(error) => return Ok(bad_usage(&error.to_string())),
+    };
+    if let Some(path) = verb.config.iter().find(|path| path.to_str().is_some_and(|text| text.starts_with(SCHEME))) {
+        return Ok(bad_usage(&format!("{}: expected files; `tamis config pull` gets them", screen::path(path))));
+    }
+    let mut findings = Diagnostics::new();
+    let files = FileText::read(&verb.config, &mut findings);
+    if findings.has_errors() {
+        plan::show(arguments, &findings);
+        return Ok(Exit::BadConfiguration);
+    }
+    let bundle = match Bundle::of(&files, &verb.with) {
+        Ok(bundle) => bundle,
+        Err(error @ Error::Bundle { .. }) => return Ok(bad_usage(&error.to_string())),
+        Err(error) => return Ok(ended(&error)),
+    };
+    if !verb.no_check && !is_sound(arguments, &bundle, files)? {
+        screen::complain("nothing is pushed: it is not sound (`--no-check` pushes what only the hosts can plan)");
+        return Ok(Exit::BadConfiguration);
+    }
+    let contents = bundle.contents();
+    let signed = if verb.key.is_some() || is_key_in_environment() {
+        let key = match signing_key(verb.key.as_deref(), &verb.password) {
+            Ok(key) => key,
+            Err(exit) => return Ok(exit),
+        };
+        Some(sign(&key, &contents, &format!("configuration:{} {}", reference.repository().name(), digest_of(&contents)))?)
+    } else {
+        None
+    };
+    let (signature, signed_by) = signed.unzip();
+    let (digest, moved) = match send(verb, &reference, &bundle, signature.as_deref()) {
+        Ok(Ok(pushed)) => pushed,
+        Ok(Err(message)) => {
+            screen::complain(&message);
+            return Ok(Exit::Failure);
+        }
+        Err(error) => return Ok(ended(&error)),
+    };
+    if let Some(before) = &moved {
+        screen::tell(&format!("tamis: the tag led to {before} before"));
+    }
+    told(arguments, &reference, &digest, &bundle, signed_by.as_ref(), moved.as_ref())?;
+    Ok(Exit::Success)
+}
+
+/// Whether the bundle plans as a host would find it: with nothing else of this folder.
+fn is_sound(arguments: &Arguments, bundle: &Bundle, files: Vec<FileText>) -> anyhow::Result<bool> {
+    let folder = bundle.unpacked()?;
+    let texts = bundle.texts("", folder.path())?;
+    // What is told bears the names that were given.
+    let files = files.into_iter().zip(texts).map(|(file, text)| FileText { folder: text.folder, ..file }).collect();
+    let (planned, findings) = Planned::of(files, Diagnostics::new(), None, |_| None, None, false);
+    plan::show(arguments, &findings);
+    Ok(planned.is_some() && !findings.has_errors())
+}
+
+type Sent = Result<(Digest, Option<Digest>), String>;
+
+fn send(verb: &Push, reference: &Reference, bundle: &Bundle, signature: Option<&str>) -> Result<Sent, Error> {
+    let client = verb.connection.client(reference.repository().registry())?;
+    let tagged = reference.tag().and_then(|tag| Reference::tagged(reference.repository().clone(), tag).ok());
+    let before = match tagged.map(|tagged| client.manifest(&tagged)) {
+        Some(Ok(found)) => Some(found.digest),
+        // Whoever may push may not always read.
+        None | Some(Err(Error::NotFound { .. } | Error::Denied { .. })) => None,
+        Some(Err(error)) => return Err(error),
+    };
+    // A signature holds its time: the same files, signed by the same key before, are the same configuration.
+    let digest = digest_of(&bundle.manifest(signature));
+    let moved = before.filter(|before| *before != digest);
+    if let (Some(before), true) = (&moved, verb.no_move) {
+        return Ok(Err(format!("{reference} leads to {before} already, and this would be {digest}; take another tag")));
+    }
+    let bar = Bar::new();
+    client.push_bundle(reference, bundle, signature, &mut |done, total| bar.step(done, total)).map(|digest| Ok((digest, moved)))
+}
+
+fn told(
+    arguments: &Arguments,
+    reference: &Reference,
+    digest: &Digest,
+    bundle: &Bundle,
+    signed_by: Option<&String>,
+    moved: Option<&Digest>,
+) -> anyhow::Result<()> {
+    let pinned = reference.pinned(digest.clone()).to_string();
+    let mut out = std::io::stdout();
+    if arguments.output == Output::Json {
+        let files: Vec<_> = bundle.files().map(|(name, bytes)| serde_json::json!({ "name": name, "bytes": bytes.len() })).collect();
+        let told = serde_json::json!({
+            "reference": reference.to_string(),
+            "pinned": pinned,
+            "digest": digest.as_str(),
+            "files": files,
+            "signed_by": signed_by,
+            "moved_from": moved.map(Digest::as_str),
+        });
+        writeln!(out, "{told}")?;
+        return Ok(());
+    }
+    for (name, bytes) in bundle.files() {
+        writeln!(out, "  {} ({} bytes)", screen::path(Path::new(name)), bytes.len())?;
+    }
+    let signed = signed_by.map_or_else(|| "not signed".to_owned(), |key| format!("signed by {key}"));
+    writeln!(out, "{pinned} ({signed})")?;
+    Ok(())
+}
