@@ -82,6 +82,9 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
         Err(StartError::Stopping) => return Ok(Exit::Success),
         Err(error) => return Err(error.into()),
     };
+    for taken in origin.taken() {
+        tracing::info!("configuration {taken}");
+    }
     let progress = engine.progress();
     if let Some(history) = &mut history {
         let message = stand_in.as_ref().map_or_else(|| runs(generation + 1, &origin), |stand_in| stand_in.why.clone());

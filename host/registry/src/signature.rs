@@ -120,6 +120,12 @@ impl fmt::Debug for SecretKey {
 }
 
 impl SecretKey {
+    /// Whether a signature of these bytes was made with it.
+    pub fn has_signed(&self, bytes: &[u8], signature: &str) -> bool {
+        let public = minisign::PublicKey::from_secret_key(&self.0).map(PublicKey);
+        public.is_ok_and(|public| verify(&[public], bytes, signature).is_ok())
+    }
+
     /// Whether the text of a secret key is encrypted with a password.
     ///
     /// # Errors

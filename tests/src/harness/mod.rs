@@ -154,6 +154,9 @@ impl Site {
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for name in [
             "TAMIS_CONFIG",
+            "TAMIS_CONFIG_KEY",
+            "TAMIS_CONFIG_STORE",
+            "TAMIS_SIGNING_KEY",
             "TAMIS_LOG",
             "TAMIS_LOG_FORMAT",
             "NO_COLOR",

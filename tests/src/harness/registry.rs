@@ -79,6 +79,12 @@ impl Registry {
         &self.address
     }
 
+    /// Ends it; its address answers no more.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// The file that holds a blob, to change it behind the registry's back.
     pub fn blob(&self, digest: &str) -> std::path::PathBuf {
         let hex = digest.strip_prefix("sha256:").expect("a digest");

@@ -115,7 +115,7 @@ sinks:
     );
 }
 
-/// Both have their plugin from one registry, pinned.
+/// Both have their configuration and plugin from one registry, pinned.
 #[test]
 fn kafka_hosts_share_partitions_and_one_is_killed() {
     let Some(broker) = Broker::sharing() else { return };
@@ -125,24 +125,24 @@ fn kafka_hosts_share_partitions_and_one_is_killed() {
     let reference = format!("oci://{}/team/tenant:1", registry.address());
     let pushed = author.run(["plugin", "push", &plugin("tenant").display().to_string(), &reference, "--output", "json"]);
     assert_eq!(pushed.code, Some(0), "{pushed}");
-    let component = pushed.json()["pinned"].as_str().unwrap().to_owned();
-    let count = records();
-    let sites = [Site::new(), Site::new()];
-    let mut hosts: Vec<Live> = sites
-        .iter()
-        .map(|site| {
-            site.config(&format!(
-                "
+    author.config(&format!(
+        "
 sources: {{ in: {{ {} }} }}
 plugins:
-  tenant: {{ component: '{component}', grant: {{ read: [ApiOwner], write: [tenant] }}, config: {{ owners: {{ cio: corporate }} }} }}
+  tenant: {{ component: '{reference}', grant: {{ read: [ApiOwner], write: [tenant] }}, config: {{ owners: {{ cio: corporate }} }} }}
 pipelines: {{ main: {{ from: [in], steps: [{{ plugin: tenant }}], to: [out] }} }}
 sinks: {{ out: {{ type: file, path: out.ndjson }} }}",
-                source(&broker, "logs", "revoke_timeout: 5s")
-            ));
-            start(site)
-        })
-        .collect();
+        source(&broker, "logs", "revoke_timeout: 5s")
+    ));
+    let locked = author.run(["plugin", "lock", "-c", "tamis.yaml"]);
+    assert_eq!(locked.code, Some(0), "{locked}");
+    let configuration = format!("oci://{}/team/gateway:prod", registry.address());
+    let pushed = author.run(["config", "push", "-c", "tamis.yaml", &configuration, "--output", "json"]);
+    assert_eq!(pushed.code, Some(0), "{pushed}");
+    let pinned = pushed.json()["pinned"].as_str().unwrap().to_owned();
+    let count = records();
+    let sites = [Site::new(), Site::new()];
+    let mut hosts: Vec<Live> = sites.iter().map(|site| site.start(["run", "-c", &pinned])).collect();
     for host in &mut hosts {
         host.says("partitions are assigned");
     }

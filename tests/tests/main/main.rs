@@ -13,6 +13,7 @@ mod capsule;
 mod check;
 mod commands;
 mod compat;
+mod config_registry;
 mod dead_letters;
 mod elastic;
 mod evasion;

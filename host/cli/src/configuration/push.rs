@@ -10,7 +10,7 @@ use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tamis_config::{Diagnostics, Digest, FileText, Reference, SCHEME};
-use tamis_registry::signature::sign;
+use tamis_registry::signature::{SecretKey, SignatureError, claimed_key, sign};
 use tamis_registry::{Bundle, Error, digest_of};
 
 #[derive(Debug, Args)]
@@ -63,29 +63,26 @@ pub(crate) fn run(arguments: &Arguments, verb: &Push) -> anyhow::Result<Exit> {
         screen::complain("nothing is pushed: it is not sound (`--no-check` pushes what only the hosts can plan)");
         return Ok(Exit::BadConfiguration);
     }
-    let contents = bundle.contents();
-    let signed = if verb.key.is_some() || is_key_in_environment() {
-        let key = match signing_key(verb.key.as_deref(), &verb.password) {
-            Ok(key) => key,
+    let key = match (verb.key.as_deref(), is_key_in_environment()) {
+        (None, false) => None,
+        (path, _) => match signing_key(path, &verb.password) {
+            Ok(key) => Some(key),
             Err(exit) => return Ok(exit),
-        };
-        Some(sign(&key, &contents, &format!("configuration:{} {}", reference.repository().name(), digest_of(&contents)))?)
-    } else {
-        None
+        },
     };
-    let (signature, signed_by) = signed.unzip();
-    let (digest, moved) = match send(verb, &reference, &bundle, signature.as_deref()) {
+    let pushed = match send(verb, &reference, &bundle, key.as_ref()) {
         Ok(Ok(pushed)) => pushed,
         Ok(Err(message)) => {
             screen::complain(&message);
             return Ok(Exit::Failure);
         }
-        Err(error) => return Ok(ended(&error)),
+        Err(Failed::Registry(error)) => return Ok(ended(&error)),
+        Err(Failed::Signature(error)) => return Err(error.into()),
     };
-    if let Some(before) = &moved {
+    if let Some(before) = &pushed.moved_from {
         screen::tell(&format!("tamis: the tag led to {before} before"));
     }
-    told(arguments, &reference, &digest, &bundle, signed_by.as_ref(), moved.as_ref())?;
+    told(arguments, &reference, &bundle, &pushed)?;
     Ok(Exit::Success)
 }
 
@@ -100,46 +97,62 @@ fn is_sound(arguments: &Arguments, bundle: &Bundle, files: Vec<FileText>) -> any
     Ok(planned.is_some() && !findings.has_errors())
 }
 
-type Sent = Result<(Digest, Option<Digest>), String>;
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Registry(#[from] Error),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+}
 
-fn send(verb: &Push, reference: &Reference, bundle: &Bundle, signature: Option<&str>) -> Result<Sent, Error> {
+struct Pushed {
+    digest: Digest,
+    signed_by: Option<String>,
+    moved_from: Option<Digest>,
+}
+
+fn send(verb: &Push, reference: &Reference, bundle: &Bundle, key: Option<&SecretKey>) -> Result<Result<Pushed, String>, Failed> {
     let client = verb.connection.client(reference.repository().registry())?;
     let tagged = reference.tag().and_then(|tag| Reference::tagged(reference.repository().clone(), tag).ok());
     let before = match tagged.map(|tagged| client.manifest(&tagged)) {
-        Some(Ok(found)) => Some(found.digest),
+        Some(Ok(found)) => Some(found),
         // Whoever may push may not always read.
         None | Some(Err(Error::NotFound { .. } | Error::Denied { .. })) => None,
-        Some(Err(error)) => return Err(error),
+        Some(Err(error)) => return Err(error.into()),
     };
-    // A signature holds its time: the same files, signed by the same key before, are the same configuration.
-    let digest = digest_of(&bundle.manifest(signature));
-    let moved = before.filter(|before| *before != digest);
-    if let (Some(before), true) = (&moved, verb.no_move) {
+    let contents = bundle.contents();
+    // Each signature is another one. The same files, signed with the same key, are to stay the same configuration.
+    let signed_before = before.as_ref().and_then(|found| bundle.signature_in(&found.text));
+    let signature = match key {
+        Some(key) => match signed_before.filter(|signature| key.has_signed(&contents, signature)) {
+            Some(signature) => Some(signature),
+            None => Some(sign(key, &contents, &format!("configuration:{} {}", reference.repository().name(), digest_of(&contents)))?.0),
+        },
+        None => None,
+    };
+    let digest = digest_of(&bundle.manifest(signature.as_deref()));
+    let moved_from = before.map(|found| found.digest).filter(|before| *before != digest);
+    if let (Some(before), true) = (&moved_from, verb.no_move) {
         return Ok(Err(format!("{reference} leads to {before} already, and this would be {digest}; take another tag")));
     }
     let bar = Bar::new();
-    client.push_bundle(reference, bundle, signature, &mut |done, total| bar.step(done, total)).map(|digest| Ok((digest, moved)))
+    let digest = client.push_bundle(reference, bundle, signature.as_deref(), &mut |done, total| bar.step(done, total))?;
+    let signed_by = signature.as_deref().map(claimed_key).transpose()?;
+    Ok(Ok(Pushed { digest, signed_by, moved_from }))
 }
 
-fn told(
-    arguments: &Arguments,
-    reference: &Reference,
-    digest: &Digest,
-    bundle: &Bundle,
-    signed_by: Option<&String>,
-    moved: Option<&Digest>,
-) -> anyhow::Result<()> {
-    let pinned = reference.pinned(digest.clone()).to_string();
+fn told(arguments: &Arguments, reference: &Reference, bundle: &Bundle, pushed: &Pushed) -> anyhow::Result<()> {
+    let pinned = reference.pinned(pushed.digest.clone()).to_string();
     let mut out = std::io::stdout();
     if arguments.output == Output::Json {
         let files: Vec<_> = bundle.files().map(|(name, bytes)| serde_json::json!({ "name": name, "bytes": bytes.len() })).collect();
         let told = serde_json::json!({
             "reference": reference.to_string(),
             "pinned": pinned,
-            "digest": digest.as_str(),
+            "digest": pushed.digest.as_str(),
             "files": files,
-            "signed_by": signed_by,
-            "moved_from": moved.map(Digest::as_str),
+            "signed_by": pushed.signed_by,
+            "moved_from": pushed.moved_from.as_ref().map(Digest::as_str),
         });
         writeln!(out, "{told}")?;
         return Ok(());
@@ -147,7 +160,7 @@ fn told(
     for (name, bytes) in bundle.files() {
         writeln!(out, "  {} ({} bytes)", screen::path(Path::new(name)), bytes.len())?;
     }
-    let signed = signed_by.map_or_else(|| "not signed".to_owned(), |key| format!("signed by {key}"));
+    let signed = pushed.signed_by.as_ref().map_or_else(|| "not signed".to_owned(), |key| format!("signed by {key}"));
     writeln!(out, "{pinned} ({signed})")?;
     Ok(())
 }

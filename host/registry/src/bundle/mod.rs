@@ -163,6 +163,12 @@ impl Bundle {
         serde_json::to_vec(&contents).unwrap_or_default()
     }
 
+    /// The signature that a manifest of the same files has.
+    pub fn signature_in(&self, manifest: &[u8]) -> Option<String> {
+        let manifest = Manifest::read("", manifest).ok()?;
+        manifest.signature().filter(|_| manifest.config().digest == digest_of(&self.contents()).as_str()).map(str::to_owned)
+    }
+
     /// The manifest that names the table of contents and the files. The same files and signature give the same one.
     pub fn manifest(&self, signature: Option<&str>) -> Vec<u8> {
         let contents = self.contents();
