@@ -9,7 +9,27 @@
   restartPolicy: Always
   {{- end }}
   {{- /* An application's last lines go with its pod. */}}
-  args: [run, -c, /etc/tamis{{ if eq $values.reload "watch" }}, --watch{{ end }}{{ if eq $values.mode "sidecar" }}, --drain-files{{ end }}]
+  {{- $from := $values.configurationFrom }}
+  args:
+    - run
+    {{- if $from.reference }}
+    {{- /* First, for the lock that counts is the one beside it. */}}
+    - --config={{ $from.reference }}
+    - --config-store=/data/configurations
+    {{- if $from.key }}
+    - --config-key={{ $from.key }}
+    {{- end }}
+    {{- end }}
+    - --config=/etc/tamis
+    {{- if eq $values.reload "watch" }}
+    - --watch
+    {{- if $from.reference }}
+    - --watch-interval={{ $from.interval }}
+    {{- end }}
+    {{- end }}
+    {{- if eq $values.mode "sidecar" }}
+    - --drain-files
+    {{- end }}
   {{- if or $values.env $values.plugins.registrySecret }}
   env:
     {{- with $values.env }}
