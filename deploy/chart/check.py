@@ -44,6 +44,7 @@ CONFIG_MAP_BYTES_MAX = 1 << 20
 # Values that must not go through, and what is said.
 REFUSED: list[tuple[str, Manifest, str]] = [
     ("no configuration", {"configuration": None}, "configuration: at least one file"),
+    ("a tag that nothing vouches for", {"configurationFrom": {"reference": "oci://registry.example/a:1"}}, "needs the key"),
     ("no image", {"image": {"repository": ""}}, "image.repository"),
     ("a mode that is none", {"mode": "gateway"}, "mode"),
     ("a key that is none", {"replicas": 2}, "replicas"),
@@ -226,6 +227,10 @@ def check_configuration(manifests: list[Manifest], tamis: Path, plugins: Path, w
                     environment[variable] = "http://variable.example"
                 text = text.replace("/run/secrets/", f"{secrets}/").replace("/plugins/", f"{plugins}/").replace("data_dir: /data", f"data_dir: {folder}/data")
                 Path(folder, name).write_text(text)
+            if not any(name.endswith((".yaml", ".yml")) for name in data if name != "settings.yaml"):
+                # The pipelines are in a registry: one in their place, so that the settings are looked at.
+                stand_in = "version: 1\nsources: { in: { type: stdin } }\npipelines: { main: { from: [in], to: [out] } }\nsinks: { out: { type: stdout } }\n"
+                Path(folder, "pipelines.yaml").write_text(stand_in)
             done = subprocess.run([tamis, "check", "-c", folder], env=environment, capture_output=True, text=True, check=False)
             findings.unless(done.returncode == 0, where, f"tamis check: {done.stdout}{done.stderr}")
             checked += 1
