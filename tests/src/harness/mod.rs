@@ -19,6 +19,7 @@ mod report;
 mod sections;
 mod server;
 mod store;
+mod tls_front;
 mod tmpfs;
 mod wire;
 
@@ -38,6 +39,7 @@ pub use report::{Flow, Letter, Report};
 pub use sections::{section, with_section};
 pub use server::{Answer as Said, Request, Server};
 pub use store::{ObjectStore, arrow};
+pub use tls_front::TlsFront;
 pub use tmpfs::Tmpfs;
 pub use wire::{rsyslog, wire_client};
 

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tamis_tests::harness::{Broker, Live, Registry, Site, eventually, plugin};
 
 /// Sends numbered records: address, topic, how many, how many a second. Prints those that the broker confirmed.
-const SEND: &str = "
-import sys, time
+pub(crate) const SEND: &str = "
+import sys, os, json, time
 from confluent_kafka import Producer
-p = Producer({'bootstrap.servers': sys.argv[1], 'acks': 'all', 'message.timeout.ms': 60000})
+p = Producer({**json.loads(os.environ['KAFKA']), 'bootstrap.servers': sys.argv[1], 'acks': 'all', 'message.timeout.ms': 60000})
 count, rate, began, failed, kept = int(sys.argv[3]), float(sys.argv[4]), time.time(), [], []
 def told(n):
     return lambda e, m: failed.append(e) if e else kept.append(n)
@@ -28,10 +28,10 @@ sys.exit(str(failed[0]) if failed else f'{left} are left' if left else 0)
 ";
 
 /// Prints the values of a topic until nothing has come for so many seconds: address, topic, seconds.
-const READ: &str = "
-import sys, time
+pub(crate) const READ: &str = "
+import sys, os, json, time
 from confluent_kafka import Consumer
-c = Consumer({'bootstrap.servers': sys.argv[1], 'group.id': 'reader-' + sys.argv[2], 'auto.offset.reset': 'earliest', 'session.timeout.ms': 6000, 'enable.auto.commit': False})
+c = Consumer({**json.loads(os.environ['KAFKA']), 'bootstrap.servers': sys.argv[1], 'group.id': 'reader-' + sys.argv[2], 'auto.offset.reset': 'earliest', 'session.timeout.ms': 6000, 'enable.auto.commit': False})
 c.subscribe([sys.argv[2]])
 last = time.time() + 10
 while time.time() < last + float(sys.argv[3]):

@@ -30,6 +30,7 @@ mod image;
 mod inputs;
 mod json;
 mod kafka;
+mod kafka_access;
 mod kubernetes;
 mod languages;
 mod loki;
