@@ -19,3 +19,9 @@ fi
 
 # Without them those tests say that they are skipped.
 sh tests/venv.sh tests/servers.txt target/tools/servers "tests of network protocols" || true
+
+# Large, or long to build: for the long form only.
+if [ "${NETWORK-}" = long ]; then
+    sh tests/broker.sh || echo "tests of Kafka's SASL: the broker cannot be built, so they are skipped" >&2
+    sh tests/loki.sh || echo "tests of the sink loki: its server cannot be had, so they are skipped" >&2
+fi

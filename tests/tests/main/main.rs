@@ -34,6 +34,7 @@ mod kafka_access;
 mod kubernetes;
 mod languages;
 mod loki;
+mod loki_server;
 mod memory;
 mod metadata;
 mod monitoring;
