@@ -23,7 +23,7 @@ sinks:
     host.signal("TERM");
     let run = host.wait();
     assert_eq!(run.code, Some(0), "{run}");
-    let read = broker.python(READ, &["out", "3"]).wait();
+    let read = broker.python(READ, &["out", "20", &count.to_string()]).wait();
     let (found, came) = numbers(read.text().lines());
     eprintln!("Kafka to Kafka with {access}: {count} sent, {} lost, {} repeated", count - found.len(), came - found.len());
     assert_eq!((found.len(), came), (count, count));
