@@ -122,6 +122,33 @@ fn kafka_with_users_of_scram() {
     }
 }
 
+/// What a sink cannot deliver waits, and goes when the password is right.
+#[test]
+fn kafka_with_a_password_that_is_put_right() {
+    let Some(broker) = Broker::with_users(&["out"], None) else { return };
+    let site = Site::with("", "{\"n\":1}\n{\"n\":2}\n");
+    let config = |password| {
+        site.config(&format!(
+            "
+sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
+pipelines: {{ main: {{ from: [in], to: [out] }} }}
+sinks: {{ out: {{ type: kafka, brokers: ['{}'], topic: out, timeout: 2s, {} }} }}",
+            broker.address(),
+            sasl("scram_sha_512", password)
+        ));
+    };
+    config("wrong");
+    let mut host = site.start(["run", "-c", "tamis.yaml"]);
+    let said = host.says("cannot deliver");
+    assert!(said.contains("not confirmed within 2s: ") && said.contains("see `sasl`"), "{said}");
+    host.signal("KILL");
+    drop(host.wait());
+    config(Broker::PASSWORD);
+    site.delivered();
+    let read = broker.python(READ, &["out", "20", "2"]).wait();
+    assert_eq!(numbers(read.text().lines()).0, [1, 2].into());
+}
+
 #[test]
 fn kafka_with_users_behind_tls() {
     let certificates = Site::new();
