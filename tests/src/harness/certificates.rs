@@ -3,8 +3,8 @@
 use super::Site;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-/// `ca.pem`, `server.pem` and `server.key` for `localhost` and `127.0.0.1`, `client.pem` and `client.key`; and `stranger.pem` and
-/// `stranger.key`, signed by nobody else.
+/// `ca.pem`, `server.pem` and `server.key` for `localhost` and `127.0.0.1`, `client.pem` and `client.key`, `elsewhere.pem` and
+/// `elsewhere.key` of a server of another name; and `stranger.pem` and `stranger.key`, signed by nobody else.
 #[derive(Debug)]
 pub struct Certificates;
 
@@ -20,8 +20,13 @@ impl Certificates {
         let authority = params.self_signed(&key).expect("a certificate");
         site.write("ca.pem", authority.pem());
         let issuer = Issuer::new(params, key);
-        for (name, usage) in [("server", ExtendedKeyUsagePurpose::ServerAuth), ("client", ExtendedKeyUsagePurpose::ClientAuth)] {
-            let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("parameters");
+        let here = || vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        for (name, usage, names) in [
+            ("server", ExtendedKeyUsagePurpose::ServerAuth, here()),
+            ("client", ExtendedKeyUsagePurpose::ClientAuth, here()),
+            ("elsewhere", ExtendedKeyUsagePurpose::ServerAuth, vec!["elsewhere.example".to_owned()]),
+        ] {
+            let mut params = CertificateParams::new(names).expect("parameters");
             params.extended_key_usages = vec![usage];
             let key = KeyPair::generate().expect("a key");
             site.write(&format!("{name}.pem"), params.signed_by(&key, &issuer).expect("a certificate").pem());

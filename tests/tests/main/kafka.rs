@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tamis_tests::harness::{Broker, Live, Registry, Site, eventually, plugin};
 
 /// Sends numbered records: address, topic, how many, how many a second. Prints those that the broker confirmed.
-const SEND: &str = "
-import sys, time
+pub(crate) const SEND: &str = "
+import sys, os, json, time
 from confluent_kafka import Producer
-p = Producer({'bootstrap.servers': sys.argv[1], 'acks': 'all', 'message.timeout.ms': 60000})
+p = Producer({**json.loads(os.environ['KAFKA']), 'bootstrap.servers': sys.argv[1], 'acks': 'all', 'message.timeout.ms': 60000})
 count, rate, began, failed, kept = int(sys.argv[3]), float(sys.argv[4]), time.time(), [], []
 def told(n):
     return lambda e, m: failed.append(e) if e else kept.append(n)
@@ -27,18 +27,20 @@ print('\\n'.join('{\"n\":%d}' % n for n in kept))
 sys.exit(str(failed[0]) if failed else f'{left} are left' if left else 0)
 ";
 
-/// Prints the values of a topic until nothing has come for so many seconds: address, topic, seconds.
-const READ: &str = "
-import sys, time
+/// Prints the values of a topic until nothing has come for so many seconds: address, topic, seconds; with a count, a second after that
+/// many have come.
+pub(crate) const READ: &str = "
+import sys, os, json, time
 from confluent_kafka import Consumer
-c = Consumer({'bootstrap.servers': sys.argv[1], 'group.id': 'reader-' + sys.argv[2], 'auto.offset.reset': 'earliest', 'session.timeout.ms': 6000, 'enable.auto.commit': False})
+c = Consumer({**json.loads(os.environ['KAFKA']), 'bootstrap.servers': sys.argv[1], 'group.id': 'reader-' + sys.argv[2], 'auto.offset.reset': 'earliest', 'session.timeout.ms': 6000, 'enable.auto.commit': False})
 c.subscribe([sys.argv[2]])
-last = time.time() + 10
-while time.time() < last + float(sys.argv[3]):
+last, left = time.time() + 10, int((sys.argv[4:] or ['-1'])[0])
+while time.time() < last + (float(sys.argv[3]) if left else 1):
     m = c.poll(0.2)
     if m is not None and not m.error():
         sys.stdout.buffer.write(m.value() + b'\\n')
         last = max(last - 10, time.time())
+        left -= left > 0
 c.close()
 ";
 

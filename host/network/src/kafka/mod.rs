@@ -5,11 +5,9 @@ mod brokers;
 mod partitions;
 pub(crate) mod sink;
 pub(crate) mod source;
+mod trouble;
 
-use crate::door::Seldom;
 use rdkafka::ClientConfig;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
 use tamis_config::{ClientTls, KafkaMechanism, KafkaSasl, Text};
 
 /// How to reach brokers.
@@ -56,26 +54,5 @@ impl Brokers<'_> {
             config.set("sasl.password", sasl.password.as_str());
         }
         Ok(config)
-    }
-}
-
-/// What librdkafka says goes to the log: trouble with brokers seldom, for it tries again by itself, the rest for debugging.
-struct Log(Seldom);
-
-impl Log {
-    const fn new() -> Self {
-        Self(Seldom::new())
-    }
-
-    fn line(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(?level, facility, "librdkafka: {message}");
-    }
-
-    fn error(&self, error: &KafkaError, reason: &str) {
-        if self.0.is_time() {
-            tracing::warn!("Kafka: {error}: {reason}");
-        } else {
-            tracing::debug!("Kafka: {error}: {reason}");
-        }
     }
 }

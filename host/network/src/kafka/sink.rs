@@ -1,6 +1,7 @@
 //! Sends records to topics. A batch is delivered when brokers have confirmed each of its records.
 
-use super::{Brokers, Log};
+use super::Brokers;
+use super::trouble::{Log, ours};
 use crate::template::Template;
 use rdkafka::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -123,7 +124,7 @@ fn producer(config: &KafkaConfig) -> Result<Client, String> {
     client.set("queue.buffering.max.kbytes", QUEUE_KIB.to_string());
     // A topic that is not there is not waited for longer than a record may take.
     client.set("topic.metadata.propagation.max.ms", config.timeout.as_millis().min(10_000).to_string());
-    Client::from_config_and_context(&client, Context(Log::new())).map_err(|error| error.to_string())
+    Client::from_config_and_context(&client, Context(Log::new())).map_err(|error| ours(&error.to_string()))
 }
 
 fn is_topic(name: &str) -> bool {
@@ -212,7 +213,12 @@ impl Delivery for KafkaSink {
             if is_for_ever(code) {
                 refused.push((place, format!("Kafka refuses it: {code}")));
             } else {
-                reason = code.to_string();
+                reason = match code {
+                    Code::MessageTimedOut => {
+                        producer.client().context().0.explain(&format!("not confirmed within {:?}", self.config.timeout))
+                    }
+                    code => code.to_string(),
+                };
                 again.push(place);
             }
         }
@@ -228,7 +234,9 @@ impl Delivery for KafkaSink {
         let brokers: Vec<&str> = self.config.brokers.iter().map(Text::shown).collect();
         let failed = |error: &dyn std::fmt::Display| format!("`{}`: {error}", brokers.join(", "));
         // Of all topics: asking for one may make it.
-        let metadata = self.producer()?.client().fetch_metadata(None, self.config.timeout).map_err(|error| failed(&error))?;
+        let producer = self.producer()?;
+        let metadata = producer.client().fetch_metadata(None, self.config.timeout);
+        let metadata = metadata.map_err(|error| failed(&producer.client().context().0.explain(&error.to_string())))?;
         if metadata.brokers().is_empty() { Err(failed(&"no broker is there")) } else { Ok(()) }
     }
 }

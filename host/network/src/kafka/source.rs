@@ -3,8 +3,9 @@
 //! A thread of its own polls, so that a host that is held up stays in the group; it hands frames to the source's thread, which brings
 //! them to the lanes and tells what became safe.
 
+use super::Brokers;
 use super::partitions::{Partitions, Position};
-use super::{Brokers, Log};
+use super::trouble::{Log, ours};
 use crate::messages::{Gathered, Reading};
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
@@ -62,6 +63,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.partitions.count("broker_error", 1);
         self.log.error(&error, reason);
     }
 }
@@ -175,7 +177,7 @@ fn open(config: &KafkaSource, partitions: &Arc<Partitions>) -> Result<BaseConsum
         client.set("group.instance.id", instance.as_str());
     }
     let context = Context { partitions: Arc::clone(partitions), revoke_timeout: config.revoke_timeout, log: Log::new() };
-    let consumer = BaseConsumer::from_config_and_context(&client, context).map_err(|error| error.to_string())?;
+    let consumer = BaseConsumer::from_config_and_context(&client, context).map_err(|error| ours(&error.to_string()))?;
     let topics: Vec<&str> = config.topics.iter().map(|topic| topic.as_str()).collect();
     consumer.subscribe(&topics).map_err(|error| format!("cannot subscribe to the topics: {error}"))?;
     Ok(consumer)

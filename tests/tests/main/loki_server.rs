@@ -1,0 +1,80 @@
+//! The `loki` sink against a server of another project that has Loki's API: qryn. NETWORK=long takes 100,000 records.
+
+use super::kafka::records;
+use std::collections::BTreeSet;
+use tamis_tests::harness::{Loki, Site, eventually};
+
+/// Numbered records of the last ten minutes, all of three teams.
+fn lines(count: usize) -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as usize - 600_000_000_000;
+    let line = |n: usize| format!("{{\"n\":{n},\"team\":\"t{}\",\"trace_id\":\"t{n}\",\"@timestamp\":{}}}\n", n % 3, since + n * 1_000);
+    (0..count).map(line).collect()
+}
+
+fn config(site: &Site, loki: &Loki, format: &str, records: usize) {
+    site.config(&format!(
+        "
+sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
+pipelines: {{ main: {{ from: [in], to: [loki], dead_letters: [failed] }} }}
+sinks:
+  loki:
+    type: loki
+    url: '{}'
+    format: {format}
+    tenant: acme
+    labels: {{ service: {format}, team: '%{{team}}' }}
+    metadata: {{ trace_id: '%{{trace_id}}' }}
+    batch: {{ records: {records} }}
+    retry: {{ initial: 50ms, max: 1s }}
+    healthcheck: true
+  failed: {{ type: file, path: failed.ndjson }}",
+        loki.url()
+    ));
+}
+
+#[test]
+fn loki_takes_protobuf_and_json_by_their_labels() {
+    let Some(loki) = Loki::start() else { return };
+    let count = 5_000;
+    for format in ["protobuf", "json"] {
+        let site = Site::with("", lines(count));
+        config(&site, &loki, format, 500);
+        site.delivered();
+        assert_eq!(site.lines("failed.ndjson"), Vec::<String>::new());
+        assert_eq!(loki.lines(format), (count, count), "{format}");
+        let found = loki.ask(&format!("/loki/api/v1/query_range?limit={count}&query=%7Bservice%3D%22{format}%22%2Cteam%3D%22t1%22%7D"));
+        let stream = &found["data"]["result"][0];
+        assert_eq!(stream["stream"], serde_json::json!({ "service": format, "team": "t1" }));
+        let record = |value: &serde_json::Value| -> serde_json::Value { serde_json::from_str(value[1].as_str().unwrap()).unwrap() };
+        let numbers: BTreeSet<u64> =
+            stream["values"].as_array().unwrap().iter().map(|value| record(value)["n"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (0..count as u64).filter(|n| n % 3 == 1).collect());
+    }
+}
+
+#[test]
+fn loki_restarts_and_the_host_is_killed() {
+    let Some(mut loki) = Loki::start() else { return };
+    let count = records();
+    let site = Site::with("", lines(count));
+    config(&site, &loki, "protobuf", count / 50);
+    let came = |loki: &Loki| loki.lines("protobuf").1;
+    let host = site.start(["run", "-c", "tamis.yaml"]);
+    eventually("some are delivered", || came(&loki) > count / 10);
+    host.signal("KILL");
+    drop(host.wait());
+    let host = site.start(["run", "-c", "tamis.yaml"]);
+    eventually("more are delivered", || came(&loki) > count / 3);
+    loki.restart();
+    eventually("all are delivered", || came(&loki) == count);
+    host.signal("TERM");
+    let run = host.wait();
+    assert_eq!(run.code, Some(0), "{run}");
+    let (all, different) = loki.lines("protobuf");
+    eprintln!(
+        "Loki's API, a kill -9 of the host and of the server: {count} sent, {} lost, {} repeated",
+        count - different,
+        all - different
+    );
+    assert_eq!(site.lines("failed.ndjson"), Vec::<String>::new());
+}
