@@ -68,7 +68,13 @@ fn state(sink: &Sink) -> String {
 /// What waits for a sink.
 pub(super) fn waiting(sink: &Sink) -> String {
     match &sink.spool {
-        Some(spool) => format!("{} + {} spooled", short(sink.queue_records as f64), bytes(spool.bytes)),
+        Some(spool) => {
+            let (queue, on_disk) = (short(sink.queue_records as f64), bytes(spool.bytes));
+            match spool.waiting_bytes.map(bytes) {
+                Some(waiting) if waiting != on_disk => format!("{queue} + {waiting} spooled ({on_disk} on disk)"),
+                _ => format!("{queue} + {on_disk} spooled"),
+            }
+        }
         None => short(sink.queue_records as f64),
     }
 }
@@ -163,7 +169,7 @@ pub(super) mod tests {
             "sinks": [
                 { "name": "archive", "delivered": taken / 2, "state": "ok", "queue_records": 3 },
                 { "name": "search", "delivered": 1, "state": "failing", "failing_since": "2026-05-01T12:00:00Z", "retries": 9,
-                  "queue_records": 2, "spool": { "batches": 3, "bytes": 5 << 20 } },
+                  "queue_records": 2, "spool": { "batches": 3, "waiting_bytes": 2 << 20, "bytes": 5 << 20 } },
             ],
         }))
         .unwrap_or_default()
@@ -190,7 +196,7 @@ pub(super) mod tests {
             "1.0 µs",
             "3.0 MiB",
             "failing since 2026-05-01T12:00:00Z",
-            "2 + 5.0 MiB spooled",
+            "2 + 2.0 MiB spooled (5.0 MiB on disk)",
         ] {
             assert!(text.contains(part), "{part}:\n{text}");
         }

@@ -38,7 +38,7 @@ impl Target {
         if let Some(address) = self.admin.as_deref().filter(|address| !address.is_empty()) {
             return told(address);
         }
-        let named = match Config::load(&self.configuration.config, &ProcessEnvironment).0.map(|config| config.settings.admin) {
+        let named = match Config::load(&self.configuration.config, &ProcessEnvironment).0.map(|config| config.settings.admin.value) {
             Some(Admin::Off) => "off".to_string(),
             Some(Admin::Address(address)) => address.as_str().to_string(),
             Some(Admin::Unix(path)) => format!("unix:{}", path.as_str()),
