@@ -93,8 +93,7 @@ fn told(first: &Listener<'_>, second: &Listener<'_>) -> Diagnostic {
         true => format!("{} would listen twice", first.who),
         false => format!("{} and {} would both listen", first.who, second.who),
     };
-    let finding = Diagnostic::error(codes::SHARED_ADDRESS, format!("{who} at {at}"))
-        .help("give one of them another port");
+    let finding = Diagnostic::error(codes::SHARED_ADDRESS, format!("{who} at {at}")).help("give one of them another port");
     let place = |listener: &Listener<'_>| {
         let written = Some(&listener.address.place).filter(|place| place.line > 0);
         written.or(listener.section).cloned()

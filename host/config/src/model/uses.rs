@@ -137,7 +137,7 @@ mod tests {
             ("type: file, path: 'out/%{t.a}/%Y.log'", &["path=t.a"][..]),
             (
                 "type: elasticsearch, urls: ['http://h'], index: 'l-%{t}-%Y', routing: '%{r}', omit: [x]",
-                &["index=t", "time_field=\"@timestamp\"", "id=.", "routing=r", "omit=x"],
+                &["index=t", "time_field=@timestamp", "id=.", "routing=r", "omit=x"],
             ),
             ("type: elasticsearch, urls: ['http://h'], index: l, id: '%{k}', omit: []", &["id=k"]),
             (

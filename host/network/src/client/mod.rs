@@ -165,7 +165,7 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// Whether all of its body is there.
     pub(crate) whole: bool,
-    words: Words,
+    pub(crate) words: Words,
 }
 
 impl Answer {
