@@ -6,7 +6,7 @@ use crate::{plan, screen};
 use std::io::Write;
 use std::net::SocketAddr;
 use tamis_admin::control::Planned;
-use tamis_config::{Admin, Diagnostic, Diagnostics, Document, codes};
+use tamis_config::{Admin, Diagnostic, codes};
 
 pub(crate) fn run(arguments: &Arguments, verb: &Check) -> anyhow::Result<Exit> {
     let origin = verb.configuration.origin();
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Check) -> anyhow::Result<Exit> {
 /// That `tamis run` would not start: others reach the admin API, and there are no tokens. Names are not looked up.
 fn open_admin(planned: &Planned) -> Option<Diagnostic> {
     let settings = &planned.config.settings;
-    let Admin::Address(address) = &settings.admin else { return None };
+    let Admin::Address(address) = &settings.admin.value else { return None };
     let open = address.as_str().parse::<SocketAddr>().is_ok_and(|address| !address.ip().is_loopback());
     if !open || !settings.admin_tokens.is_empty() {
         return None;
@@ -58,15 +58,8 @@ fn open_admin(planned: &Planned) -> Option<Diagnostic> {
         format!("others can reach the admin API on `{}`, and there are no `admin_tokens`: the host would not start", address.shown()),
     )
     .help("write a loopback address such as `127.0.0.1:9480`, or `unix:/path`, or make a token with `tamis admin token`");
-    // Where it stands: not in the environment, of which nothing is shown.
-    let place = planned.files.iter().find_map(|file| {
-        let document = Document::parse(&file.name, &file.text, &file.folder, &mut Diagnostics::new())?;
-        Some(document.root.get("settings")?.get("admin")?.place.clone())
-    });
-    Some(match place {
-        Some(place) => finding.at(&place),
-        None => finding,
-    })
+    // It is not the default, so it is written somewhere.
+    Some(finding.at(&settings.admin.place))
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -116,6 +116,11 @@ fn field_text(lineage: &tamis_plan::Lineage) -> Result<String, std::fmt::Error> 
             writeln!(out, "    {}/{} ({plugin}, {}{through})", access.pipeline, access.step, access.kind)?;
         }
     }
+    writeln!(out, "  used by{}", if lineage.used_by.is_empty() { " no sink" } else { "" })?;
+    for used in &lineage.used_by {
+        let through = if used.path == lineage.field { String::new() } else { format!(", through {}", used.path) };
+        writeln!(out, "    {} ({}, `{}`{through})", used.sink, used.kind, used.option)?;
+    }
     writeln!(out, "  reaches{}", if lineage.sinks.is_empty() { " no sink" } else { "" })?;
     for (sink, writers) in &lineage.sinks {
         let after = if writers.is_empty() { "as it came".into() } else { format!("after {}", writers.join(", ")) };

@@ -186,7 +186,7 @@ fn hold(settings: &Settings) -> Result<Option<FolderLock>, LockError> {
 }
 
 async fn listen(settings: &Settings) -> Result<Option<Listener>, AdminError> {
-    match &settings.admin {
+    match &settings.admin.value {
         Admin::Off => Ok(None),
         Admin::Address(address) => Listener::tcp(address, !settings.admin_tokens.is_empty()).await.map(Some),
         Admin::Unix(path) => Listener::unix(path.as_path()).await.map(Some),

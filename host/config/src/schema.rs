@@ -14,6 +14,7 @@ use crate::model::network::Concurrency;
 use crate::model::{Admin, Bytes, Codec, Lanes, Pipeline, PipelineTest, Plugin, PluginsPolicy, Rate, Settings, Sink, Source, Step};
 use crate::options::{Stated, size};
 use crate::reader::expectations::TestKeys;
+use crate::reader::parts::written;
 use crate::reader::steps::StepKeys;
 
 /// What a name looks like.
@@ -112,7 +113,7 @@ fn reword(schema: &mut Schema) {
         && let (Some(seconds), Some(nanos)) = (default.get("secs").and_then(Value::as_u64), default.get("nanos").and_then(Value::as_u64))
     {
         let time = Duration::from_secs(seconds) + Duration::from_nanos(nanos);
-        *default = humantime::format_duration(time).to_string().into();
+        *default = written(time).into();
     }
 }
 

@@ -83,7 +83,7 @@ fn defaults_hold_where_nothing_is_written() {
     assert_eq!((&plugin.grant, &plugin.limits, &plugin.config), (&Grant::default(), &PluginLimits::default(), &json!({})));
     let Source::Demo(demo) = &config.sources["d"].value else { panic!("a demo source") };
     assert_eq!((demo.rate, demo.count, demo.seed), (Rate::PerSecond(10), None, 1));
-    assert_eq!(config.settings.admin, Admin::Address("127.0.0.1:9480".into()));
+    assert_eq!(config.settings.admin.value, Admin::Address("127.0.0.1:9480".into()));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn sizes_and_times_have_units() {
     );
     assert_eq!(config.settings.shutdown_timeout, Duration::from_secs(60));
     assert_eq!(config.settings.batch.bytes, Bytes::kibi(64));
-    assert_eq!(config.settings.admin, Admin::Unix("/run/t.sock".into()));
+    assert_eq!(config.settings.admin.value, Admin::Unix("/run/t.sock".into()));
     let limits = &config.plugins["p"].limits;
     assert_eq!((limits.memory, limits.deadline), (Bytes::kibi(1_536), Duration::from_millis(2_500)));
 }

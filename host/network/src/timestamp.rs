@@ -17,9 +17,10 @@ impl Timestamp {
         Self(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
     }
 
-    /// Reads RFC 3339 (without a zone: UTC), or a number: its size tells seconds, milli-, micro- and nanoseconds apart.
+    /// Reads RFC 3339 (without a zone: UTC), or a number: its size tells seconds, milli-, micro- and nanoseconds apart. `None`, too, for a
+    /// time that nanoseconds of 64 bits do not reach: before 1677, or after 2262.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        date_time(text).or_else(|| number(text)).map(Self)
+        i64::try_from(nanoseconds(text)?).ok().map(Self)
     }
 
     /// Appends a part of it, in UTC.
@@ -39,6 +40,19 @@ impl Timestamp {
     }
 }
 
+/// The same in microseconds, for the years 0 to 9999.
+pub(crate) fn microseconds(text: &str) -> Option<i64> {
+    let micros = i64::try_from(nanoseconds(text)?.div_euclid(1_000)).ok()?;
+    FOUR_DIGITS.contains(&micros.div_euclid(1_000_000)).then_some(micros)
+}
+
+/// The seconds of years of four digits.
+const FOUR_DIGITS: std::ops::Range<i64> = -62_167_219_200..253_402_300_800;
+
+fn nanoseconds(text: &str) -> Option<i128> {
+    date_time(text).or_else(|| number(text))
+}
+
 fn month_days(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
@@ -49,7 +63,7 @@ fn month_days(year: i64, month: i64) -> i64 {
 }
 
 /// `2024-03-01T00:05:05.123456789+02:00`.
-fn date_time(text: &str) -> Option<i64> {
+fn date_time(text: &str) -> Option<i128> {
     let bytes = text.trim().as_bytes();
     let digits = |from: usize, to: usize| -> Option<i64> {
         bytes.get(from..to)?.iter().try_fold(0, |all, b| b.is_ascii_digit().then(|| all * 10 + i64::from(b - b'0')))
@@ -64,7 +78,7 @@ fn date_time(text: &str) -> Option<i64> {
     }
     let days = days(year, month, day);
     if bytes.len() == 10 {
-        return days.checked_mul(DAY_SECONDS)?.checked_mul(SECOND);
+        return Some(i128::from(days * DAY_SECONDS) * i128::from(SECOND));
     }
     if !(is(10, b"Tt ") && is(13, b":") && is(16, b":")) {
         return None;
@@ -95,10 +109,10 @@ fn date_time(text: &str) -> Option<i64> {
         _ => return None,
     };
     let seconds = days * DAY_SECONDS + hour * 3_600 + minute * 60 + second - offset;
-    seconds.checked_mul(SECOND)?.checked_add(nanos)
+    Some(i128::from(seconds) * i128::from(SECOND) + i128::from(nanos))
 }
 
-fn number(text: &str) -> Option<i64> {
+fn number(text: &str) -> Option<i128> {
     let text = text.trim();
     let scale = |magnitude: f64| match magnitude.abs() {
         m if m < 1e11 => SECOND,
@@ -107,7 +121,7 @@ fn number(text: &str) -> Option<i64> {
         _ => 1,
     };
     if let Ok(whole) = text.parse::<i64>() {
-        return whole.checked_mul(scale(whole as f64));
+        return Some(i128::from(whole) * i128::from(scale(whole as f64)));
     }
     // Decimal places one by one: a float has too few.
     if let Some((whole, places)) = text.split_once('.')
@@ -118,11 +132,11 @@ fn number(text: &str) -> Option<i64> {
         let places = places.get(..9).unwrap_or(places);
         let scale = scale(seconds as f64);
         let part = places.parse::<i64>().ok()? * scale / 10_i64.pow(u32::try_from(places.len()).ok()?);
-        return seconds.checked_mul(scale)?.checked_add(if whole.starts_with('-') { -part } else { part });
+        return Some(i128::from(seconds) * i128::from(scale) + i128::from(if whole.starts_with('-') { -part } else { part }));
     }
     let float: f64 = text.parse().ok().filter(|float: &f64| float.is_finite())?;
     let nanos = float * scale(float) as f64;
-    (nanos.abs() < i64::MAX as f64).then_some(nanos as i64)
+    Some(nanos as i128)
 }
 
 /// Days since 1970 of a date of the Gregorian calendar, counted in years that begin in March.
@@ -178,6 +192,24 @@ mod tests {
             ("2024-03-01T00:05:05+é", None),
         ] {
             assert_eq!(Timestamp::parse(text).map(|time| time.0), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn microseconds_reach_further() {
+        for (text, expected) in [
+            ("1970-01-01T00:00:00.000001Z", Some(1)),
+            ("1969-12-31T23:59:59.9999999Z", Some(-1)),
+            ("0000-01-01T00:00:00Z", Some(-62_167_219_200_000_000)),
+            ("1500-01-01T00:00:00Z", Some(-14_831_769_600_000_000)),
+            ("9999-12-31T23:59:59.999999999Z", Some(253_402_300_799_999_999)),
+            ("9999-12-31T23:59:59-01:00", None),
+            ("13000000000", Some(13_000_000_000_000_000)),
+            ("-99999999999", None),
+            ("1e300", None),
+            ("soon", None),
+        ] {
+            assert_eq!(microseconds(text), expected, "{text}");
         }
     }
 

@@ -14,6 +14,7 @@ codes! {
     CYCLE = "E202", "Pipelines that feed each other in a circle, or a sink that writes what a source reads.";
     NO_WAY_OUT = "E203", "A pipeline whose default output leads nowhere.";
     SHARED_END = "E204", "Two users of something that only one can use (standard input, a file).";
+    SHARED_ADDRESS = "E205", "An address that two would listen at.";
     NO_COMPONENT = "E210", "A component that cannot be loaded.";
     INIT_FAILED = "E211", "A plugin that refuses its configuration or does not start.";
     NOT_GRANTED = "E212", "A plugin asks for more than its grant.";

@@ -20,6 +20,19 @@ pub struct Access {
     pub kind: String,
 }
 
+/// One sink's use of a field, beside sending it.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Use {
+    /// Sink.
+    pub sink: String,
+    /// Its `type`.
+    pub kind: String,
+    /// What for: the option that names it, such as `index` or `labels.team`.
+    pub option: String,
+    /// The field as the option names it: the one asked for, a part of it, or something that holds it.
+    pub path: String,
+}
+
 /// The answer to «who can see this field?».
 #[derive(Debug, Clone, Serialize)]
 pub struct Lineage {
@@ -27,6 +40,8 @@ pub struct Lineage {
     pub field: String,
     /// Steps that are shown it.
     pub readers: Vec<Access>,
+    /// Sinks that look at it: to find a place, a name or a key for the record.
+    pub used_by: Vec<Use>,
     /// Steps that may change it.
     pub writers: Vec<Access>,
     /// Sinks that records go to, with the writers on the way: what they write is what arrives. A sink stands here once for
@@ -79,9 +94,22 @@ pub fn lineage(plan: &Plan, field: &Path) -> Lineage {
         }
         leaving.insert(&pipeline.name, after);
     }
+    let used_by = used_by(plan, field);
     let sinks = sinks.into_iter().map(|(sink, way)| (sink, way.into_iter().collect())).collect();
     let hidden_from = plan.plugins.keys().filter(|name| !readers.iter().any(|r| r.plugin.as_ref() == Some(name))).cloned().collect();
-    Lineage { field: field.to_string(), readers, writers, sinks, hidden_from }
+    Lineage { field: field.to_string(), readers, used_by, writers, sinks, hidden_from }
+}
+
+fn used_by(plan: &Plan, field: &Path) -> Vec<Use> {
+    let mut found = Vec::new();
+    for (sink, uses) in &plan.sink_uses {
+        let kind = plan.sinks.get(sink).cloned().unwrap_or_default();
+        for used in uses.iter().filter(|used| used.path.parse().is_ok_and(|path| touches(&path, field))) {
+            let (option, path) = (used.option.clone(), used.path.clone());
+            found.push(Use { sink: sink.clone(), kind: kind.clone(), option, path });
+        }
+    }
+    found
 }
 
 /// The steps that may have changed the field on one way through the pipelines, as `pipeline/step`.

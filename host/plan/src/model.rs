@@ -21,6 +21,18 @@ pub struct Plan {
     pub pipelines: Vec<PipelinePlan>,
     /// Sinks by name, each with its `type`.
     pub sinks: BTreeMap<String, String>,
+    /// The fields that sinks look at, by the sink's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sink_uses: BTreeMap<String, Vec<SinkUse>>,
+}
+
+/// A field that a sink looks at, beside sending it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SinkUse {
+    /// What for: the option that names it, such as `index` or `labels.team`.
+    pub option: String,
+    /// The field.
+    pub path: String,
 }
 
 /// A source.

@@ -1,7 +1,9 @@
 //! From a configuration to a plan: names, outputs, order; the other modules check what the steps do.
 
-use crate::model::{Mode, OUTPUTS_MAX, Origin, OutputPlan, PipelinePlan, Plan, PluginPlan, STEPS_MAX, SourcePlan, StepPlan, Target, Way};
-use crate::{codes, ends, grants, order, trials, types};
+use crate::model::{
+    Mode, OUTPUTS_MAX, Origin, OutputPlan, PipelinePlan, Plan, PluginPlan, STEPS_MAX, SinkUse, SourcePlan, StepPlan, Target, Way,
+};
+use crate::{addresses, codes, ends, grants, order, trials, types};
 use std::collections::{BTreeMap, BTreeSet};
 use tamis_config::{Config, Diagnostic, Diagnostics, Located, OnFailure, Pipeline, Plugin, Step, StepKind, nearest};
 use tamis_record::Signature;
@@ -86,8 +88,14 @@ impl Resolver<'_> {
         }
         for (name, sink) in &self.config.sinks {
             self.plan.sinks.insert(name.clone(), sink.value.type_name().into());
+            let uses: Vec<SinkUse> =
+                sink.value.uses().into_iter().map(|(option, path)| SinkUse { option, path: path.to_string() }).collect();
+            if !uses.is_empty() {
+                self.plan.sink_uses.insert(name.clone(), uses);
+            }
         }
         ends::check(self.config, self.findings);
+        addresses::check(self.config, self.findings);
     }
 
     fn plugins(&mut self, toolbox: &mut dyn Toolbox) {

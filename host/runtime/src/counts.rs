@@ -140,7 +140,9 @@ pub struct SinkSummary {
 pub struct SpoolSummary {
     /// Batches.
     pub batches: u64,
-    /// Bytes on disk.
+    /// Bytes of these batches.
+    pub waiting_bytes: u64,
+    /// Bytes on disk, of what is delivered among them until its file goes.
     pub bytes: u64,
 }
 
@@ -209,7 +211,11 @@ impl SinkSummary {
             queue_records: u64::try_from(counts.queue.get()).unwrap_or(0),
             state: if failing.is_some() { "failing" } else { "ok" },
             failing_since: failing.map(|since| humantime::format_rfc3339_seconds(since).to_string()),
-            spool: metrics.spool(name).map(|level| SpoolSummary { batches: level.pending(), bytes: level.bytes() }),
+            spool: metrics.spool(name).map(|level| SpoolSummary {
+                batches: level.pending(),
+                waiting_bytes: level.pending_bytes(),
+                bytes: level.bytes(),
+            }),
         }
     }
 }

@@ -116,6 +116,23 @@ fn a_sound_configuration() {
 }
 
 #[test]
+fn explain_says_which_sinks_look_at_a_field() {
+    let config = "
+sources: { in: { type: file, paths: [input.ndjson] } }
+pipelines: { main: { from: in, to: [search, lake] } }
+sinks:
+  search: { type: elasticsearch, urls: ['http://127.0.0.1:9'], index: 'logs-%{team}' }
+  lake: { type: parquet, path: 'lake/%{team.id}', schema: { took: float } }";
+    let site = Site::with(config, "");
+    let run = site.run(["explain", "--field", "team"]);
+    let expected = "  used by\n    lake (parquet, `path`, through team.id)\n    search (elasticsearch, `index`)\n    search (elasticsearch, `id`, through .)\n";
+    assert!(run.text().contains(expected), "{run}");
+    let run = site.run(["explain", "--field", "took", "--output", "json"]);
+    assert_eq!(run.json()["used_by"][0]["option"], "schema.took", "{run}");
+    assert!(site.run(["explain", "--field", "_id"]).text().contains("search (elasticsearch, `omit`)"));
+}
+
+#[test]
 fn explain_in_every_form() {
     let site = Site::with(PLAN, "");
     let run = site.run(["explain"]);

@@ -65,7 +65,13 @@ fn what_a_server_answers_decides() {
         if well {
             starts(&sink)
         } else {
-            refused(&sink, "/in", &format!("the server answered {status}"))
+            let advice = match status {
+                401 => ": it does not know who asks: look at `auth` and `headers`",
+                403 => ": who asks may not do this: look at `auth` and `headers`",
+                429 => ": it wants fewer requests",
+                _ => "",
+            };
+            refused(&sink, "/in", &format!("the server answered {status}{advice}"))
         }
         assert_eq!(server.requests(), 1, "asked once: {status}");
     }
@@ -76,6 +82,17 @@ fn what_a_server_answers_decides() {
         &format!("  far: {{ type: loki, url: 'http://{}', labels: {{ a: b }}, healthcheck: true }}", busy.address()),
         "GET http",
         "503",
+    );
+    let closed = Server::start(|_| Said::Status(401));
+    refused(
+        &format!("  far: {{ type: elasticsearch, urls: ['http://{}'], index: i, healthcheck: true }}", closed.address()),
+        "GET http",
+        "look at `auth` or `api_key`",
+    );
+    refused(
+        &format!("  far: {{ type: otlp, endpoint: 'http://{}', healthcheck: true }}", closed.address()),
+        "http",
+        "look at `auth` and `headers`",
     );
     // The first node of a cluster may be down.
     let node = Server::start(|request| Said::Status(if request.head.starts_with("get / ") { 200 } else { 500 }));
@@ -91,7 +108,7 @@ fn real_servers_are_healthy() {
     if let Some(nats) = NatsServer::start(&["--auth", "a-long-token"]) {
         let sink = |auth: &str| format!("  far: {{ type: nats, servers: ['{}'], subject: s, {auth} healthcheck: true }}", nats.url());
         starts(&sink("auth: { token: a-long-token },"));
-        refused(&sink(""), &nats.url(), "authorization");
+        refused(&sink(""), &nats.url(), "look at `auth`");
     }
     if elastic_is_installed() {
         let store = Store::opensearch();

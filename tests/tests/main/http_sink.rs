@@ -126,7 +126,38 @@ fn the_budget_of_repetitions_ends() {
     let site = Site::with(&config, input());
     let run = site.once();
     assert_eq!((run.code, site.letters("failed.ndjson").len()), (Some(0), COUNT), "{run}");
-    assert!(site.letters("failed.ndjson")[0].reason().contains("given up: the server answered 500"));
+    let expected =
+        format!("sink `web`: given up after the time of `retry.give_up_after`: `http://{}/in`: the server answered 500", server.address());
+    assert_eq!(site.letters("failed.ndjson")[0].reason(), expected);
+}
+
+#[test]
+fn a_dead_letter_says_where_and_what_to_look_at() {
+    for (status, advice) in [
+        (401, ": it does not know who asks: look at `auth` and `headers`"),
+        (404, ": nothing takes records there: look at the address and its path"),
+        (400, ": it does not take a record, or not this many"),
+        (451, ""),
+    ] {
+        let server = Server::start(move |_| Said::Status(status));
+        let config = config(&server.address(), "").replace("http://", "http://user:hush@").replace("/in'", "/in?token=hush'");
+        let site = Site::with(&config, "{\"n\":1}\n");
+        let run = site.once();
+        let letters = site.letters("failed.ndjson");
+        let expected = format!("sink `web`: `http://{}/in`: the server answered {status}{advice}", server.address());
+        assert_eq!((run.code, letters.len(), letters[0].reason()), (Some(0), 1, expected.as_str()), "{run}");
+    }
+}
+
+#[test]
+fn a_server_that_is_away_is_told_seldom_and_with_its_address() {
+    let server = Server::start(|request| if request.number < 30 { Said::Status(503) } else { Said::Status(200) });
+    let site = Site::with(&config(&server.address(), ""), input());
+    let run = site.once();
+    let told: Vec<&str> = run.err.lines().filter(|line| line.contains("cannot deliver")).collect();
+    assert_eq!((run.code, told.len()), (Some(0), 1), "{run}");
+    let expected = format!("`http://{}/in`: the server answered 503", server.address());
+    assert!(told[0].contains("trying again in ") && told[0].contains(&expected), "{run}");
 }
 
 #[test]

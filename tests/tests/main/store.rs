@@ -234,14 +234,16 @@ settings: { admin: off, lanes: 2, data_dir: data }",
 fn options_that_do_not_go_together() {
     let site = Site::new();
     for (options, expected) in [
-        ("type: s3, bucket: logs, access_key: a", "come together"),
-        ("type: s3, bucket: logs, compression: snappy", "`snappy` is a compression of `parquet`"),
-        ("type: s3, bucket: logs, format: parquet, compression: gzip", "`gzip` is a compression of `ndjson`"),
-        ("type: s3, bucket: logs, schema: { n: int }", "no columns"),
+        ("type: s3, bucket: logs, access_key: a", "`access_key`: there is no `secret_key` with it"),
+        ("type: s3, bucket: logs, compression: snappy", "`compression`: `snappy` fits `parquet`, not `ndjson`"),
+        ("type: s3, bucket: logs, format: parquet, compression: gzip", "`compression`: `gzip` fits `ndjson`, not `parquet`"),
+        ("type: s3, bucket: logs, schema: { n: int }", "`schema`: `ndjson` has no columns"),
+        ("type: s3, bucket: logs, row_group: 500", "`row_group`: `ndjson` has no columns"),
+        ("type: s3, bucket: logs, key: 'a//b'", "two slashes"),
         ("type: s3, bucket: Logs", "not the name of a bucket"),
         ("type: s3, bucket: logs, key: 'a/../%{t}'", "`..`"),
-        ("type: parquet, path: out, compression: gzip", "no compression of this sink"),
-        ("type: parquet, path: out, schema: { _rest: int }", "a column of `schema`"),
+        ("type: parquet, path: out, compression: gzip", "`compression`: `gzip` is none of Parquet's here"),
+        ("type: parquet, path: out, schema: { _rest: int }", "`_rest`: the column of other fields has this name"),
         ("type: parquet, path: out, schema: { n: integer }", "string"),
         ("type: parquet, path: 'out/%{a}%{b}'", "not apart"),
     ] {

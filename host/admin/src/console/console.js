@@ -173,7 +173,7 @@ function sinks(status) {
   const rows = status.sinks.map((part) => {
     const failing = part.state !== "ok";
     const since = failing && part.failing_since ? ` since ${moment(part.failing_since)}` : "";
-    const waiting = part.spool ? `${short(part.queue_records)} + ${bytes(part.spool.bytes)} spooled` : short(part.queue_records);
+    const waiting = part.spool ? `${short(part.queue_records)} + ${bytes(part.spool.waiting_bytes)} spooled` : short(part.queue_records);
     return [part.name, make("span", { class: failing ? "bad" : "good" }, part.state + since),
       rate(rater(status, "sinks", part.name, part)("delivered")), short(part.delivered), waiting, short(part.retries), alarming(part.rejected)];
   });

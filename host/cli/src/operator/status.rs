@@ -67,9 +67,19 @@ fn state(sink: &Sink) -> String {
 
 /// What waits for a sink.
 pub(super) fn waiting(sink: &Sink) -> String {
+    let queue = short(sink.queue_records as f64);
     match &sink.spool {
-        Some(spool) => format!("{} + {} spooled", short(sink.queue_records as f64), bytes(spool.bytes)),
-        None => short(sink.queue_records as f64),
+        Some(spool) => format!("{queue} + {} spooled", bytes(spool.waiting_bytes.unwrap_or(spool.bytes))),
+        None => queue,
+    }
+}
+
+/// The same, with what the spool takes on the disk where that is more: of what was delivered, a part goes later.
+fn waiting_and_disk(sink: &Sink) -> String {
+    let on_disk = sink.spool.as_ref().filter(|spool| spool.waiting_bytes.is_some_and(|waiting| bytes(waiting) != bytes(spool.bytes)));
+    match on_disk {
+        Some(spool) => format!("{} ({} on disk)", waiting(sink), bytes(spool.bytes)),
+        None => waiting(sink),
     }
 }
 
@@ -116,7 +126,8 @@ fn text(readings: &Readings, colour: bool) -> String {
     let mut sinks = table(&["sink", "state", "records/s", "delivered", "waiting", "retries", "rejected", "dropped"]);
     for sink in &status.sinks {
         let counts = [sink.retries, sink.rejected, sink.dropped].map(|n| short(n as f64));
-        let first = [escaped(&sink.name), state(sink), short(readings.sink_rate(&sink.name)), short(sink.delivered as f64), waiting(sink)];
+        let first =
+            [escaped(&sink.name), state(sink), short(readings.sink_rate(&sink.name)), short(sink.delivered as f64), waiting_and_disk(sink)];
         sinks.add_row(first.into_iter().chain(counts));
     }
     out.push_str(&format!("{sinks}\n"));
@@ -163,7 +174,7 @@ pub(super) mod tests {
             "sinks": [
                 { "name": "archive", "delivered": taken / 2, "state": "ok", "queue_records": 3 },
                 { "name": "search", "delivered": 1, "state": "failing", "failing_since": "2026-05-01T12:00:00Z", "retries": 9,
-                  "queue_records": 2, "spool": { "batches": 3, "bytes": 5 << 20 } },
+                  "queue_records": 2, "spool": { "batches": 3, "waiting_bytes": 2 << 20, "bytes": 5 << 20 } },
             ],
         }))
         .unwrap_or_default()
@@ -190,7 +201,7 @@ pub(super) mod tests {
             "1.0 µs",
             "3.0 MiB",
             "failing since 2026-05-01T12:00:00Z",
-            "2 + 5.0 MiB spooled",
+            "2 + 2.0 MiB spooled (5.0 MiB on disk)",
         ] {
             assert!(text.contains(part), "{part}:\n{text}");
         }

@@ -39,7 +39,7 @@ impl Target {
             return told(address);
         }
         let files = self.configuration.origin().read(&mut Diagnostics::new());
-        let named = match Config::of(&files, &ProcessEnvironment, &mut Diagnostics::new()).map(|config| config.settings.admin) {
+        let named = match Config::of(&files, &ProcessEnvironment, &mut Diagnostics::new()).map(|config| config.settings.admin.value) {
             Some(Admin::Off) => "off".to_string(),
             Some(Admin::Address(address)) => address.as_str().to_string(),
             Some(Admin::Unix(path)) => format!("unix:{}", path.as_str()),

@@ -74,6 +74,9 @@ pub(super) struct Sink {
 #[serde(default)]
 pub(super) struct Spool {
     pub(super) batches: u64,
+    /// What is to be delivered; a host of an earlier version does not tell.
+    pub(super) waiting_bytes: Option<u64>,
+    /// What it takes on the disk.
     pub(super) bytes: u64,
 }
 

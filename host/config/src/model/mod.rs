@@ -17,6 +17,7 @@ mod sink;
 mod source;
 mod template;
 mod transport;
+mod uses;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use tamis_record::Path;
 
 use super::{AdminToken, Bytes};
-use crate::Text;
 use crate::reader::parts;
+use crate::{Located, Text};
 
 /// What holds for the host as a whole.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -22,7 +22,8 @@ pub struct Settings {
     /// Threads that take records through the steps: `auto` (one a core) or 1 to 64. Default: `auto`.
     pub lanes: Lanes,
     /// Where the admin API listens: `host:port`, `unix:/path`, or `off`. Default: `127.0.0.1:9480`.
-    pub admin: Admin,
+    #[schemars(with = "Admin")]
+    pub admin: Located<Admin>,
     /// Who may use the admin API, by name. Without any, whoever reaches it may, and it listens on loopback addresses and sockets
     /// only. Default: none; 64 at most.
     #[serde(deserialize_with = "parts::admin_tokens")]
@@ -52,7 +53,7 @@ impl Default for Settings {
         Self {
             data_dir: Text::from("./data"),
             lanes: Lanes::Auto,
-            admin: Admin::default(),
+            admin: Located::nowhere(Admin::default()),
             admin_tokens: BTreeMap::new(),
             shutdown_timeout: Duration::from_secs(30),
             checkpoint_interval: Duration::from_secs(1),

@@ -22,12 +22,15 @@ pub enum Sink {
     /// Writes to standard output, one record a line.
     Stdout(StdoutSink),
     /// Sends records to a web server.
+    #[serde(deserialize_with = "http_sink")]
     Http(HttpSink),
     /// Sends records to Elasticsearch or OpenSearch.
+    #[serde(deserialize_with = "elasticsearch_sink")]
     Elasticsearch(ElasticsearchSink),
     /// Sends records to Loki.
     Loki(LokiSink),
     /// Sends log records by OpenTelemetry's protocol.
+    #[serde(deserialize_with = "otlp_sink")]
     Otlp(OtlpSink),
     /// Sends records to Kafka's topics.
     Kafka(KafkaSink),
@@ -241,7 +244,8 @@ fn sink_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Erro
 fn rotation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rotation, D::Error> {
     let rotation = Option::<Rotation>::deserialize(deserializer)?.unwrap_or_default();
     if rotation.keep.is_some() && rotation.size.is_none() && rotation.every.is_none() {
-        return Err(parts::bad_value("`keep` without `size` or `every`: nothing is ever put aside", "add `size` or `every`"));
+        let what = "without `size` or `every` nothing is ever put aside";
+        return Err(parts::bad_option(&["keep"], &[], what, "add `size` or `every`"));
     }
     Ok(rotation)
 }

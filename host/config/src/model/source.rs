@@ -122,15 +122,15 @@ impl Source {
     }
 
     /// All addresses where it listens.
-    pub fn addresses(&self) -> Vec<Text> {
+    pub fn addresses(&self) -> Vec<Located<Text>> {
         match self {
-            Source::Otlp(source) => <[Option<Text>; 2]>::from(source.addresses()).into_iter().flatten().collect(),
+            Source::Otlp(source) => <[Option<Located<Text>>; 2]>::from(source.addresses()).into_iter().flatten().collect(),
             _ => self.listen().cloned().into_iter().collect(),
         }
     }
 
     /// Where it listens, if at one address; see [`Source::addresses`].
-    pub fn listen(&self) -> Option<&Text> {
+    pub fn listen(&self) -> Option<&Located<Text>> {
         match self {
             Source::Http(source) => Some(&source.listen),
             Source::Elasticsearch(source) => Some(&source.listen),

@@ -11,7 +11,7 @@ use tamis_record::Path;
 pub(crate) use super::json::{empty_object, json};
 pub(crate) use super::optional::{Reads, bytes_between_option, duration_between_option, optional, reads};
 pub(crate) use super::pattern::{multiline, pattern_option};
-use super::problem::Carried;
+use super::problem::{Carried, CarriedOption};
 use crate::diagnostic::codes::{BAD_NAME, BAD_PATH, BAD_UNIT, BAD_VALUE};
 use crate::model::{ADMIN_TOKENS_MAX, AdminToken, Bytes, Reference as OciReference, SCHEME, TokenDigest};
 use crate::{Located, Text};
@@ -41,6 +41,12 @@ pub(super) fn said<E: Error>(code: &'static str, text: &str, help: &str) -> E {
 /// A value that cannot be: what is wrong with it, and what to do.
 pub(crate) fn bad_value<E: Error>(text: &str, help: &str) -> E {
     said(BAD_VALUE, text, help)
+}
+
+/// An option of the map that is read that cannot be as it is: the keys that lead to it, those of another option that it does not go with
+/// (none: nothing to show), what is wrong, and what to do.
+pub(crate) fn bad_option<E: Error>(of: &[&str], beside: &[&str], text: &str, help: &str) -> E {
+    E::custom(CarriedOption { of, beside, text, help })
 }
 
 /// A type that is read from a text alone.
@@ -117,14 +123,25 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+/// A duration as a configuration writes it, in the largest unit that divides it: `30d`.
+pub(crate) fn written(duration: Duration) -> String {
+    const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let ms = duration.as_millis();
+    match UNITS.iter().find(|(unit, _)| ms != 0 && ms.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{}{name}", ms / unit),
+        None if ms == 0 => "0s".to_owned(),
+        None => format!("{ms}ms"),
+    }
+}
+
 /// A duration of `MIN` to `MAX` milliseconds.
 pub(crate) fn duration_between<'de, D: Deserializer<'de>, const MIN: u64, const MAX: u64>(deserializer: D) -> Result<Duration, D::Error> {
     let (min, max) = (Duration::from_millis(MIN), Duration::from_millis(MAX));
     match Time::deserialize(deserializer)?.0 {
         time if (min..=max).contains(&time) => Ok(time),
         _ => {
-            let words = format!("a duration from {} to {}", humantime::format_duration(min), humantime::format_duration(max));
-            Err(expected(BAD_VALUE, &words, ""))
+            let words = format!("a duration from `{}` to `{}`", written(min), written(max));
+            Err(expected(BAD_VALUE, &words, "the units are ms, s, m, h and d"))
         }
     }
 }

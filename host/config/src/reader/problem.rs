@@ -25,6 +25,8 @@ pub(super) enum What {
     Reported,
     /// A word that is none of the known ones.
     Variant(&'static [&'static str]),
+    /// With an option of a map: `of` names it, from key to key, and `beside` another one that it does not go with, or nothing.
+    Option { of: String, beside: String, message: String, help: String },
 }
 
 /// An error of the reader: without a place until the value that it is about is known.
@@ -47,6 +49,17 @@ pub(super) struct Carried<'a> {
     pub(super) help: &'a str,
 }
 
+/// An error with an option of the map that is read, see [`What::Option`]; it travels as [`Carried`] does.
+pub(super) struct CarriedOption<'a> {
+    pub(super) of: &'a [&'a str],
+    pub(super) beside: &'a [&'a str],
+    pub(super) text: &'a str,
+    pub(super) help: &'a str,
+}
+
+/// Separates keys; none that the model knows, and no header's name, holds it.
+const KEYS_SEPARATOR: &str = "/";
+
 /// Separates the parts of a carried error; no message holds it.
 const SEPARATOR: char = '\u{1f}';
 
@@ -54,6 +67,14 @@ impl fmt::Display for Carried<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.said { "said" } else { "expected" };
         write!(f, "{SEPARATOR}{}{SEPARATOR}{kind}{SEPARATOR}{}{SEPARATOR}{}", self.code, self.text, self.help)
+    }
+}
+
+impl fmt::Display for CarriedOption<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (of, beside) = (self.of.join(KEYS_SEPARATOR), self.beside.join(KEYS_SEPARATOR));
+        write!(f, "{SEPARATOR}{BAD_VALUE}{SEPARATOR}option{SEPARATOR}{}{SEPARATOR}{}", self.text, self.help)?;
+        write!(f, "{SEPARATOR}{of}{SEPARATOR}{beside}")
     }
 }
 
@@ -95,8 +116,20 @@ impl Problem {
                 let message = format!("{subject}expected {}, found {}", listed(known), node.shown());
                 Diagnostic::error(UNKNOWN_VARIANT, message).help_maybe(help.map(|name| format!("did you mean `{name}`?")))
             }
+            What::Option { of, beside, message, help } => return option(node, of, beside, message, help),
         };
         diagnostic.at(&node.place)
+    }
+}
+
+/// What is told of an option, at its own place; at that of the map where it is not written there.
+fn option(node: &Node, of: &str, beside: &str, message: &str, help: &str) -> Diagnostic {
+    let find = |keys: &str| keys.split(KEYS_SEPARATOR).try_fold(node, |node, key| node.get(key)).map(|node| &node.place);
+    let name = |keys: &str| keys.rsplit(KEYS_SEPARATOR).next().unwrap_or_default().to_owned();
+    let diagnostic = Diagnostic::error(BAD_VALUE, format!("`{}`: {message}", name(of))).at(find(of).unwrap_or(&node.place)).help(help);
+    match find(beside) {
+        Some(place) if !beside.is_empty() => diagnostic.related(place, format!("`{}` is here", name(beside))),
+        _ => diagnostic,
     }
 }
 
@@ -158,6 +191,10 @@ impl Error for Problem {
         let (Some(code), Some(kind), Some(body), Some(help)) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
             return Self::new(What::Said { code: BAD_VALUE, message: text, help: None });
         };
+        if let ("option", Some(of), Some(beside)) = (kind, parts.next(), parts.next()) {
+            let (of, beside, message, help) = (of.to_owned(), beside.to_owned(), body.to_owned(), help.to_owned());
+            return Self::new(What::Option { of, beside, message, help });
+        }
         let known = crate::diagnostic::codes::CODES.iter().find(|(known, _)| *known == code);
         let code = known.map_or(BAD_VALUE, |(known, _)| known);
         let help = (!help.is_empty()).then(|| help.to_owned());

@@ -131,7 +131,13 @@ impl SpoolLevel {
         self.shared.lock().pending
     }
 
-    /// Bytes that the segments take.
+    /// Bytes of these entries. Lost ones count until nothing is pending.
+    pub fn pending_bytes(&self) -> u64 {
+        let state = self.shared.lock();
+        if state.pending == 0 { 0 } else { state.pending_bytes }
+    }
+
+    /// Bytes that the segments take: a segment stays until all its entries are acknowledged.
     pub fn bytes(&self) -> u64 {
         self.shared.lock().bytes
     }

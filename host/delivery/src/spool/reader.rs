@@ -2,7 +2,7 @@
 
 use super::acknowledged;
 use super::error::SpoolError;
-use super::frame::{Step, Walk};
+use super::frame::{HEADER_BYTES, Step, Walk};
 use super::segment::SegmentName;
 use super::state::Shared;
 use super::window::Window;
@@ -35,6 +35,8 @@ pub struct SpoolReader {
     passed_over: u64,
     /// Read and not acknowledged, as runs without gaps.
     unacknowledged: VecDeque<RangeInclusive<u64>>,
+    /// Their numbers and bytes, with headers, in order.
+    sizes: VecDeque<(u64, u64)>,
     /// The last entry that was read; at first the last one acknowledged.
     read: u64,
     acknowledged: u64,
@@ -63,6 +65,7 @@ impl SpoolReader {
             own_from,
             passed_over,
             unacknowledged: VecDeque::new(),
+            sizes: VecDeque::new(),
             read: acknowledged,
             acknowledged,
             persisted: acknowledged,
@@ -90,6 +93,7 @@ impl SpoolReader {
             while let Some(sequence) = self.read_frame(limit, payload)? {
                 if sequence > self.read {
                     self.read = sequence;
+                    self.sizes.push_back((sequence, (HEADER_BYTES + payload.len()) as u64));
                     match self.unacknowledged.back_mut() {
                         Some(run) if *run.end() + 1 == sequence => *run = *run.start()..=sequence,
                         _ => self.unacknowledged.push_back(sequence..=sequence),
@@ -120,10 +124,15 @@ impl SpoolReader {
                 *run = end + 1..=*run.end();
             }
         }
+        let mut bytes = 0;
+        while let Some((_, size)) = self.sizes.pop_front_if(|(read, _)| *read <= sequence) {
+            bytes += size;
+        }
         self.acknowledged = self.acknowledged.max(sequence);
         let removable = {
             let mut state = self.shared.lock();
             state.pending = state.pending.saturating_sub(entries);
+            state.pending_bytes = state.pending_bytes.saturating_sub(bytes);
             state.segments.front().is_some_and(|oldest| !oldest.open && oldest.last <= self.acknowledged)
         };
         if removable { self.persist() } else { Ok(()) }

@@ -2,7 +2,7 @@
 
 use super::acknowledged::{self, Found};
 use super::error::SpoolError;
-use super::frame::{Step, Walk};
+use super::frame::{HEADER_BYTES, Step, Walk};
 use super::segment::SegmentName;
 use super::state::{DAMAGED_FOLDER, State, set_aside};
 use super::window::Window;
@@ -172,6 +172,7 @@ impl Opening<'_> {
             segment.lost = checked.lost_entries + name.first.saturating_sub(self.read_next);
             self.state.bytes += bytes;
             self.state.pending += checked.pending;
+            self.state.pending_bytes += checked.pending_bytes;
             self.read_next = checked.next.unwrap_or(self.read_next);
         } else if damaged {
             kept = set_aside(self.disk, self.folder, &name.file_name()).ok();
@@ -196,6 +197,8 @@ impl Opening<'_> {
 struct Checked {
     /// Sound entries that are not acknowledged.
     pending: u64,
+    /// Their bytes, with headers.
+    pending_bytes: u64,
     /// Number of the last sound entry.
     last: Option<u64>,
     /// The number after the last one known of; none if no header in the segment is sound.
@@ -216,8 +219,11 @@ fn check(window: &mut Window, name: SegmentName, bytes: u64, frame_bytes_max: us
         let step = walk.step(window, bytes)?;
         let lost = match step {
             Step::End => return Ok(checked),
-            Step::Frame { sequence, lost, .. } => {
-                checked.pending += u64::from(sequence > acknowledged);
+            Step::Frame { sequence, lost, length, .. } => {
+                if sequence > acknowledged {
+                    checked.pending += 1;
+                    checked.pending_bytes += (HEADER_BYTES + length) as u64;
+                }
                 checked.last = Some(sequence);
                 sequence - lost..=sequence - 1
             }

@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) bytes: u64,
     /// Entries appended and neither acknowledged nor lost.
     pub(super) pending: u64,
+    /// Bytes of these, with their headers; those of lost ones among them until nothing is pending.
+    pub(super) pending_bytes: u64,
     /// Entries lost to damage.
     pub(super) lost: u64,
     /// The writer is gone.

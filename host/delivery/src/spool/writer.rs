@@ -112,6 +112,7 @@ impl SpoolWriter {
         let mut state = self.shared.lock();
         state.bytes += entry_bytes;
         state.pending += 1;
+        state.pending_bytes += entry_bytes;
         if let Some(segment) = state.segments.back_mut() {
             segment.bytes = open.bytes;
             segment.last = sequence;

@@ -128,6 +128,8 @@ impl Run {
             Act::FullDisk(bytes, cut) => self.full_disk(*bytes, *cut),
         }
         assert_eq!(self.writer.level().pending(), self.waiting());
+        let bytes: usize = self.entries.range(self.acknowledged + 1..).map(|(_, content)| 24 + content.len()).sum();
+        assert_eq!(self.writer.level().pending_bytes(), bytes as u64, "with the header of each");
         assert!(self.writer.level().bytes() <= OPTIONS.bytes_max && self.writer.level().bytes_max() == OPTIONS.bytes_max);
     }
 

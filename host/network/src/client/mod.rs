@@ -1,5 +1,9 @@
 //! What sinks that speak HTTP have in common: connections, TLS, who they are, packing, and what an answer means.
 
+mod answered;
+
+pub(crate) use answered::{Words, all_shown, answered, shown};
+
 use crate::cannot_read;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -38,6 +42,8 @@ pub(crate) struct Connections<'a> {
     pub(crate) tls: &'a ClientTls,
     pub(crate) timeout: Duration,
     pub(crate) concurrency: u32,
+    /// What to look at when the server does not take a request.
+    pub(crate) words: Words,
 }
 
 /// A client of web servers. Clones share its connections.
@@ -48,6 +54,7 @@ pub(crate) struct Client {
     authorization: Option<String>,
     compression: HttpCompression,
     headers: BTreeMap<String, Text>,
+    words: Words,
 }
 
 /// A request, but for its body.
@@ -87,7 +94,7 @@ impl Client {
             }
             _ => None,
         };
-        Ok(Self { agent: agent.into(), authorization, compression, headers: headers.clone() })
+        Ok(Self { agent: agent.into(), authorization, compression, headers: headers.clone(), words: connections.words })
     }
 
     /// Asks for an address with this method, sends nothing along, and tells whether it was answered as it should be. `shown`: the address
@@ -106,7 +113,7 @@ impl Client {
         }
         let request = request.body(()).map_err(|error| failed(&error))?;
         let status = self.agent.run(request).map_err(|error| failed(&error))?.status().as_u16();
-        if sound(status) { Ok(()) } else { Err(failed(&format_args!("the server answered {status}"))) }
+        if sound(status) { Ok(()) } else { Err(failed(&answered("the server", status, self.words))) }
     }
 
     /// Sends a request and gives the answer with at most `body_max` bytes of its body, once all of it came.
@@ -141,9 +148,9 @@ impl Client {
         let read = (&mut reader).take(body_max).read_to_end(&mut body);
         let rest = read.and_then(|_| io::copy(&mut reader.take(ANSWER_BYTES_MAX), &mut io::sink()));
         match rest {
-            Ok(rest) => Ok(Answer { status, after, body, whole: rest == 0 }),
+            Ok(rest) => Ok(Answer { status, after, body, whole: rest == 0, words: self.words }),
             // What it says of a failure stands.
-            Err(_) if !status.is_success() => Ok(Answer { status, after, body, whole: false }),
+            Err(_) if !status.is_success() => Ok(Answer { status, after, body, whole: false, words: self.words }),
             Err(error) => Err(transient(format!("the answer {} broke off: {error}", status.as_u16()))),
         }
     }
@@ -158,12 +165,13 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// Whether all of its body is there.
     pub(crate) whole: bool,
+    pub(crate) words: Words,
 }
 
 impl Answer {
     /// What the status says of the batch.
     pub(crate) fn verdict(&self) -> Result<(), DeliveryError> {
-        verdict(self.status, self.after)
+        verdict(self.status, self.after, self.words)
     }
 }
 
@@ -172,8 +180,8 @@ pub(crate) fn is_well(status: u16) -> bool {
     status < 500 && !matches!(status, 401 | 403 | 407 | 429)
 }
 
-fn verdict(status: StatusCode, after: Option<Duration>) -> Result<(), DeliveryError> {
-    let reason = format!("the server answered {}", status.as_u16());
+fn verdict(status: StatusCode, after: Option<Duration>, words: Words) -> Result<(), DeliveryError> {
+    let reason = answered("the server", status.as_u16(), words);
     match status.as_u16() {
         200..=299 => Ok(()),
         408 | 425 | 429 | 500..=599 => Err(DeliveryError::Transient { reason, after }),
@@ -235,9 +243,11 @@ mod tests {
     use super::*;
     use ureq::http::HeaderValue;
 
+    const WORDS: Words = Words { credentials: "`auth`", refused: "no" };
+
     #[test]
     fn what_statuses_mean() {
-        let told = |status: u16| match verdict(StatusCode::from_u16(status).unwrap(), None) {
+        let told = |status: u16| match verdict(StatusCode::from_u16(status).unwrap(), None, WORDS) {
             Ok(()) => "delivered",
             Err(DeliveryError::Transient { .. }) => "again",
             Err(DeliveryError::Permanent { divisible: true, .. }) => "halve",

@@ -2,7 +2,7 @@
 
 use super::bulk::ID_BYTES_MAX;
 use super::identifiers::of_record;
-use crate::client::{Answer, Client, Connections, To};
+use crate::client::{Answer, Client, Connections, To, Words, all_shown, shown};
 use crate::document::Document;
 use crate::timestamp::Timestamp;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tamis_config::{ElasticsearchAction, ElasticsearchId, ElasticsearchSink as Config, PathPiece, Text};
+use tamis_config::{ElasticsearchAction, ElasticsearchId, ElasticsearchSink as Config, PathPiece, Text, bad_index};
 use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, OpenError, Opened, Origin};
 
 /// How long a node that failed is not asked while another one answers.
@@ -21,8 +21,8 @@ const REST: Duration = Duration::from_secs(10);
 /// Bytes of an answer for each item, and for all that stands around them.
 const ANSWER_ITEM_BYTES_MAX: u64 = 2_048;
 const ANSWER_BYTES_MAX: u64 = 256 * 1024;
-/// Bytes of an index's name, as these stores bound it.
-const INDEX_BYTES_MAX: usize = 255;
+
+const WORDS: Words = Words { credentials: "`auth` or `api_key`", refused: "it cannot read the request, or a record of it" };
 
 struct ElasticsearchSink {
     client: Client,
@@ -41,7 +41,7 @@ struct Node {
 
 /// Makes the sink. Nothing is sent yet.
 pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
-    let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency.most() };
+    let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency.most(), words: WORDS };
     let mut headers = BTreeMap::new();
     if let Some(key) = &config.api_key {
         headers.insert("authorization".to_owned(), Text::from(format!("ApiKey {}", key.as_str())));
@@ -96,12 +96,16 @@ impl Delivery for ElasticsearchSink {
         let mut wrong = Vec::new();
         for url in &self.config.urls {
             let root = format!("{}/", url.trim_end_matches('/'));
-            match self.client.is_answered("GET", &root, url.shown(), |status| status == 200) {
+            match self.client.is_answered("GET", &root, &shown(url), |status| status == 200) {
                 Ok(()) => return Ok(()),
                 Err(error) => wrong.push(error),
             }
         }
         Err(wrong.join("; "))
+    }
+
+    fn address(&self) -> String {
+        all_shown(&self.config.urls)
     }
 }
 
@@ -119,7 +123,9 @@ impl ElasticsearchSink {
         let document = Document::parse(line).ok_or("the record is not an object")?;
         let time = document.time(&self.config.time_field, now);
         let index = document.fill(&self.config.index, time).ok_or("a field that names the index is missing or empty")?;
-        check_index(&index, self.hidden)?;
+        if let Some(problem) = bad_index(&index, self.hidden) {
+            return Err(format!("the name of the index {problem}"));
+        }
         let is_omitted = |key: &str| self.config.omit.iter().any(|name| name == key);
         let record = match document.members.iter().any(|(key, _)| is_omitted(key)) {
             false => Cow::Borrowed(line),
@@ -196,7 +202,7 @@ impl ElasticsearchSink {
                 408 | 429 | 500..=599 => again.push((*place, *status, kind)),
                 // A full disk, most often: it passes.
                 403 if kind == "cluster_block_exception" => again.push((*place, *status, kind)),
-                status => refused.push((*place, format!("the store answered {status} {kind}"))),
+                status => refused.push((*place, format!("the store answered {status} {kind}{}", advice(*status, &kind)))),
             }
         }
         if let Some((_, status, kind)) = again.first() {
@@ -239,6 +245,21 @@ impl Fault<'_> {
     }
 }
 
+/// What to look at when a document is not taken.
+fn advice(status: u16, kind: &str) -> &'static str {
+    match (status, kind) {
+        (_, "mapper_parsing_exception" | "document_parsing_exception") => ": a field is of another type than the index's mapping says",
+        (_, "strict_dynamic_mapping_exception") => ": the index's mapping does not know a field, and takes no new ones",
+        (_, "index_not_found_exception") => ": the index is not there, and is not made for a document: look at `index`",
+        (_, "index_closed_exception") => ": the index is closed",
+        (_, "version_conflict_engine_exception") | (409, _) => ": a document has its identifier already: look at `id` and `action`",
+        (400, "illegal_argument_exception") => ": look at `index`, `action` (data streams take `create`) and the limits of the index",
+        (401 | 403, _) => ": look at `auth` or `api_key`, and at the rights that they have on the index",
+        (413, _) => ": the document is too large for it",
+        _ => "",
+    }
+}
+
 /// A document without some of its members.
 fn without(document: &Document<'_>, is_omitted: impl Fn(&str) -> bool) -> Vec<u8> {
     let mut out = vec![b'{'];
@@ -254,26 +275,6 @@ fn without(document: &Document<'_>, is_omitted: impl Fn(&str) -> bool) -> Vec<u8
     out
 }
 
-/// Whether these stores take a name for an index.
-fn check_index(name: &str, hidden: bool) -> Result<(), String> {
-    let problem = if name.len() > INDEX_BYTES_MAX {
-        "is longer than 255 bytes"
-    } else if name.starts_with(['-', '_', '+']) {
-        "begins with `-`, `_` or `+`"
-    } else if name.starts_with('.') && !hidden {
-        "begins with `.`, as the store's own do"
-    } else if name == "." || name == ".." {
-        "is `.` or `..`"
-    } else if name.chars().any(|c| c.is_control() || " \"*\\<>|,/?#:".contains(c)) {
-        "holds a character that no name may have"
-    } else if name.chars().any(char::is_uppercase) {
-        "holds capital letters"
-    } else {
-        return Ok(());
-    };
-    Err(format!("the name of the index {problem}"))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -284,7 +285,7 @@ mod tests {
         let yaml = format!("version: 1\nsinks: {{ out: {{ type: elasticsearch, urls: ['http://127.0.0.1:1'], {options} }} }}\n");
         let config = tamis_config::Config::parse("a.yaml", &yaml, std::path::Path::new(""), &ProcessEnvironment).0.unwrap();
         let Sink::Elasticsearch(config) = &config.sinks["out"].value else { panic!() };
-        let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: 1 };
+        let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: 1, words: WORDS };
         let client = Client::new(&connections, &config.auth, &BTreeMap::new(), config.compression).unwrap();
         ElasticsearchSink { client, nodes: Vec::new(), next: AtomicUsize::new(0), config: config.clone(), hidden: false }
     }
@@ -343,7 +344,13 @@ mod tests {
         let conflict = answer(409, "version_conflict_engine_exception");
         let block = answer(403, "cluster_block_exception");
         let body = format!("{{\"errors\":true,\"items\":[{},{conflict},{block}]}}", parts.join(","));
-        let answer = |body: &str| Answer { status: ureq::http::StatusCode::OK, after: None, body: body.as_bytes().to_vec(), whole: true };
+        let answer = |body: &str| Answer {
+            status: ureq::http::StatusCode::OK,
+            after: None,
+            body: body.as_bytes().to_vec(),
+            whole: true,
+            words: WORDS,
+        };
         let places = [0, 2, 3, 4, 5];
         let told = |options: &str| sink(options).outcome(&answer(&body), &places, vec![(1, "x".to_owned())]).unwrap_err();
         let DeliveryError::Partly { refused, again, reason, .. } = told("index: i, action: create") else { panic!() };

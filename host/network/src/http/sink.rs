@@ -1,6 +1,6 @@
 //! A web server that records are sent to, a batch a request.
 
-use crate::client::{Client, Connections, To, is_well};
+use crate::client::{Client, Connections, To, Words, is_well, shown};
 use tamis_config::{HttpFormat, HttpMethod, HttpSink as HttpConfig};
 use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, OpenError, Opened};
 
@@ -11,9 +11,11 @@ struct HttpSink {
     config: HttpConfig,
 }
 
+const WORDS: Words = Words { credentials: "`auth` and `headers`", refused: "it does not take a record, or not this many" };
+
 /// Makes the sink. Nothing is sent yet.
 pub(crate) fn open(config: &HttpConfig) -> Result<Opened, OpenError> {
-    let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency.most() };
+    let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency.most(), words: WORDS };
     let client = Client::new(&connections, &config.auth, &config.headers, config.compression).map_err(OpenError::Network)?;
     let sink = HttpSink { client, config: config.clone() };
     Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency, batch: config.batch.clone() })
@@ -53,6 +55,10 @@ impl Delivery for HttpSink {
     }
 
     fn healthy(&self) -> Result<(), String> {
-        self.client.is_answered("HEAD", self.config.url.as_str(), self.config.url.shown(), is_well)
+        self.client.is_answered("HEAD", self.config.url.as_str(), &shown(&self.config.url), is_well)
+    }
+
+    fn address(&self) -> String {
+        shown(&self.config.url)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Brokers;
 use super::trouble::{Log, ours};
+use crate::client::all_shown;
 use crate::template::Template;
 use rdkafka::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -11,7 +12,7 @@ use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer, ProducerConte
 use rdkafka::types::RDKafkaErrorCode as Code;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use tamis_config::{Concurrency, KafkaSink as KafkaConfig, Text};
+use tamis_config::{Concurrency, KafkaSink as KafkaConfig};
 use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, OpenError, Opened};
 
 /// How long to wait for room in the producer's queue at a time.
@@ -147,6 +148,17 @@ fn is_for_ever(code: Code) -> bool {
     )
 }
 
+/// What to look at when a record is refused.
+fn advice(code: Code) -> &'static str {
+    match code {
+        Code::MessageSizeTooLarge => "; `max_message` is the limit here, `max.message.bytes` that of the topic",
+        Code::TopicAuthorizationFailed => "; look at `sasl`, and whether its user may write to the topic",
+        Code::InvalidTopic => "; look at `topic` and the fields that it names",
+        Code::PolicyViolation => "; a policy of the brokers does not allow it",
+        _ => "",
+    }
+}
+
 impl KafkaSink {
     fn producer(&self) -> Result<Arc<Client>, String> {
         let current = Arc::clone(&self.producer.read().unwrap_or_else(PoisonError::into_inner));
@@ -211,7 +223,7 @@ impl Delivery for KafkaSink {
             waiting.wait(self.config.timeout + REPORT).ok_or_else(|| transient("the brokers did not confirm all records".into()))?;
         for (place, code) in failed {
             if is_for_ever(code) {
-                refused.push((place, format!("Kafka refuses it: {code}")));
+                refused.push((place, format!("Kafka refuses it: {code}{}", advice(code))));
             } else {
                 reason = match code {
                     Code::MessageTimedOut => {
@@ -231,13 +243,17 @@ impl Delivery for KafkaSink {
     }
 
     fn healthy(&self) -> Result<(), String> {
-        let brokers: Vec<&str> = self.config.brokers.iter().map(Text::shown).collect();
-        let failed = |error: &dyn std::fmt::Display| format!("`{}`: {error}", brokers.join(", "));
+        let address = self.address();
+        let failed = |error: &dyn std::fmt::Display| format!("`{address}`: {error}; look at `brokers`, `tls` and `sasl`");
         // Of all topics: asking for one may make it.
         let producer = self.producer()?;
         let metadata = producer.client().fetch_metadata(None, self.config.timeout);
         let metadata = metadata.map_err(|error| failed(&producer.client().context().0.explain(&error.to_string())))?;
         if metadata.brokers().is_empty() { Err(failed(&"no broker is there")) } else { Ok(()) }
+    }
+
+    fn address(&self) -> String {
+        all_shown(&self.config.brokers)
     }
 }
 

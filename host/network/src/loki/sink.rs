@@ -1,7 +1,7 @@
 //! Sends records to Loki.
 
 use super::push::{Entry, Labels, Stream, json_body, protobuf_body};
-use crate::client::{Client, Connections, To, is_well};
+use crate::client::{Client, Connections, To, Words, is_well, shown};
 use crate::document::Document;
 use crate::door::Seldom;
 use crate::timestamp::Timestamp;
@@ -20,6 +20,11 @@ const SEEN_FOR: Duration = Duration::from_secs(3_600);
 /// Characters of a label's value, as Loki bounds it by default; the rest is cut off.
 const LABEL_CHARS_MAX: usize = 2_048;
 const PUSH: &str = "/loki/api/v1/push";
+
+const WORDS: Words = Words {
+    credentials: "`auth` and `tenant`",
+    refused: "a line is too old, too new or too long for the limits of the tenant there, or has labels that it does not take",
+};
 
 struct LokiSink {
     client: Client,
@@ -69,18 +74,22 @@ impl Delivery for LokiSink {
     }
 
     fn healthy(&self) -> Result<(), String> {
-        let shown = self.config.url.shown();
+        let shown = &shown(&self.config.url);
         match self.url.strip_suffix(PUSH) {
             Some(base) => self.client.is_answered("GET", &format!("{base}/ready"), shown, |status| status == 200),
             // Behind an address of somebody's own, who knows where the others are.
             None => self.client.is_answered("HEAD", &self.url, shown, is_well),
         }
     }
+
+    fn address(&self) -> String {
+        shown(&self.config.url)
+    }
 }
 
 impl LokiSink {
     fn new(config: &Config) -> Result<Self, String> {
-        let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency.most() };
+        let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency.most(), words: WORDS };
         let mut headers = BTreeMap::new();
         if let Some(tenant) = &config.tenant {
             headers.insert("X-Scope-OrgID".to_owned(), Text::clone(tenant));

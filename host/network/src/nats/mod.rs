@@ -3,8 +3,9 @@
 pub(crate) mod sink;
 pub(crate) mod source;
 
+use crate::client::all_shown;
 use crate::door::Seldom;
-use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tamis_config::{ClientTls, NatsAuth, Text};
@@ -45,9 +46,15 @@ impl Servers<'_> {
 
     /// Connects once and leaves again.
     async fn reach(&self, name: &str) -> Result<(), String> {
-        let shown = || self.servers.iter().map(Text::shown).collect::<Vec<_>>().join(", ");
-        let failed = |error: &dyn std::fmt::Display| format!("`{}`: {error}", shown());
-        let client = self.options(name).await?.connect(self.check()?).await.map_err(|error| failed(&error))?;
+        let failed = |error: &dyn std::fmt::Display| format!("`{}`: {error}", all_shown(self.servers));
+        let refused = |error: ConnectError| match error.kind() {
+            ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
+                failed(&format_args!("{error}: it does not know who asks: look at `auth`"))
+            }
+            ConnectErrorKind::Tls => failed(&format_args!("{error}: look at `tls`")),
+            _ => failed(&error),
+        };
+        let client = self.options(name).await?.connect(self.check()?).await.map_err(refused)?;
         client.drain().await.map_err(|error| failed(&error))
     }
 

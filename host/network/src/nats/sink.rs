@@ -1,6 +1,7 @@
 //! Sends records to a JetStream. A batch is delivered when the stream has confirmed each of its records.
 
 use super::Servers;
+use crate::client::all_shown;
 use crate::runtime::runtime;
 use crate::template::Template;
 use async_nats::jetstream::Context;
@@ -73,7 +74,9 @@ enum Fate {
 
 fn fate(kind: PublishErrorKind, error: impl std::fmt::Display) -> Fate {
     match kind {
-        PublishErrorKind::MaxPayloadExceeded => Fate::Refused(format!("NATS refuses it: {error}")),
+        PublishErrorKind::MaxPayloadExceeded => {
+            Fate::Refused(format!("NATS refuses it: {error}; `max_payload` of the server is the limit"))
+        }
         _ => Fate::Again(error.to_string()),
     }
 }
@@ -171,7 +174,11 @@ impl Delivery for NatsSink {
     fn healthy(&self) -> Result<(), String> {
         let servers = Servers { servers: &self.config.servers, tls: self.config.tls.as_ref(), auth: &self.config.auth };
         let reach = async { tokio::time::timeout(self.config.timeout, servers.reach("tamis healthcheck")).await };
-        runtime()?.block_on(reach).unwrap_or_else(|_| Err(format!("no connection within {:?}", self.config.timeout)))
+        runtime()?.block_on(reach).unwrap_or_else(|_| Err(format!("`{}`: no connection within {:?}", self.address(), self.config.timeout)))
+    }
+
+    fn address(&self) -> String {
+        all_shown(&self.config.servers)
     }
 }
 

@@ -133,7 +133,7 @@ fn metadata(config: &OtlpSink) -> Result<MetadataMap, String> {
 fn verdict(status: &Status) -> DeliveryError {
     // The message may quote records.
     let reason = match status.source() {
-        None => format!("the receiver answered {:?}", status.code()),
+        None => format!("the receiver answered {:?}{}", status.code(), advice(status.code())),
         Some(error) => chain(error),
     };
     let wait = retry_after(status).map(|pause| pause.min(PAUSE_MAX));
@@ -146,6 +146,18 @@ fn verdict(status: &Status) -> DeliveryError {
         // One record may be to blame, or their number.
         Code::ResourceExhausted | Code::InvalidArgument => DeliveryError::Permanent { reason, divisible: true },
         _ => DeliveryError::Permanent { reason, divisible: false },
+    }
+}
+
+/// What to look at.
+fn advice(code: Code) -> &'static str {
+    match code {
+        Code::Unauthenticated => ": it does not know who asks: look at `auth` and `headers`",
+        Code::PermissionDenied => ": who asks may not do this: look at `auth` and `headers`, and at the rights that they have there",
+        Code::Unimplemented | Code::NotFound => ": no logs are taken there: look at `endpoint` and `protocol`",
+        Code::InvalidArgument => ": it does not take a record, or not this many",
+        Code::ResourceExhausted => ": the request is too large for it, or comes too soon",
+        _ => "",
     }
 }
 

@@ -3,7 +3,7 @@
 use super::LOGS;
 use super::channel::Sender;
 use super::mapping::{Keys, Mapping};
-use crate::client::{Client, Connections, To};
+use crate::client::{Client, Connections, To, Words, answered, shown};
 use crate::door::Seldom;
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
@@ -17,6 +17,8 @@ use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, OpenError, Opened};
 
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+pub(super) const WORDS: Words = Words { credentials: "`auth` and `headers`", refused: "it does not take a record, or not this many" };
 
 struct OtlpSink {
     way: Way,
@@ -38,12 +40,13 @@ pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
     let way = match config.protocol {
         OtlpProtocol::Grpc => Way::Grpc(Sender::new(config).map_err(OpenError::Network)?),
         OtlpProtocol::HttpProtobuf | OtlpProtocol::HttpJson => {
-            let connections = Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency.most() };
+            let connections =
+                Connections { tls: &config.tls, timeout: config.timeout, concurrency: config.concurrency.most(), words: WORDS };
             let client = Client::new(&connections, &config.auth, &config.headers, config.compression).map_err(OpenError::Network)?;
             Way::Http { client, url: url(config.endpoint.as_str()), is_json: config.protocol == OtlpProtocol::HttpJson }
         }
     };
-    let shown = config.endpoint.shown().to_owned();
+    let shown = shown(&config.endpoint);
     let sink = OtlpSink { way, shown, mapping: Mapping::new(config), rejected: AtomicU64::new(0), seldom: Seldom::new() };
     Ok(Opened::Batches { delivery: Box::new(sink), concurrency: config.concurrency, batch: config.batch.clone() })
 }
@@ -78,6 +81,10 @@ impl Delivery for OtlpSink {
     fn healthy(&self) -> Result<(), String> {
         self.way.send(ExportLogsServiceRequest::default()).map(drop).map_err(|error| format!("`{}`: {error}", self.shown))
     }
+
+    fn address(&self) -> String {
+        self.shown.clone()
+    }
 }
 
 impl Way {
@@ -96,7 +103,7 @@ fn http(client: &Client, url: &str, is_json: bool, request: &ExportLogsServiceRe
         false => ("application/x-protobuf", request.encode_to_vec()),
     };
     let answer = client.send(To { method: "POST", url, content_type }, body, ANSWER_BYTES_MAX)?;
-    let reason = || format!("the receiver answered {}", answer.status.as_u16());
+    let reason = || answered("the receiver", answer.status.as_u16(), WORDS);
     match answer.status.as_u16() {
         200..=299 => Ok(if is_json {
             from_json(&answer.body)

@@ -51,7 +51,7 @@ pub(crate) fn run(config: &OtlpSource, bound: Option<Bound>, options: &RunOption
     let (grpc, http) = config.addresses();
     let all = [(grpc, Protocol::Grpc), (http, Protocol::Http)];
     let (addresses, protocols): (Vec<Text>, Vec<Protocol>) =
-        all.into_iter().filter_map(|(address, protocol)| address.map(|address| (address, protocol))).unzip();
+        all.into_iter().filter_map(|(address, protocol)| address.map(|address| (address.value, protocol))).unzip();
     let addresses: Vec<&Text> = addresses.iter().collect();
     let Some(first) = addresses.first() else { return Ok(()) };
     let listening = Listening { address: first, tls: config.tls.as_ref(), limits: &config.limits };

@@ -18,10 +18,12 @@ pub(super) enum Skipped {
     Missing,
     NoNumber,
     Negative,
+    /// With it, the sum of all would be none that a number of 64 bits can hold.
+    TooLarge,
 }
 
 impl Skipped {
-    pub(super) const ALL: [Self; 4] = [Self::NoObject, Self::Missing, Self::NoNumber, Self::Negative];
+    pub(super) const ALL: [Self; 5] = [Self::NoObject, Self::Missing, Self::NoNumber, Self::Negative, Self::TooLarge];
 
     /// As the metric's label names it.
     pub(super) fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Skipped {
             Self::Missing => "missing",
             Self::NoNumber => "not_a_number",
             Self::Negative => "negative",
+            Self::TooLarge => "too_large",
         }
     }
 }
@@ -155,6 +158,9 @@ impl Metric {
             labels.push(Box::from(text.get(..end).unwrap_or_default()));
         }
         if let Some(series) = self.series.get_mut(&labels) {
+            if !series.value.has_room(self.config.kind, value) {
+                return Err(Skipped::TooLarge);
+            }
             series.last = now;
             series.value.add(self.config.kind, value, self.config.bounds());
             return Ok(0);
@@ -185,6 +191,14 @@ impl Metric {
 }
 
 impl Value {
+    /// Whether it stays a number when another one is added: a sum that is infinite says nothing for ever.
+    fn has_room(&self, kind: PrometheusKind, value: f64) -> bool {
+        match self {
+            Self::Number(number) => kind == PrometheusKind::Gauge || (number + value).is_finite(),
+            Self::Histogram { sum, .. } => (sum + value).is_finite(),
+        }
+    }
+
     fn add(&mut self, kind: PrometheusKind, value: f64, bounds: &[f64]) {
         match self {
             Self::Number(number) if kind == PrometheusKind::Gauge => *number = value,
@@ -245,9 +259,26 @@ pub(super) mod tests {
         assert_eq!((number(&table, 1, &[]), number(&table, 2, &[])), (Some(12.5), Some(3.0)));
         let histogram = &table.metrics[3].series[&Vec::new()].value;
         assert_eq!(*histogram, Value::Histogram { sum: 103.5, counts: [1, 1, 1].into() });
-        let skipped: Vec<[u64; 4]> = table.metrics.iter().map(|metric| metric.skipped).collect();
-        assert_eq!(skipped, [[1, 0, 0, 0], [1, 1, 1, 1], [1, 2, 1, 0], [1, 0, 2, 0]]);
+        let skipped: Vec<[u64; 5]> = table.metrics.iter().map(|metric| metric.skipped).collect();
+        assert_eq!(skipped, [[1, 0, 0, 0, 0], [1, 1, 1, 1, 0], [1, 2, 1, 0, 0], [1, 0, 2, 0, 0]]);
         assert_eq!(table.series, 3 + 1 + 1 + 5);
+    }
+
+    #[test]
+    fn sums_stay_finite_and_counters_never_fall() {
+        let mut table = table(
+            "metrics: [{ name: n_total, type: counter, value: v }, { name: g, type: gauge, value: v },
+              { name: h, type: histogram, value: v, buckets: [0] }]",
+        );
+        for value in ["1e308", "1e308", "7e307", "-1e308", "-1e308", "-1e308", "5"] {
+            table.count(format!("{{\"v\":{value}}}").as_bytes(), Instant::now());
+        }
+        // Two of the values would have led beyond 1.8e308, and negative ones are none of a counter's.
+        assert_eq!((number(&table, 0, &[]), number(&table, 1, &[])), (Some(1e308 + 7e307 + 5.0), Some(5.0)));
+        let Value::Histogram { sum, counts } = &table.metrics[2].series[&Vec::new()].value else { panic!() };
+        assert!(sum.is_finite() && **counts == [3, 3], "{sum} {counts:?}");
+        let skipped: Vec<[u64; 5]> = table.metrics.iter().map(|metric| metric.skipped).collect();
+        assert_eq!(skipped, [[0, 0, 0, 3, 1], [0, 0, 0, 0, 0], [0, 0, 0, 0, 1]]);
     }
 
     #[test]

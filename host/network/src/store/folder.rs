@@ -25,7 +25,7 @@ pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
     let store = LocalFileSystem::new_with_prefix(&root);
     // A file is synced before it gets its name, and the folder after that.
     let store = store.map_err(|error| OpenError::Network(format!("cannot use the folder `{root}`: {error}")))?.with_fsync(true);
-    let columns = Columns { schema: &config.schema, rest: &config.rest, known: &config.known };
+    let columns = Columns { schema: &config.schema, rest: config.rest(), known: &config.known };
     let form = Form::Parquet(ParquetFile::new(columns, config.compression, config.row_group));
     let sink = ObjectSink {
         store: Box::new(store),
@@ -33,6 +33,7 @@ pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
         form,
         timeout: None,
         unfinished: Unfinished::default(),
+        address: config.path.shown().to_owned(),
     };
     Ok(Opened::Batches { delivery: Box::new(sink), concurrency: Concurrency::Fixed(1), batch: (&config.batch).into() })
 }

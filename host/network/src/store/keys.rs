@@ -2,7 +2,7 @@
 
 use super::Row;
 use crate::document::Document;
-use crate::timestamp::Timestamp;
+use crate::timestamp::microseconds;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -50,8 +50,8 @@ impl Keys {
             }
             if self.by_record {
                 let document = Document::parse(record).ok_or("the record is not an object")?;
-                let told = self.time_field.as_ref().and_then(|field| Timestamp::parse(&document.text(field)?));
-                let time = told.map_or(now, |Timestamp(nanos)| UNIX_EPOCH + Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)));
+                let told = self.time_field.as_ref().and_then(|field| microseconds(&document.text(field)?));
+                let time = told.and_then(at).unwrap_or(now);
                 let values: Vec<Option<Cow<'_, str>>> = template.fields().map(|field| document.text(field)).collect();
                 fill_path(template, time, |at| values.get(at)?.as_ref().map(|value| value.as_bytes()), &mut key);
             } else {
@@ -63,6 +63,12 @@ impl Keys {
             false => Err("the key would have more than 1,024 bytes"),
         }
     }
+}
+
+/// A time in microseconds since 1970, which may lie before.
+fn at(micros: i64) -> Option<SystemTime> {
+    let distance = Duration::from_micros(micros.unsigned_abs());
+    if micros < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
 }
 
 /// What the records of an object are called: the same whenever they come again together. Equal lines at the same place of another file of
@@ -117,7 +123,15 @@ mod tests {
         assert_eq!(key("%Y", None, "not parsed where nothing asks for it").as_deref(), Ok("2024"));
         assert!(key("%{t}", None, "[]").unwrap_err().contains("object"));
         assert!(key(&["%{t}"; 8].join("/"), None, &format!("{{\"t\":\"{}\"}}", "a".repeat(500))).unwrap_err().contains("1,024"));
-        assert_eq!(key("%Y", Some("at"), r#"{"at":-5e9}"#).as_deref(), Ok("1970"), "before all times");
+        for (value, expected) in [
+            ("-5e9", "1811-07-23T15:06:40"),
+            ("\"1969-12-31T23:59:59.5Z\"", "1969-12-31T23:59:59"),
+            ("\"1600-02-29\"", "1600-02-29T00:00:00"),
+            ("\"9999-12-31T23:59:59Z\"", "9999-12-31T23:59:59"),
+        ] {
+            let key = key("%Y-%m-%dT%H:%M:%S", Some("at"), &format!("{{\"at\":{value}}}"));
+            assert_eq!(key.as_deref(), Ok(expected), "{value}");
+        }
     }
 
     #[test]

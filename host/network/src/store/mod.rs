@@ -31,6 +31,8 @@ struct ObjectSink {
     /// How long storing one object may take.
     timeout: Option<Duration>,
     unfinished: Unfinished,
+    /// Where it is, as people may see it.
+    address: String,
 }
 
 /// Names of objects that may be stored, though nobody said so: what is tried again takes its own place. Any other object has a name that no
@@ -95,6 +97,10 @@ impl Delivery for ObjectSink {
             }
         }
         outcome.told(batch.records())
+    }
+
+    fn address(&self) -> String {
+        self.address.clone()
     }
 }
 

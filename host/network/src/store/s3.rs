@@ -4,7 +4,7 @@ use super::encode::{Columns, NdjsonFile, ParquetFile};
 use super::keys::Keys;
 use super::{Form, ObjectSink, Unfinished};
 use crate::cannot_read;
-use crate::client::certificates;
+use crate::client::{certificates, shown};
 use object_store::aws::AmazonS3Builder;
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
@@ -48,11 +48,16 @@ impl ObjectSink {
         let form = match config.format {
             ObjectFormat::Ndjson => Form::Ndjson(NdjsonFile(config.compression)),
             ObjectFormat::Parquet => {
-                let columns = Columns { schema: &config.schema, rest: &config.rest, known: &config.known };
-                Form::Parquet(ParquetFile::new(columns, config.compression, config.row_group))
+                let columns = Columns { schema: &config.schema, rest: config.rest(), known: &config.known };
+                Form::Parquet(ParquetFile::new(columns, config.compression, config.row_group()))
             }
         };
-        Ok(Self { store: Box::new(store), keys: keys(config)?, form, timeout: Some(config.timeout), unfinished: Unfinished::default() })
+        let address = match &config.endpoint {
+            Some(endpoint) => format!("{}/{}", shown(endpoint).trim_end_matches('/'), config.bucket.shown()),
+            None => format!("s3://{}", config.bucket.shown()),
+        };
+        let (timeout, unfinished) = (Some(config.timeout), Unfinished::default());
+        Ok(Self { store: Box::new(store), keys: keys(config)?, form, timeout, unfinished, address })
     }
 }
 

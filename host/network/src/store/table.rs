@@ -3,7 +3,7 @@
 use super::Row;
 use crate::document::Document;
 use crate::fields;
-use crate::timestamp::Timestamp;
+use crate::timestamp::microseconds;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -264,11 +264,11 @@ fn cell(value: &RawValue, kind: ColumnType) -> Result<Option<Cell>, &'static str
         ColumnType::Bool => text.parse().ok().map(Cell::Bool),
         ColumnType::Timestamp => {
             let time = match string(value) {
-                Some(text) => Timestamp::parse(&text),
-                None if text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => Timestamp::parse(text),
+                Some(text) => microseconds(&text),
+                None if text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => microseconds(text),
                 None => None,
             };
-            time.map(|Timestamp(nanos)| Cell::Int(nanos.div_euclid(1_000)))
+            time.map(Cell::Int)
         }
     };
     cell.map(Some).ok_or_else(|| found(text))
@@ -296,7 +296,7 @@ fn told(kind: ColumnType) -> &'static str {
         ColumnType::Int => "a whole number of 64 bits",
         ColumnType::Float => "a number",
         ColumnType::Bool => "a truth value",
-        ColumnType::Timestamp => "a time",
+        ColumnType::Timestamp => "a time of the years 0 to 9999",
         ColumnType::Json => "JSON",
     }
 }

@@ -27,6 +27,7 @@ fn sink(form: Form) -> (ObjectSink, Arc<InMemory>) {
             form,
             timeout: Some(Duration::from_secs(5)),
             unfinished: Unfinished::default(),
+            address: String::new(),
         },
         store,
     )
@@ -136,6 +137,7 @@ fn a_folder_that_cannot_be_written_holds_up_no_other() {
         form: Form::Ndjson(NdjsonFile(ObjectCompression::None)),
         timeout: None,
         unfinished: Unfinished::default(),
+        address: String::new(),
     };
     let deliver = || sink.deliver(&Batch::new(&[part("{\"t\":\"b\"}\n{\"t\":\"a\"}\n{\"t\":\"c\"}\n", &[0, 1, 2])]));
     let error = deliver().unwrap_err();

@@ -61,6 +61,11 @@ pub trait Delivery: Send + Sync {
     fn healthy(&self) -> Result<(), String> {
         Ok(())
     }
+
+    /// Where records are sent, without what would let anybody in; empty where that says nothing.
+    fn address(&self) -> String {
+        String::new()
+    }
 }
 
 /// Why a batch was not delivered. Reasons do not quote records.

@@ -32,8 +32,9 @@ impl Live {
 
     pub(super) fn encode_spools(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         type Gauge = (&'static str, &'static str, fn(&SpoolLevel) -> u64);
-        let gauges: [Gauge; 3] = [
+        let gauges: [Gauge; 4] = [
             ("tamis_spool_batches", "Batches that wait in the sink's spool", SpoolLevel::pending),
+            ("tamis_spool_waiting_bytes", "Bytes of the batches that wait in the sink's spool", SpoolLevel::pending_bytes),
             ("tamis_spool_bytes", "Bytes that the sink's spool takes", SpoolLevel::bytes),
             ("tamis_spool_limit_bytes", "Bytes that the sink's spool may take", SpoolLevel::bytes_max),
         ];

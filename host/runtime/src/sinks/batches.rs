@@ -266,6 +266,25 @@ impl BatchSink {
         outcome
     }
 
+    /// What happened, and where.
+    fn at(&self, reason: &str) -> String {
+        match self.sink.address() {
+            address if address.is_empty() => reason.to_owned(),
+            address => format!("`{address}`: {reason}"),
+        }
+    }
+
+    fn given_up(&self, reason: &str) -> String {
+        format!("given up after the time of `retry.give_up_after`: {}", self.at(reason))
+    }
+
+    /// Tells that nothing is taken, now and then: all threads of the sink together.
+    fn complain(&self, pause: Duration, reason: &str) {
+        let Some(held_back) = self.counts.complaints.is_time(Instant::now()) else { return };
+        let others = if held_back == 0 { String::new() } else { format!(" ({held_back} more failures since the last such line)") };
+        tracing::warn!(sink = self.name, "cannot deliver, trying again in {} ms: {}{others}", pause.as_millis(), self.at(reason));
+    }
+
     /// Delivers, trying again while that may help.
     fn try_until_told(&mut self, parcels: &[Parcel], batch: &[Lines]) -> Result<(), Failed> {
         let parts: Vec<Part<'_>> = batch.iter().filter_map(|lines| part(parcels, lines)).collect();
@@ -279,7 +298,7 @@ impl BatchSink {
                 Err(DeliveryError::Permanent { reason, divisible }) => {
                     self.backoff.succeeded();
                     self.counts.succeeded();
-                    return Err(Failed::Refused { reason, divisible });
+                    return Err(Failed::Refused { reason: self.at(&reason), divisible });
                 }
                 Err(DeliveryError::Partly { refused, again, .. }) if again.is_empty() => {
                     self.backoff.succeeded();
@@ -299,7 +318,7 @@ impl BatchSink {
             match (pause, partly) {
                 (Some(pause), partly) => {
                     if !ends {
-                        tracing::warn!(sink = self.name, "cannot deliver, trying again in {} ms: {reason}", pause.as_millis());
+                        self.complain(pause, &reason);
                         self.leave_turn();
                         self.stop.pause(pause);
                         self.take_turn(true);
@@ -310,11 +329,12 @@ impl BatchSink {
                 }
                 (None, None) => {
                     self.backoff.succeeded();
-                    return Err(Failed::Refused { reason: format!("given up: {reason}"), divisible: false });
+                    return Err(Failed::Refused { reason: self.given_up(&reason), divisible: false });
                 }
                 (None, Some((mut refused, again))) => {
                     self.backoff.succeeded();
-                    refused.extend(again.into_iter().map(|place| (place, format!("given up: {reason}"))));
+                    let reason = self.given_up(&reason);
+                    refused.extend(again.into_iter().map(|place| (place, reason.clone())));
                     return Err(Failed::Partly { refused, again: Vec::new() });
                 }
             }

@@ -2,6 +2,7 @@
 //! or the host ends.
 
 mod batches;
+mod complaints;
 mod health;
 mod inlet;
 mod letters;
@@ -13,6 +14,7 @@ mod turn;
 mod waiting;
 
 pub(crate) use batches::BatchSink;
+use complaints::Complaints;
 pub(crate) use health::HealthCheck;
 pub(crate) use inlet::{Inlet, Intake, Popped, Pushed, queue};
 pub(crate) use letters::{Letters, Ways, WeakLetters};
@@ -51,6 +53,8 @@ pub(crate) struct SinkCounts {
     pub(crate) waiting: Arc<WaitingList>,
     /// Since when nothing has been taken, in seconds since 1970; 0 when the last try went well.
     failing_since: AtomicU64,
+    /// Lines of the log on failures.
+    complaints: Complaints,
 }
 
 impl SinkCounts {
@@ -69,6 +73,7 @@ impl SinkCounts {
             queue_limit: metrics.sink_queue_limit.get_or_create(&labels).clone(),
             waiting: Arc::default(),
             failing_since: AtomicU64::new(0),
+            complaints: Complaints::default(),
         });
         metrics.watch_sink(name, &counts);
         counts

@@ -219,7 +219,7 @@ mod tests {
             "gateway",
             "1.2 s",
             " d ", // since when it fails
-            "2 + 5.0 MiB spooled",
+            "2 + 2.0 MiB spooled",
             "q quit",
             "█",
         ] {

@@ -15,7 +15,7 @@ pub struct BeatsSource {
     /// Where to listen, `host:port`.
     #[serde(deserialize_with = "super::listen")]
     #[schemars(with = "String")]
-    pub listen: Text,
+    pub listen: Located<Text>,
     /// The longest event; a longer one is a dead letter. Default: 1 MiB; 1 KiB to 64 MiB.
     #[serde(default = "max_record", deserialize_with = "parts::bytes_between::<_, 1_024, 67_108_864>")]
     pub max_record: Bytes,

@@ -10,10 +10,14 @@ use super::{
     ClientAuth, ClientTls, Concurrency, HttpCompression, ServerAuth, ServerLimits, ServerTls, SinkBatch, client_auth, client_tls,
     concurrency, max_record, timeout,
 };
+use crate::model::path_template::PathPiece;
 use crate::model::template::Template;
 use crate::model::{Buffer, Bytes, Retry};
 use crate::reader::parts;
 use crate::{Located, Text};
+
+/// Bytes of an index's name, as these stores bound it.
+const INDEX_BYTES_MAX: usize = 255;
 
 /// Takes records from clients of Elasticsearch or OpenSearch: `_bulk`, `_doc` and `_create`. A request is answered when all its records
 /// are delivered or spooled.
@@ -22,7 +26,7 @@ pub struct ElasticsearchSource {
     /// Where to listen, `host:port`.
     #[serde(deserialize_with = "super::listen")]
     #[schemars(with = "String")]
-    pub listen: Text,
+    pub listen: Located<Text>,
     /// The version that clients are told. Default: `8.19.0`.
     #[serde(default = "version", deserialize_with = "version_number")]
     #[schemars(with = "String")]
@@ -76,6 +80,8 @@ pub struct ElasticsearchSink {
     pub urls: Vec<Text>,
     /// The index or data stream: `%{field}` stands for a field's value and `%Y %m %d %H %M %S` for the record's time (UTC). A record that
     /// makes no sound name is a dead letter.
+    #[serde(deserialize_with = "index")]
+    #[schemars(with = "Template")]
     pub index: Template,
     /// Whether documents are put at their identifier (`index`) or added (`create`); data streams take the latter alone.
     /// Default: `index`.
@@ -135,6 +141,55 @@ pub struct ElasticsearchSink {
     /// How often a request that failed for a while is tried again.
     #[serde(default)]
     pub retry: Retry,
+}
+
+/// An `elasticsearch` sink whose options go together.
+pub(crate) fn elasticsearch_sink<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ElasticsearchSink, D::Error> {
+    let sink = ElasticsearchSink::deserialize(deserializer)?;
+    match sink.api_key.is_some() && (sink.auth.token.is_some() || sink.auth.user.is_some()) {
+        false => Ok(sink),
+        true => {
+            let what = "an API key together with `auth`: a request shows one of them";
+            Err(parts::bad_option(&["api_key"], &["auth"], what, "remove one of the two"))
+        }
+    }
+}
+
+/// What keeps these stores from taking a name for an index; `hidden`: whether it may begin with a dot.
+pub fn bad_index(name: &str, hidden: bool) -> Option<&'static str> {
+    if name.len() > INDEX_BYTES_MAX {
+        Some("is longer than 255 bytes")
+    } else if name.starts_with(['-', '_', '+']) {
+        Some("begins with `-`, `_` or `+`")
+    } else if name.starts_with('.') && !hidden {
+        Some("begins with `.`, as the store's own do")
+    } else if name == "." || name == ".." {
+        Some("is `.` or `..`")
+    } else if name.chars().any(|c| c.is_control() || " \"*\\<>|,/?#:".contains(c)) {
+        Some("holds a character that no name may have")
+    } else if name.chars().any(char::is_uppercase) {
+        Some("holds capital letters")
+    } else {
+        None
+    }
+}
+
+/// An index: what stands in it whatever the records hold must be what these stores take.
+fn index<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Template, D::Error> {
+    let template = Template::deserialize(deserializer)?;
+    let piece = |piece: &PathPiece| match piece {
+        PathPiece::Text(text) => text.clone(),
+        PathPiece::Time(_) => "00".to_owned(),
+        PathPiece::Field(_) => "x".to_owned(),
+    };
+    let name: String = template.pieces.iter().map(piece).collect();
+    match bad_index(&name, name.starts_with('.')) {
+        None => Ok(template),
+        Some(problem) => Err(parts::bad_value(
+            &format!("the name of the index {problem}"),
+            "lower-case letters, digits, `-`, `_` and `.`, a letter or digit first, 255 bytes at most",
+        )),
+    }
 }
 
 /// How a document is written.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use tamis_record::Path;
 
 use super::{
     ClientAuth, ClientTls, Concurrency, ServerAuth, ServerLimits, ServerTls, SinkBatch, client_auth, client_tls, concurrency, max_record,
-    timeout,
+    one_authorization, timeout,
 };
 use crate::model::{Buffer, Bytes, Codec, Retry};
 use crate::reader::parts;
@@ -22,7 +22,7 @@ pub struct HttpSource {
     /// Where to listen, `host:port`.
     #[serde(deserialize_with = "super::listen")]
     #[schemars(with = "String")]
-    pub listen: Text,
+    pub listen: Located<Text>,
     /// The path that requests must have. Default: any.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -95,6 +95,12 @@ pub struct HttpSink {
     /// How often a request that failed for a while is tried again.
     #[serde(default)]
     pub retry: Retry,
+}
+
+/// An `http` sink whose options go together.
+pub(crate) fn http_sink<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HttpSink, D::Error> {
+    let sink = HttpSink::deserialize(deserializer)?;
+    one_authorization(&sink.headers, &sink.auth).map(|()| sink)
 }
 
 /// A method of HTTP.

@@ -20,12 +20,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 pub use beats::BeatsSource;
-pub use elasticsearch::{ElasticsearchAction, ElasticsearchId, ElasticsearchSink, ElasticsearchSource, SetupRequests};
+pub(crate) use elasticsearch::elasticsearch_sink;
+pub use elasticsearch::{ElasticsearchAction, ElasticsearchId, ElasticsearchSink, ElasticsearchSource, SetupRequests, bad_index};
 pub use fluent::{FluentSecurity, FluentSource};
+pub(crate) use http::http_sink;
 pub use http::{HttpCompression, HttpFormat, HttpMethod, HttpSink, HttpSource};
 pub use kafka::{KafkaAssignment, KafkaCompression, KafkaMechanism, KafkaSasl, KafkaSink, KafkaSource, KafkaStart};
 pub use loki::{LokiFormat, LokiSink};
 pub use nats::{NatsAuth, NatsSink, NatsSource, NatsStart};
+pub(crate) use otlp::otlp_sink;
 pub use otlp::{OtlpFields, OtlpLayout, OtlpProtocol, OtlpSink, OtlpSource};
 pub use prometheus::{PrometheusKind, PrometheusMetric, PrometheusSink};
 pub use store::{COLUMNS_MAX, ColumnType, ObjectBatch, ObjectCompression, ObjectFormat, ParquetSink, S3Sink, S3Tls};
@@ -35,8 +38,8 @@ pub use template::{FieldPiece, FieldTemplate, TEMPLATE_FIELDS_MAX};
 pub(crate) use template::{field_template, field_template_option};
 
 use super::Bytes;
-use crate::Text;
 use crate::reader::parts;
+use crate::{Located, Text};
 
 /// The certificate that a source shows, and whose it wants to see.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -242,8 +245,8 @@ fn concurrency() -> Concurrency {
 }
 
 /// An address to listen at.
-pub(crate) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
-    let text = Text::deserialize(deserializer)?;
+pub(crate) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Located<Text>, D::Error> {
+    let text = Located::<Text>::deserialize(deserializer)?;
     let is_address = text.rsplit_once(':').is_some_and(|(host, port)| {
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         !host.is_empty() && port.parse::<u16>().is_ok()
@@ -270,18 +273,44 @@ parts::reads!(Tls(ClientTls), client_tls);
 /// What a client is let in with.
 pub(crate) fn client_auth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ClientAuth, D::Error> {
     let auth = ClientAuth::deserialize(deserializer)?;
+    let half = |of, other: &str| {
+        let what = format!("there is no `{other}` with it");
+        Err(parts::bad_option(&[of], &[], &what, "give `user` and `password`, or `token` alone"))
+    };
     match (&auth.token, &auth.user, &auth.password) {
         (None, None, None) | (Some(_), None, None) | (None, Some(_), Some(_)) => Ok(auth),
-        _ => Err(parts::bad_value("neither a token alone nor a user with a password", "give `token`, or `user` and `password`")),
+        (None, Some(_), None) => half("user", "password"),
+        (None, None, Some(_)) => half("password", "user"),
+        (Some(_), user, _) => {
+            let beside = if user.is_some() { "user" } else { "password" };
+            let what = format!("a token together with `{beside}`: a request shows one of them");
+            Err(parts::bad_option(&["token"], &[beside], &what, "give `token`, or `user` and `password`"))
+        }
+    }
+}
+
+/// Refuses a header that says who one is beside `auth`, which says it too: one of them would not be sent.
+pub(crate) fn one_authorization<E: serde::de::Error>(headers: &BTreeMap<String, Text>, auth: &ClientAuth) -> Result<(), E> {
+    let Some(name) = headers.keys().find(|name| name.eq_ignore_ascii_case("authorization")) else { return Ok(()) };
+    match auth.token.is_some() || auth.user.is_some() {
+        false => Ok(()),
+        true => Err(parts::bad_option(
+            &["headers", name],
+            &["auth"],
+            "this header is what `auth` sends, and a request has it once",
+            "remove one of the two",
+        )),
     }
 }
 
 /// Whom a client trusts, and what it shows.
 pub(crate) fn client_tls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ClientTls, D::Error> {
     let tls = ClientTls::deserialize(deserializer)?;
-    match tls.certificate.is_some() == tls.key.is_some() {
-        true => Ok(tls),
-        false => Err(parts::bad_value("`certificate` and `key` come together", "give both, or neither")),
+    let lonely = |of, other: &str| Err(parts::bad_option(&[of], &[], &format!("there is no `{other}` with it"), "give both, or neither"));
+    match (&tls.certificate, &tls.key) {
+        (Some(_), None) => lonely("certificate", "key"),
+        (None, Some(_)) => lonely("key", "certificate"),
+        _ => Ok(tls),
     }
 }
 

@@ -156,13 +156,25 @@ pub struct NatsSink {
 
 fn nats_auth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NatsAuth, D::Error> {
     let auth = NatsAuth::deserialize(deserializer)?;
-    let ways = [auth.token.is_some(), auth.user.is_some(), auth.nkey.is_some(), auth.credentials.is_some()];
-    match ways.iter().filter(|way| **way).count() <= 1 && auth.user.is_some() == auth.password.is_some() {
-        true => Ok(auth),
-        false => Err(parts::bad_value(
-            "more than one way to be let in, or half of one",
-            "give one of `token`, `user` with `password`, `nkey` and `credentials`",
-        )),
+    const HELP: &str = "give one of `token`, `user` with `password`, `nkey` and `credentials`";
+    match (&auth.user, &auth.password) {
+        (Some(_), None) => return Err(parts::bad_option(&["user"], &[], "there is no `password` with it", HELP)),
+        (None, Some(_)) => return Err(parts::bad_option(&["password"], &[], "there is no `user` with it", HELP)),
+        _ => {}
+    }
+    let ways = [
+        ("token", auth.token.is_some()),
+        ("user", auth.user.is_some()),
+        ("nkey", auth.nkey.is_some()),
+        ("credentials", auth.credentials.is_some()),
+    ];
+    let mut given = ways.iter().filter(|(_, given)| *given).map(|(way, _)| *way);
+    match (given.next(), given.next()) {
+        (Some(first), Some(second)) => {
+            let what = format!("another way to be let in than `{first}`, which is given, too");
+            Err(parts::bad_option(&[second], &[first], &what, HELP))
+        }
+        _ => Ok(auth),
     }
 }
 

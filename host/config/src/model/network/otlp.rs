@@ -9,7 +9,7 @@ use tamis_record::Path;
 
 use super::{
     ClientAuth, ClientTls, Concurrency, HttpCompression, ServerAuth, ServerLimits, ServerTls, SinkBatch, client_auth, client_tls,
-    concurrency, max_record, timeout,
+    concurrency, max_record, one_authorization, timeout,
 };
 use crate::model::{Buffer, Bytes, Retry};
 use crate::reader::parts;
@@ -26,12 +26,12 @@ pub struct OtlpSource {
     /// Where to listen for gRPC, `host:port`. Default: not at all, or `127.0.0.1:4317` where `http` is not given either.
     #[serde(default, deserialize_with = "listen_option")]
     #[schemars(with = "Option<String>")]
-    pub grpc: Option<Text>,
+    pub grpc: Option<Located<Text>>,
     /// Where to listen for HTTP, `host:port`; records are taken at `/v1/logs`. Default: not at all, or `127.0.0.1:4318` where `grpc` is
     /// not given either.
     #[serde(default, deserialize_with = "listen_option")]
     #[schemars(with = "Option<String>")]
-    pub http: Option<Text>,
+    pub http: Option<Located<Text>>,
     /// Whether a body that is the text of a JSON object becomes that object. Default: false.
     #[serde(default)]
     pub json_body: bool,
@@ -55,9 +55,9 @@ pub struct OtlpSource {
 
 impl OtlpSource {
     /// Where it listens for gRPC and for HTTP.
-    pub fn addresses(&self) -> (Option<Text>, Option<Text>) {
+    pub fn addresses(&self) -> (Option<Located<Text>>, Option<Located<Text>>) {
         match (&self.grpc, &self.http) {
-            (None, None) => (Some(Text::from(GRPC)), Some(Text::from(HTTP))),
+            (None, None) => (Some(Located::nowhere(Text::from(GRPC))), Some(Located::nowhere(Text::from(HTTP)))),
             (grpc, http) => (grpc.clone(), http.clone()),
         }
     }
@@ -125,6 +125,12 @@ pub struct OtlpSink {
     pub retry: Retry,
 }
 
+/// An `otlp` sink whose options go together.
+pub(crate) fn otlp_sink<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OtlpSink, D::Error> {
+    let sink = OtlpSink::deserialize(deserializer)?;
+    one_authorization(&sink.headers, &sink.auth).map(|()| sink)
+}
+
 /// How requests travel; the names are those of `OTEL_EXPORTER_OTLP_PROTOCOL`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 pub enum OtlpProtocol {
@@ -185,8 +191,8 @@ pub struct OtlpFields {
     pub event_name: Option<Path>,
 }
 
-fn listen_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
+fn listen_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Located<Text>>, D::Error> {
     parts::optional::<D, Address>(deserializer)
 }
 
-parts::reads!(Address(Text), super::listen);
+parts::reads!(Address(Located<Text>), super::listen);

@@ -8,9 +8,9 @@ use serde::{Deserialize, Deserializer};
 use tamis_record::Path;
 
 use super::{ServerAuth, ServerTls};
-use crate::Text;
 use crate::model::Buffer;
 use crate::reader::parts;
+use crate::{Located, Text};
 
 /// Metrics of a sink.
 const METRICS_MAX: usize = 256;
@@ -34,7 +34,7 @@ pub struct PrometheusSink {
     /// Where to listen, `host:port`.
     #[serde(deserialize_with = "super::listen")]
     #[schemars(with = "String")]
-    pub listen: Text,
+    pub listen: Located<Text>,
     /// What is counted; 1 to 256.
     #[serde(deserialize_with = "metrics")]
     #[schemars(length(min = 1, max = 256))]
@@ -44,7 +44,7 @@ pub struct PrometheusSink {
     #[serde(default = "max_series", deserialize_with = "parts::whole_between::<_, 1, 1_000_000>")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_series: u32,
-    /// How long a series stays without a record. Default: 1 h; 1 s to 30 days.
+    /// How long a series stays without a record. Default: 1 h; 1 s to 30 d.
     #[serde(default = "idle", deserialize_with = "parts::duration_between::<_, 1_000, 2_592_000_000>")]
     #[schemars(with = "String")]
     pub idle: Duration,
@@ -102,27 +102,31 @@ impl PrometheusMetric {
         }
     }
 
-    fn check(&self) -> Result<(), (String, &'static str)> {
+    /// What is wrong with its options: of which one, how, and what to do.
+    fn check(&self) -> Result<(), (&'static [&'static str], String, &'static str)> {
         let shown = self.name.shown();
         let suffixes = ["_total", "_bucket", "_count", "_sum", "_created", "_info"];
         let suffix = suffixes.iter().find(|suffix| self.family().ends_with(*suffix));
         match self.kind {
             PrometheusKind::Counter if !self.name.ends_with("_total") || self.family().is_empty() => {
-                Err((format!("`{shown}` is a counter, and its name does not end in `_total`"), "add it, as Prometheus does"))
+                Err((&["name"], format!("`{shown}` is a counter, and its name does not end in `_total`"), "add it, as Prometheus does"))
             }
             PrometheusKind::Gauge | PrometheusKind::Histogram if suffix.is_some() => Err((
+                &["name"],
                 format!("`{shown}` ends in `{}`, which Prometheus gives a meaning", suffix.unwrap_or(&"")),
                 "take another name; `_total` is for counters",
             )),
             PrometheusKind::Gauge | PrometheusKind::Histogram if self.value.is_none() => {
-                Err((format!("`{shown}` has no `value`"), "name the field with the number; counters alone can do without"))
+                Err((&[], format!("`{shown}` has no `value`"), "name the field with the number; counters alone can do without"))
             }
             PrometheusKind::Counter | PrometheusKind::Gauge if self.buckets.is_some() => {
-                Err((format!("`{shown}` has `buckets`, and is no histogram"), "remove them, or write `type: histogram`"))
+                Err((&["buckets"], format!("`{shown}` has `buckets`, and is no histogram"), "remove them, or write `type: histogram`"))
             }
-            PrometheusKind::Histogram if self.labels.contains_key("le") => {
-                Err((format!("`{shown}` has a label `le`, which names a histogram's buckets"), "take another name for the label"))
-            }
+            PrometheusKind::Histogram if self.labels.contains_key("le") => Err((
+                &["labels", "le"],
+                format!("`{shown}` has a label `le`, which names a histogram's buckets"),
+                "take another name for the label",
+            )),
             _ => Ok(()),
         }
     }
@@ -218,7 +222,11 @@ fn metrics<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PrometheusM
     impl<'de> Deserialize<'de> for Sound {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             let metric = PrometheusMetric::deserialize(deserializer)?;
-            metric.check().map_err(|(text, help)| parts::bad_value(&text, help)).map(|()| Self(metric))
+            match metric.check() {
+                Ok(()) => Ok(Self(metric)),
+                Err(([], text, help)) => Err(parts::bad_value(&text, help)),
+                Err((option, text, help)) => Err(parts::bad_option(option, &[], &text, help)),
+            }
         }
     }
     let metrics: Vec<PrometheusMetric> = Vec::<Sound>::deserialize(deserializer)?.into_iter().map(|Sound(metric)| metric).collect();

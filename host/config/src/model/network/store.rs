@@ -17,6 +17,8 @@ use crate::reader::parts;
 pub const COLUMNS_MAX: usize = 1_000;
 /// The column of what has none of its own.
 const REST: &str = "_rest";
+/// Records of a row group, unless a sink says fewer.
+const ROW_GROUP: u32 = 100_000;
 
 /// Puts records as objects into S3, or a store that speaks its protocol.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -70,13 +72,13 @@ pub struct S3Sink {
     #[serde(default, deserialize_with = "schema")]
     pub schema: BTreeMap<String, ColumnType>,
     /// With `schema`, the column of all other fields, as JSON; `off` leaves them out. Default: `_rest`.
-    #[serde(default = "rest", deserialize_with = "rest_name")]
+    #[serde(default, deserialize_with = "rest_name_option")]
     #[schemars(with = "String")]
-    pub rest: Text,
+    pub rest: Option<Text>,
     /// With `parquet`, records of a row group. Default: 100,000; 100 to 100,000.
-    #[serde(default = "row_group", deserialize_with = "parts::whole_between::<_, 100, 100_000>")]
-    #[schemars(range(min = 100, max = 100_000))]
-    pub row_group: u32,
+    #[serde(default, deserialize_with = "row_group_option")]
+    #[schemars(with = "u32", range(min = 100, max = 100_000))]
+    pub row_group: Option<u32>,
     /// How many records go in an object.
     #[serde(default)]
     pub batch: ObjectBatch,
@@ -116,9 +118,9 @@ pub struct ParquetSink {
     #[serde(default, deserialize_with = "schema")]
     pub schema: BTreeMap<String, ColumnType>,
     /// With `schema`, the column of all other fields, as JSON; `off` leaves them out. Default: `_rest`.
-    #[serde(default = "rest", deserialize_with = "rest_name")]
+    #[serde(default, deserialize_with = "rest_name_option")]
     #[schemars(with = "String")]
-    pub rest: Text,
+    pub rest: Option<Text>,
     /// How columns are compressed: `none`, `snappy` or `zstd`. Default: `zstd`.
     #[serde(default)]
     pub compression: ObjectCompression,
@@ -226,40 +228,85 @@ impl From<&ObjectBatch> for SinkBatch {
 
 /// An `s3` sink whose options go together.
 pub(crate) fn s3_sink<'de, D: Deserializer<'de>>(deserializer: D) -> Result<S3Sink, D::Error> {
-    let sink = S3Sink::deserialize(deserializer)?;
+    let mut sink = S3Sink::deserialize(deserializer)?;
     if sink.access_key.is_some() != sink.secret_key.is_some() {
-        return Err(parts::bad_value("`access_key` and `secret_key` come together", "give both, or neither"));
+        let (of, other) = if sink.access_key.is_some() { ("access_key", "secret_key") } else { ("secret_key", "access_key") };
+        return Err(parts::bad_option(&[of], &[], &format!("there is no `{other}` with it"), "give both, or neither"));
     }
     if sink.session_token.is_some() && sink.access_key.is_none() {
-        return Err(parts::bad_value("a `session_token` without the key that it belongs to", "give `access_key` and `secret_key`, too"));
+        let what = "the key that it belongs to is missing";
+        return Err(parts::bad_option(&["session_token"], &[], what, "give `access_key` and `secret_key`, too"));
     }
     let unfit = match (sink.format, sink.compression) {
-        (ObjectFormat::Ndjson, ObjectCompression::Snappy) => Some("`snappy` is a compression of `parquet`, not of `ndjson`"),
-        (ObjectFormat::Parquet, ObjectCompression::Gzip) => Some("`gzip` is a compression of `ndjson`, not of `parquet`"),
+        (ObjectFormat::Ndjson, ObjectCompression::Snappy) => Some("`snappy` fits `parquet`, not `ndjson`"),
+        (ObjectFormat::Parquet, ObjectCompression::Gzip) => Some("`gzip` fits `ndjson`, not `parquet`"),
         _ => None,
     };
     if let Some(unfit) = unfit {
-        return Err(parts::bad_value(unfit, "take `zstd`, which fits both"));
+        return Err(parts::bad_option(&["compression"], &["format"], unfit, "take `zstd`, which fits both"));
     }
-    if sink.format == ObjectFormat::Ndjson && !sink.schema.is_empty() {
-        return Err(parts::bad_value("`schema` with `ndjson`, which has no columns", "write `format: parquet`, or remove `schema`"));
+    if sink.format == ObjectFormat::Ndjson {
+        let given = [("schema", !sink.schema.is_empty()), ("rest", sink.rest.is_some()), ("row_group", sink.row_group.is_some())];
+        if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+            let help = format!("write `format: parquet`, or remove `{option}`");
+            return Err(parts::bad_option(&[option], &["format"], "`ndjson` has no columns", &help));
+        }
     }
-    free_of(&sink.schema, &sink.rest).map(|()| sink)
+    rest_of(&sink.schema, sink.rest.as_ref())?;
+    sink.rest.get_or_insert_with(|| Text::from(REST));
+    sink.row_group.get_or_insert(ROW_GROUP);
+    Ok(sink)
 }
 
 /// A `parquet` sink whose options go together.
 pub(crate) fn parquet_sink<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ParquetSink, D::Error> {
-    let sink = ParquetSink::deserialize(deserializer)?;
+    let mut sink = ParquetSink::deserialize(deserializer)?;
     if sink.compression == ObjectCompression::Gzip {
-        return Err(parts::bad_value("`gzip` is no compression of this sink", "take `zstd`, `snappy` or `none`"));
+        return Err(parts::bad_option(&["compression"], &[], "`gzip` is none of Parquet's here", "take `zstd`, `snappy` or `none`"));
     }
-    free_of(&sink.schema, &sink.rest).map(|()| sink)
+    rest_of(&sink.schema, sink.rest.as_ref())?;
+    sink.rest.get_or_insert_with(|| Text::from(REST));
+    Ok(sink)
 }
 
-fn free_of<E: serde::de::Error>(schema: &BTreeMap<String, ColumnType>, rest: &str) -> Result<(), E> {
-    match schema.contains_key(rest) {
-        false => Ok(()),
-        true => Err(parts::bad_value("`rest` is the name of a column of `schema`", "give the column of other fields another name")),
+/// Refuses a column of other fields where there is no `schema`, or where it has the name of another one.
+fn rest_of<E: serde::de::Error>(schema: &BTreeMap<String, ColumnType>, rest: Option<&Text>) -> Result<(), E> {
+    if let Some(rest) = rest.filter(|_| schema.is_empty()) {
+        let what = if rest == "off" { "without `schema` no field is left out" } else { "without `schema` every field has its column" };
+        return Err(parts::bad_option(&["rest"], &[], what, "add `schema`, or remove `rest`"));
+    }
+    let name = rest.map_or(REST, |rest| rest.as_str());
+    if !schema.contains_key(name) {
+        return Ok(());
+    }
+    match rest {
+        Some(_) => {
+            let help = "give the column of other fields another name";
+            Err(parts::bad_option(&["rest"], &["schema", name], "it is the name of a column of `schema`", help))
+        }
+        None => {
+            let what = "the column of other fields has this name";
+            Err(parts::bad_option(&["schema", name], &[], what, "give that one another name with `rest`, or `off`"))
+        }
+    }
+}
+
+impl S3Sink {
+    /// The column of fields without one of their own, or `off`.
+    pub fn rest(&self) -> &str {
+        self.rest.as_ref().map_or(REST, |rest| rest.as_str())
+    }
+
+    /// Records of a row group.
+    pub fn row_group(&self) -> u32 {
+        self.row_group.unwrap_or(ROW_GROUP)
+    }
+}
+
+impl ParquetSink {
+    /// The column of fields without one of their own, or `off`.
+    pub fn rest(&self) -> &str {
+        self.rest.as_ref().map_or(REST, |rest| rest.as_str())
     }
 }
 
@@ -281,6 +328,9 @@ parts::reads!(Url(Text), parts::url);
 fn template<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
     let text = Text::deserialize(deserializer)?;
     checked(&text)?;
+    if text.contains("//") {
+        return Err(parts::bad_value("the key holds two slashes in a row, and nothing between them", "write one of them"));
+    }
     match text.split('/').any(|part| part == "." || part == "..") || text.chars().any(char::is_control) {
         false => Ok(text),
         true => Err(parts::bad_value("the key holds `.` or `..` between slashes, or a control character", "write the key out")),
@@ -327,12 +377,20 @@ fn key() -> Text {
     Text::from("%Y/%m/%d")
 }
 
-fn rest() -> Text {
-    Text::from(REST)
+fn rest_name_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
+    parts::optional::<D, RestName>(deserializer)
 }
 
+parts::reads!(RestName(Text), rest_name);
+
+fn row_group_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    parts::optional::<D, RowGroup>(deserializer)
+}
+
+parts::reads!(RowGroup(u32), parts::whole_between::<_, 100, ROW_GROUP>);
+
 fn row_group() -> u32 {
-    100_000
+    ROW_GROUP
 }
 
 fn uploads() -> u32 {

@@ -18,7 +18,7 @@ pub struct SyslogSource {
     /// Where to listen, `host:port`.
     #[serde(deserialize_with = "super::listen")]
     #[schemars(with = "String")]
-    pub listen: Text,
+    pub listen: Located<Text>,
     /// What to listen for at that address. Default: `tcp`.
     #[serde(default)]
     pub transport: SyslogTransport,

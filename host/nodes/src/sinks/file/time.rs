@@ -17,13 +17,20 @@ pub(super) struct Utc {
 }
 
 impl Utc {
-    /// A time from 1970 to 9999; one outside is taken for the nearest within.
+    /// A time of the years 0 to 9999; one outside is taken for the nearest within.
     pub(super) fn new(time: SystemTime) -> Self {
-        const LAST_SECOND: u64 = 253_402_300_799;
-        let since = since_epoch(time);
+        // From the beginning of the year 0.
+        const EPOCH: Duration = Duration::from_secs(62_167_219_200);
+        const LAST_SECOND: u64 = 315_569_519_999;
+        const DAYS_OF_400_YEARS: u64 = 146_097;
+        let since = match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => EPOCH.saturating_add(since),
+            Err(before) => EPOCH.saturating_sub(before.duration()),
+        };
         let seconds = since.as_secs().min(LAST_SECOND);
         let mut day = seconds / 86_400;
-        let mut year = 1970;
+        let mut year = day / DAYS_OF_400_YEARS * 400;
+        day %= DAYS_OF_400_YEARS;
         loop {
             let days = if is_leap(year) { 366 } else { 365 };
             if day < days {
@@ -114,6 +121,13 @@ mod tests {
             utc.push(part, &mut out);
         }
         assert_eq!(out, "20240301000505");
-        assert_eq!(Utc::new(UNIX_EPOCH - Duration::from_secs(5)).to_string(), "19700101T000000.000Z");
+        for (seconds, expected) in [
+            (5, "19691231T235955.000Z"),
+            (11_670_998_400, "16000229T000000.000Z"),
+            (62_167_219_200, "00000101T000000.000Z"),
+            (62_167_219_201, "00000101T000000.000Z"),
+        ] {
+            assert_eq!(Utc::new(UNIX_EPOCH - Duration::from_secs(seconds)).to_string(), expected);
+        }
     }
 }
