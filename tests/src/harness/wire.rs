@@ -36,3 +36,26 @@ pub fn rsyslog(site: &Site, configuration: &str) -> Option<Live> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Some(Live::start(command))
 }
+
+/// rsyslog's configuration that reads `input.log` of a site and forwards it, with certificates where the action asks for them. Its queue
+/// goes to disk, it tries for ever, and once a second.
+pub fn forwarding(site: &Site, action: &str) -> String {
+    let at = site.path("").display().to_string().trim_end_matches('/').to_owned();
+    format!(
+        "global(workDirectory=\"{at}\" DefaultNetstreamDriverCAFile=\"{at}/ca.pem\" DefaultNetstreamDriverCertFile=\"{at}/client.pem\"\n\
+         DefaultNetstreamDriverKeyFile=\"{at}/client.key\")\nmodule(load=\"imfile\")\nmodule(load=\"omrelp\")\n\
+         input(type=\"imfile\" file=\"{at}/input.log\" tag=\"app:\" ruleset=\"out\")\n\
+         ruleset(name=\"out\") {{ action({action} target=\"127.0.0.1\" template=\"RSYSLOG_SyslogProtocol23Format\"\n\
+         queue.type=\"LinkedList\" queue.filename=\"out\" queue.saveOnShutdown=\"on\" queue.timeoutShutdown=\"500\"\n\
+         action.resumeRetryCount=\"-1\" action.resumeInterval=\"1\") }}\n"
+    )
+}
+
+/// Whether rsyslog can send by RELP. If not, says which test is skipped.
+pub fn has_relp() -> bool {
+    let has = ["x86_64", "aarch64"].iter().any(|machine| Path::new(&format!("/usr/lib/{machine}-linux-gnu/rsyslog/omrelp.so")).is_file());
+    if !has {
+        eprintln!("skipped: rsyslog has no RELP; `sh tests/servers.sh` installs it");
+    }
+    has
+}
