@@ -38,15 +38,16 @@ pub fn rsyslog(site: &Site, configuration: &str) -> Option<Live> {
 }
 
 /// rsyslog's configuration that reads `input.log` of a site and forwards it, with certificates where the action asks for them. Its queue
-/// goes to disk, it tries for ever, and once a second.
+/// goes to disk, and it tries for ever, once a second. When rsyslog ends it forgets what stands in its main queue, the lines that did not fit
+/// into the action's queue, and the messages in hand when that queue's time is over: hence no main queue, a large one, and enough time.
 pub fn forwarding(site: &Site, action: &str) -> String {
     let at = site.path("").display().to_string().trim_end_matches('/').to_owned();
     format!(
         "global(workDirectory=\"{at}\" DefaultNetstreamDriverCAFile=\"{at}/ca.pem\" DefaultNetstreamDriverCertFile=\"{at}/client.pem\"\n\
-         DefaultNetstreamDriverKeyFile=\"{at}/client.key\")\nmodule(load=\"imfile\")\nmodule(load=\"omrelp\")\n\
+         DefaultNetstreamDriverKeyFile=\"{at}/client.key\")\nmain_queue(queue.type=\"Direct\")\nmodule(load=\"imfile\")\nmodule(load=\"omrelp\")\n\
          input(type=\"imfile\" file=\"{at}/input.log\" tag=\"app:\" ruleset=\"out\")\n\
          ruleset(name=\"out\") {{ action({action} target=\"127.0.0.1\" template=\"RSYSLOG_SyslogProtocol23Format\"\n\
-         queue.type=\"LinkedList\" queue.filename=\"out\" queue.saveOnShutdown=\"on\" queue.timeoutShutdown=\"500\"\n\
+         queue.type=\"LinkedList\" queue.size=\"200000\" queue.filename=\"out\" queue.saveOnShutdown=\"on\" queue.timeoutShutdown=\"60000\"\n\
          action.resumeRetryCount=\"-1\" action.resumeInterval=\"1\") }}\n"
     )
 }

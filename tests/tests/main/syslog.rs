@@ -49,11 +49,13 @@ fn numbers(site: &Site) -> BTreeSet<u64> {
     site.lines("out.ndjson").iter().map(number).collect()
 }
 
-/// Sends from rsyslog; in the middle this host gets the signal and is started again, and then rsyslog is. Nothing may be lost.
+/// Sends from rsyslog; in the middle this host gets the signal and is started again, and then rsyslog is, which has more to
+/// send then. Nothing may be lost.
 fn through(signal: &str, options: &str, action: &str) -> Option<()> {
     let (site, port, live) = site(options);
     let count = count();
-    site.write("input.log", (0..count).map(|n| format!("record {n} {}\n", "x".repeat(100))).collect::<String>());
+    let lines = |of: std::ops::Range<usize>| of.map(|n| format!("record {n} {}\n", "x".repeat(100))).collect::<String>();
+    let input = site.write("input.log", lines(0..count / 4 * 3));
     let configuration = forwarding(&site, &action.replace("PORT", &port.to_string()).replace("SITE", &site.path("").display().to_string()));
     let began = Instant::now();
     let sender = rsyslog(&site, &configuration)?;
@@ -69,6 +71,7 @@ fn through(signal: &str, options: &str, action: &str) -> Option<()> {
     sender.signal("TERM");
     let _ = sender.wait();
     let before = site.lines("out.ndjson").len();
+    std::fs::OpenOptions::new().append(true).open(input).unwrap().write_all(lines(count / 4 * 3..count).as_bytes()).unwrap();
     let sender = rsyslog(&site, &configuration)?;
     let since = Instant::now();
     // What is lost never comes: then it is not waited for longer than this.
@@ -76,14 +79,15 @@ fn through(signal: &str, options: &str, action: &str) -> Option<()> {
         std::thread::sleep(Duration::from_millis(200));
     }
     let found = numbers(&site);
-    let lines = site.lines("out.ndjson").len();
+    let there_in_all = site.lines("out.ndjson").len();
     eprintln!(
         "{signal} {options} {action}: {} of {count} there, stopped at {there} in {took:?}, rsyslog at {before}, {} repeated, {:?}",
         found.len(),
-        lines - found.len(),
+        there_in_all - found.len(),
         began.elapsed(),
     );
-    assert!(found.len() == count, "lost {}: {} {}", count - found.len(), ended.err, sender.err());
+    let lost: Vec<u64> = (0..count as u64).filter(|n| !found.contains(n)).collect();
+    assert!(lost.is_empty(), "lost {}, {:?} to {:?}: {} {}", lost.len(), lost.first(), lost.last(), ended.err, sender.err());
     assert!(site.letters("failed.ndjson").is_empty(), "{:?}", site.letters("failed.ndjson").first().map(|l| format!("{l:?}")));
     Some(())
 }
