@@ -112,6 +112,8 @@ impl<'a> Taker<'a> {
                     }
                     self.begin(number).await?;
                     inbox.consume(used);
+                    // It may take its time; what came before does not wait for it.
+                    self.hand_in().await?;
                     let bytes = self.pass(inbox, length).await?;
                     let reason =
                         format!("a message of {length} bytes, at most {max} are accepted (`max_record`); its beginning is kept here");
@@ -150,7 +152,8 @@ impl<'a> Taker<'a> {
                 let (said, is_open) = if self.is_open { ("200 OK".to_owned(), true) } else { accept(data) };
                 answer(&mut self.answers, number, &said);
                 self.is_open = is_open;
-                if is_open { Ok(()) } else { Err(Bad::NotOpen.into()) }
+                // A client sends nothing before it has the answer.
+                if is_open { self.hand_in().await } else { Err(Bad::NotOpen.into()) }
             }
             b"close" => {
                 self.is_due(number)?;
@@ -234,7 +237,13 @@ impl<'a> Taker<'a> {
             match inbox.filled().first() {
                 Some(b'\n') if left == 0 => break,
                 Some(_) if left == 0 => return Err(Bad::End.into()),
-                _ => inbox.more(1, self.context).await.map_err(|_| Ended::Quietly)?,
+                _ => match tokio::time::timeout(self.context.limits.body_timeout, inbox.more(1, self.context)).await {
+                    Ok(come) => come.map_err(|_| Ended::Quietly)?,
+                    Err(_) => {
+                        self.context.door.count("body_timeout", 1);
+                        return Err(Ended::Quietly);
+                    }
+                },
             }
         }
         inbox.consume(1);
