@@ -1,13 +1,14 @@
 #!/bin/sh
-# Sees to it that the tests of syslog, fluent and beats have real senders: rsyslog with TLS from Debian (as root; no service is
+# Sees to it that the tests of syslog, fluent and beats have real senders: rsyslog with TLS and RELP from Debian (as root; no service is
 # started), and clients in JavaScript, pinned, below target/tools/wire. Without them those tests are skipped and say so.
 set -eu
 cd "$(dirname "$0")/.."
 
-if ! command -v rsyslogd >/dev/null || ! [ -e /usr/lib/"$(uname -m)"-linux-gnu/rsyslog/lmnsd_gtls.so ]; then
+modules=/usr/lib/"$(uname -m)"-linux-gnu/rsyslog
+if ! command -v rsyslogd >/dev/null || ! [ -e "$modules/lmnsd_gtls.so" ] || ! [ -e "$modules/omrelp.so" ]; then
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-        echo "tests: installing Debian's rsyslog and rsyslog-gnutls" >&2
-        if ! apt-cache show rsyslog-gnutls >/dev/null 2>&1; then
+        echo "tests: installing Debian's rsyslog, rsyslog-gnutls and rsyslog-relp" >&2
+        if ! apt-cache show rsyslog-gnutls rsyslog-relp >/dev/null 2>&1; then
             apt-get update -q >&2
         fi
         # A policy that forbids it keeps the package from starting its service.
@@ -16,7 +17,7 @@ if ! command -v rsyslogd >/dev/null || ! [ -e /usr/lib/"$(uname -m)"-linux-gnu/r
             printf '#!/bin/sh\nexit 101\n' > "$policy" && chmod +x "$policy"
             trap 'rm -f "$policy"' EXIT
         fi
-        apt-get install -y -q --no-install-recommends rsyslog rsyslog-gnutls >&2 || true
+        apt-get install -y -q --no-install-recommends rsyslog rsyslog-gnutls rsyslog-relp >&2 || true
     fi
 fi
 

@@ -17,6 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a client waits for room before it is told to come again.
 const ROOM: Duration = Duration::from_secs(1);
+/// The event of records whose senders do not have them any more, and that nobody took.
+pub(crate) const LOST: &str = "lost_at_stop";
 /// What a record counts beside its bytes.
 const RECORD_BYTES: usize = 64;
 
@@ -67,6 +69,16 @@ pub(crate) struct Pump {
     events: Receiver<Event>,
     own: Sender<Event>,
     closed: Arc<AtomicBool>,
+}
+
+/// How a source ends whose senders do not come again with what was not taken: what they sent already is taken before.
+pub(crate) struct Lingering<'a> {
+    /// Tells the connections that the host stops.
+    pub(crate) begin: &'a dyn Fn(),
+    /// Whether they have ended.
+    pub(crate) ended: &'a dyn Fn() -> bool,
+    /// How long that may take.
+    pub(crate) limit: Duration,
 }
 
 /// A door and its other side.
@@ -156,43 +168,47 @@ type Waiters = Vec<(oneshot::Sender<Result<(), Refused>>, OwnedSemaphorePermit)>
 
 impl Pump {
     /// Brings what comes to the lanes and tells who waits, until the host stops; then takes nothing more, and waits until what came is
-    /// settled.
-    pub(crate) fn run(self, options: &RunOptions, outlet: &mut dyn Outlet) {
+    /// settled. With `lingering` it takes what connections hand in until they have ended.
+    pub(crate) fn run(self, options: &RunOptions, outlet: &mut dyn Outlet, lingering: Option<&Lingering<'_>>) {
         let Self { events, own, closed } = self;
         let told = Arc::<AtomicBool>::default();
         let waking = Arc::clone(&told);
         outlet.pass_given_up();
+        if lingering.is_some() {
+            outlet.until_finish();
+        }
         outlet.on_safe(Arc::new(move || {
             if !waking.swap(true, Ordering::SeqCst) {
                 let _ = own.send(Event::Safe);
             }
         }));
-        let mut state = Pumping { outlet, options, waiting: BTreeMap::new(), next: 1, base: first_position() };
-        let mut pending = VecDeque::new();
-        while !state.outlet.stopping() && !options.is_over() {
-            match events.recv_timeout(LOOK) {
-                Ok(Event::Came(came)) => pending.push_back(came),
-                Ok(Event::Safe) => {
-                    told.store(false, Ordering::SeqCst);
-                    state.tell();
-                    continue;
-                }
-                Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            while let Ok(event) = events.try_recv() {
-                match event {
-                    Event::Came(came) => pending.push_back(came),
-                    Event::Safe => told.store(false, Ordering::SeqCst),
-                }
-            }
-            while !pending.is_empty() && state.send(&mut pending) {
-                state.tell();
-            }
+        let mut state = Pumping {
+            outlet,
+            options,
+            events,
+            told,
+            pending: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            next: 1,
+            base: first_position(),
+            refused: 0,
+        };
+        while !state.outlet.stopping() && !options.is_over() && state.turn() {}
+        if let Some(Lingering { begin, ended, limit }) = lingering {
+            begin();
+            let until = Instant::now() + *limit;
+            while !ended() && Instant::now() < until && state.refused == 0 && state.turn() {}
         }
         closed.store(true, Ordering::SeqCst);
-        for Came { done, .. } in pending.into_iter().chain(events.try_iter().filter_map(Event::came)) {
+        state.pending.extend(state.events.try_iter().filter_map(Event::came));
+        while lingering.is_some() && !state.pending.is_empty() && state.send() {}
+        for Came { frame, done, .. } in std::mem::take(&mut state.pending) {
+            state.refused += frame.count() as u64;
             let _ = done.send(Err(Refused::Stopping));
+        }
+        if lingering.is_some() && state.refused > 0 {
+            state.outlet.event(LOST, state.refused);
+            tracing::warn!(source = &*options.name, "{} records were read and not taken by any pipeline: the host stopped", state.refused);
         }
         state.outlet.finish();
         state.tell();
@@ -214,26 +230,56 @@ impl Event {
 struct Pumping<'a> {
     outlet: &'a mut dyn Outlet,
     options: &'a RunOptions,
+    events: Receiver<Event>,
+    /// Whether [`Event::Safe`] is on its way.
+    told: Arc<AtomicBool>,
+    pending: VecDeque<Came>,
     /// Who waits, by the number of the frame.
     waiting: BTreeMap<u64, Waiters>,
     next: u64,
     /// [`first_position`] and the bytes that came before.
     base: u64,
+    /// Records that the lanes did not take.
+    refused: u64,
 }
 
 impl Pumping<'_> {
+    /// Waits for what comes, and brings it to the lanes. `false`: nothing can come any more.
+    fn turn(&mut self) -> bool {
+        match self.events.recv_timeout(LOOK) {
+            Ok(Event::Came(came)) => self.pending.push_back(came),
+            Ok(Event::Safe) => {
+                self.told.store(false, Ordering::SeqCst);
+                self.tell();
+                return true;
+            }
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+        while let Ok(event) = self.events.try_recv() {
+            match event {
+                Event::Came(came) => self.pending.push_back(came),
+                Event::Safe => self.told.store(false, Ordering::SeqCst),
+            }
+        }
+        while !self.pending.is_empty() && self.send() {
+            self.tell();
+        }
+        true
+    }
+
     /// Brings the first of what has come, and what fits to it, to the lanes as one frame. `false`: the host stops.
-    fn send(&mut self, pending: &mut VecDeque<Came>) -> bool {
-        let Some(Came { stream, mut frame, done, room }) = pending.pop_front() else { return true };
+    fn send(&mut self) -> bool {
+        let Some(Came { stream, mut frame, done, room }) = self.pending.pop_front() else { return true };
         let mut waiters = vec![(done, room)];
         let base = self.base;
         place(&mut frame, base);
-        while let Some(next) = pending.front()
+        while let Some(next) = self.pending.front()
             && next.stream == stream
             && frame.count() + next.frame.count() <= self.options.records_max
             && frame.records.text.len() + next.frame.records.text.len() <= self.options.frame_bytes
         {
-            let Some(Came { frame: mut next, done, room, .. }) = pending.pop_front() else { break };
+            let Some(Came { frame: mut next, done, room, .. }) = self.pending.pop_front() else { break };
             place(&mut next, base + frame.bytes);
             join(&mut frame, next);
             waiters.push((done, room));
@@ -242,7 +288,10 @@ impl Pumping<'_> {
         let number = self.next;
         self.next += 1;
         self.waiting.insert(number, waiters);
-        self.outlet.send(&Stream { id: 0, name: stream }, frame, number)
+        let count = frame.count() as u64;
+        let taken = self.outlet.send(&Stream { id: 0, name: stream }, frame, number);
+        self.refused += if taken { 0 } else { count };
+        taken
     }
 
     /// Tells all whose frames are safe, and all whose frames never will be.

@@ -44,6 +44,8 @@ pub(crate) struct Gate {
     pub(crate) roads: Option<Arc<Roads>>,
     pub(crate) current: Arc<Current>,
     pub(crate) stop: Stop,
+    /// Whether frames are taken while the host stops.
+    pub(crate) until_finish: bool,
     pub(crate) pool: Arc<Pool>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) records: Counter,
@@ -68,7 +70,8 @@ impl Gate {
         };
         let boarding = loop {
             // What nobody reads any more is not taken: a source that comes back begins there.
-            if self.stop.is_draining() || !self.current.get().is_some_and(|generation| taken_by(&generation)) {
+            let stops = if self.until_finish { self.stop.is_now() } else { self.stop.is_draining() };
+            if stops || !self.current.get().is_some_and(|generation| taken_by(&generation)) {
                 return false;
             }
             if let Some(boarding) = self.flight.board(count, stream.id, end, LOOK) {
@@ -117,6 +120,10 @@ impl Outlet for Gate {
 
     fn on_safe(&mut self, wake: Arc<dyn Fn() + Send + Sync>) {
         self.flight.on_safe(wake);
+    }
+
+    fn until_finish(&mut self) {
+        self.until_finish = true;
     }
 
     fn finish(&mut self) {

@@ -43,7 +43,7 @@ pub use server::{Answer as Said, Request, Server};
 pub use store::{ObjectStore, arrow};
 pub use tls_front::TlsFront;
 pub use tmpfs::Tmpfs;
-pub use wire::{rsyslog, wire_client};
+pub use wire::{forwarding, has_relp, rsyslog, wire_client};
 
 use std::ffi::OsStr;
 use std::fs;

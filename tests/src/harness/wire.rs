@@ -36,3 +36,27 @@ pub fn rsyslog(site: &Site, configuration: &str) -> Option<Live> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Some(Live::start(command))
 }
+
+/// rsyslog's configuration that reads `input.log` of a site and forwards it, with certificates where the action asks for them. Its queue
+/// goes to disk, and it tries for ever, once a second. When rsyslog ends it forgets what stands in its main queue, the lines that did not fit
+/// into the action's queue, and the messages in hand when that queue's time is over: hence no main queue, a large one, and enough time.
+pub fn forwarding(site: &Site, action: &str) -> String {
+    let at = site.path("").display().to_string().trim_end_matches('/').to_owned();
+    format!(
+        "global(workDirectory=\"{at}\" DefaultNetstreamDriverCAFile=\"{at}/ca.pem\" DefaultNetstreamDriverCertFile=\"{at}/client.pem\"\n\
+         DefaultNetstreamDriverKeyFile=\"{at}/client.key\")\nmain_queue(queue.type=\"Direct\")\nmodule(load=\"imfile\")\nmodule(load=\"omrelp\")\n\
+         input(type=\"imfile\" file=\"{at}/input.log\" tag=\"app:\" ruleset=\"out\")\n\
+         ruleset(name=\"out\") {{ action({action} target=\"127.0.0.1\" template=\"RSYSLOG_SyslogProtocol23Format\"\n\
+         queue.type=\"LinkedList\" queue.size=\"200000\" queue.filename=\"out\" queue.saveOnShutdown=\"on\" queue.timeoutShutdown=\"60000\"\n\
+         action.resumeRetryCount=\"-1\" action.resumeInterval=\"1\") }}\n"
+    )
+}
+
+/// Whether rsyslog can send by RELP. If not, says which test is skipped.
+pub fn has_relp() -> bool {
+    let has = ["x86_64", "aarch64"].iter().any(|machine| Path::new(&format!("/usr/lib/{machine}-linux-gnu/rsyslog/omrelp.so")).is_file());
+    if !has {
+        eprintln!("skipped: rsyslog has no RELP; `sh tests/servers.sh` installs it");
+    }
+    has
+}

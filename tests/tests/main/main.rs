@@ -61,6 +61,7 @@ mod signatures;
 mod spool;
 mod stop;
 mod store;
+mod syslog;
 mod tap;
 mod trial;
 mod wire;

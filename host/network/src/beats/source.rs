@@ -245,7 +245,7 @@ impl<'a> Taker<'a> {
         let waiting = gather.finish().await.map_err(|_| Ended::Quietly)?;
         if !is_empty {
             let bytes = ack(version, last);
-            self.acks.send(Ack { waiting, bytes }).await.map_err(|_| Ended::Quietly)?;
+            self.acks.send(Ack { waiting, bytes, window: None }).await.map_err(|_| Ended::Quietly)?;
         }
         self.busy.store(false, Ordering::Relaxed);
         Ok(())

@@ -105,7 +105,7 @@ async fn take(bytes: &[u8], context: &Context, shared: &Shared, acks: &mpsc::Sen
     };
     let waiting = gather.finish().await.ok()?;
     match chunk {
-        Some(chunk) if chunk.len() <= CHUNK_BYTES_MAX => acks.send(Ack { waiting, bytes: ack(&chunk) }).await.ok(),
+        Some(chunk) if chunk.len() <= CHUNK_BYTES_MAX => acks.send(Ack { waiting, bytes: ack(&chunk), window: None }).await.ok(),
         // Whoever asks for no acknowledgement gets none.
         _ => Some(()),
     }

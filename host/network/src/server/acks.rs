@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// Acknowledgements of a connection that wait, at most; then it is not read.
 const WAITING_MAX: usize = 1_024;
@@ -16,6 +16,8 @@ const WAITING_MAX: usize = 1_024;
 pub(crate) struct Ack {
     pub(crate) waiting: Vec<Waiting>,
     pub(crate) bytes: Vec<u8>,
+    /// Given back when it was sent: a place among those of the connection that may wait.
+    pub(crate) window: Option<OwnedSemaphorePermit>,
 }
 
 /// Signs of life for a client whose records are not safe yet.
@@ -64,7 +66,7 @@ async fn send<W: AsyncWrite + Unpin>(mut acks: mpsc::Receiver<Ack>, mut writer: 
                 continue;
             }
         };
-        let Some(Ack { waiting, bytes }) = ack else { return Ok(()) };
+        let Some(Ack { waiting, bytes, window: _window }) = ack else { return Ok(()) };
         for waiting in waiting {
             wait(waiting, &mut writer, &acking).await?;
         }

@@ -46,6 +46,11 @@ impl<R: AsyncRead + Unpin> Inbox<R> {
         self.bytes.get(self.begin..).unwrap_or_default()
     }
 
+    /// Where it comes from.
+    pub(crate) fn reader(&self) -> &R {
+        &self.reader
+    }
+
     /// The first so many bytes were used.
     pub(crate) fn consume(&mut self, bytes: usize) {
         self.begin = (self.begin + bytes).min(self.bytes.len());

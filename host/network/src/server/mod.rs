@@ -16,19 +16,21 @@ use sockets::TaskSockets;
 pub(crate) use sockets::{Kinds, Sockets};
 
 use crate::Bound;
-use crate::door::{Door, Seldom, door};
+use crate::door::{Door, Lingering, Seldom, door};
 use crate::runtime::runtime;
+use socket2::SockRef;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tamis_config::{ServerLimits, ServerTls, Text};
 use tamis_nodes::sources::{Outlet, RunOptions, SourceError};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// How long connections have to end in good order when the host stops.
 const GRACE: Duration = Duration::from_secs(1);
@@ -38,9 +40,28 @@ const PAUSE: Duration = Duration::from_millis(100);
 const BIND_AGAIN: Duration = Duration::from_millis(500);
 
 /// A connection, with TLS or without.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Tells the peer that nothing will be written any more, by the end of the TCP stream alone: one that never reads finds it there, and
+    /// would not get to it behind a record of TLS.
+    fn half_close(&self);
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+impl Stream for TcpStream {
+    fn half_close(&self) {
+        let _ = SockRef::from(self).shutdown(Shutdown::Write);
+    }
+}
+
+#[cfg(test)]
+impl Stream for tokio::io::DuplexStream {
+    fn half_close(&self) {}
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn half_close(&self) {
+        self.get_ref().0.half_close();
+    }
+}
 
 /// What a connection is served with.
 #[derive(Clone)]
@@ -51,6 +72,8 @@ pub(crate) struct Context {
     pub(crate) receiving: Arc<Semaphore>,
     /// Turns true when the host stops.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// How long the connections of a source may go on with what was sent to it already; none ends at once.
+    pub(crate) linger: Option<Duration>,
     pub(crate) peer: SocketAddr,
     /// Which of the source's addresses it came to.
     #[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "the others have one kind of address"))]
@@ -64,11 +87,20 @@ impl Context {
             limits: Arc::new(limits.clone()),
             receiving: Arc::new(Semaphore::new(receiving_bytes(limits))),
             stopping,
+            linger: None,
             // Of each connection its own.
             peer: SocketAddr::from(([0, 0, 0, 0], 0)),
             address: 0,
         }
     }
+}
+
+/// The addresses of a source.
+pub(crate) struct Addresses<'a> {
+    pub(crate) all: &'a [&'a Text],
+    pub(crate) kinds: Kinds,
+    /// [`Context::linger`].
+    pub(crate) linger: Option<Duration>,
 }
 
 /// Where and how a source listens.
@@ -106,12 +138,12 @@ where
     F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
     S: Future<Output = ()> + Send + 'static,
 {
-    run_with((addresses, Kinds::TCP), listening, bound, options, outlet, serve, |_, _| async {})
+    run_with(&Addresses { all: addresses, kinds: Kinds::TCP, linger: None }, listening, bound, options, outlet, serve, |_, _| async {})
 }
 
 /// The same for a source that takes datagrams as well, or alone: `receive` does so until the host stops.
 pub(crate) fn run_with<F, S, D, R>(
-    (addresses, kinds): (&[&Text], Kinds),
+    &Addresses { all: addresses, kinds, linger }: &Addresses<'_>,
     listening: &Listening<'_>,
     bound: Option<Bound>,
     options: &RunOptions,
@@ -126,7 +158,8 @@ where
     R: Future<Output = ()> + Send + 'static,
 {
     let Some(sockets) = sockets(addresses, kinds, bound, outlet)? else { return Ok(()) };
-    let tls = listening.tls.map(tls::acceptor).transpose().map_err(SourceError::Network)?;
+    // A sender that never reads would have tickets before the end of the stream.
+    let tls = listening.tls.map(|tls| tls::acceptor(tls, linger.is_none())).transpose().map_err(SourceError::Network)?;
     let runtime = runtime().map_err(SourceError::Network)?;
     let (door, pump) = door(listening.limits, outlet.events());
     let sockets: Vec<TaskSockets> = {
@@ -134,7 +167,7 @@ where
         sockets.into_iter().map(Sockets::for_tasks).collect::<Result<_, _>>().map_err(SourceError::Network)?
     };
     let (stop, stopping) = watch::channel(false);
-    let context = Context::new(door, listening.limits, stopping);
+    let context = Context { linger, ..Context::new(door, listening.limits, stopping) };
     let (serve, slots) = (Arc::new(serve), Arc::new(Semaphore::new(context.limits.connections as usize)));
     let mut servers = JoinSet::new();
     for (address, TaskSockets { tcp, udp }) in sockets.into_iter().enumerate() {
@@ -150,9 +183,15 @@ where
     for address in addresses {
         tracing::info!(source = &*options.name, "listening at {}", address.shown());
     }
-    pump.run(options, outlet);
-    let _ = stop.send(true);
-    let _ = runtime.block_on(async { tokio::time::timeout(GRACE, servers.join_all()).await });
+    let servers = runtime.spawn(servers.join_all());
+    let begin = || {
+        let _ = stop.send(true);
+    };
+    let ended = || servers.is_finished();
+    let lingering = linger.map(|linger| Lingering { begin: &begin, ended: &ended, limit: linger + GRACE });
+    pump.run(options, outlet, lingering.as_ref());
+    begin();
+    let _ = runtime.block_on(async { tokio::time::timeout(GRACE, servers).await });
     Ok(())
 }
 
@@ -185,28 +224,14 @@ where
 {
     let mut stopping = context.stopping.clone();
     let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            _ = stopping.changed() => break,
-            _ = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = listener.accept() => accepted,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of descriptors, most likely: others may be given back.
-                tracing::warn!("cannot take a connection: {error}");
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
+    let served = |stream: TcpStream, peer| {
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
             context.door.count("connections_refused", 1);
-            continue;
+            return None;
         };
         let _ = stream.set_nodelay(true);
         let (tls, serve, context) = (tls.clone(), Arc::clone(&serve), Context { peer, ..context.clone() });
-        connections.spawn(async move {
+        Some(async move {
             let stream: Box<dyn Stream> = match tls {
                 None => Box::new(stream),
                 Some(tls) => match tokio::time::timeout(context.limits.header_timeout, tls.accept(stream)).await {
@@ -216,7 +241,29 @@ where
             };
             serve(stream, context).await;
             drop(slot);
-        });
+        })
+    };
+    loop {
+        let accepted = tokio::select! {
+            _ = stopping.changed() => break,
+            _ = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => served(stream, peer).map(|served| connections.spawn(served)),
+            Err(error) => {
+                // Out of descriptors, most likely: others may be given back.
+                tracing::warn!("cannot take a connection: {error}");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+    }
+    // Those that wait to be accepted may have sent something.
+    while context.linger.is_some()
+        && let Ok(Ok((stream, peer))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await
+    {
+        served(stream, peer).map(|served| connections.spawn(served));
     }
     drop(listener);
     while connections.join_next().await.is_some() {}

@@ -28,7 +28,7 @@ impl Serving {
         F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
         S: Future<Output = ()> + Send + 'static,
     {
-        let tls = listening.tls.map(tls::acceptor).transpose()?;
+        let tls = listening.tls.map(|tls| tls::acceptor(tls, true)).transpose()?;
         let sockets = Sockets::bind(listening.address, Kinds::TCP)?;
         let runtime = runtime()?;
         let sockets = {

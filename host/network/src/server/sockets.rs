@@ -21,7 +21,7 @@ impl Kinds {
         match source {
             Source::Syslog(syslog) => Self {
                 tcp: syslog.transport != SyslogTransport::Udp,
-                udp: (syslog.transport != SyslogTransport::Tcp).then(|| syslog.receive_buffer.to_usize()),
+                udp: matches!(syslog.transport, SyslogTransport::Udp | SyslogTransport::Both).then(|| syslog.receive_buffer.to_usize()),
             },
             _ => Self::TCP,
         }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use tamis_config::ServerTls;
 use tokio_rustls::TlsAcceptor;
 
-/// Reads certificates and key.
-pub(super) fn acceptor(tls: &ServerTls) -> Result<TlsAcceptor, String> {
+/// Reads certificates and key. `tickets`: whether clients are sent some to resume with.
+pub(super) fn acceptor(tls: &ServerTls, tickets: bool) -> Result<TlsAcceptor, String> {
     let chain = certificates(&tls.certificate)?;
     let key = PrivateKeyDer::from_pem_file(tls.key.as_str()).map_err(|error| cannot_read("the private key", &tls.key, error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -30,5 +30,8 @@ pub(super) fn acceptor(tls: &ServerTls) -> Result<TlsAcceptor, String> {
     };
     let mut config = builder.with_single_cert(chain, key).map_err(|error| cannot_read("the certificate", &tls.certificate, error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if !tickets {
+        config.send_tls13_tickets = 0;
+    }
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

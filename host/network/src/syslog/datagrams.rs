@@ -2,7 +2,7 @@
 
 use super::drops::Drops;
 use super::framing::trimmed;
-use super::source::Shared;
+use super::source::{Shared, lost};
 use crate::door::Seldom;
 use crate::fields;
 use crate::server::Context;
@@ -12,15 +12,18 @@ use std::time::Duration;
 use tamis_codecs::{Decoder, Frame, Rejected};
 use tamis_record::Records;
 use tokio::net::UdpSocket;
+use tokio::time::Instant;
 
 /// The largest datagram there is, with room to spare.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
 /// How often the system is asked what it dropped.
 const LOOK: Duration = Duration::from_secs(1);
+/// At a stop, how long the system may take to give what has come.
+const LAST: Duration = Duration::from_millis(20);
 /// Pause when the system gives nothing.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Takes datagrams until the host stops. While there is no room for more records the system keeps what comes, and drops the rest.
+/// Takes datagrams until the host stops, and then what has come. While there is no room for more records the system keeps what comes, and drops the rest.
 pub(super) async fn receive(socket: UdpSocket, context: Context, shared: Arc<Shared>) {
     let mut drops = Drops::of(&socket);
     let seldom = Seldom::new();
@@ -38,19 +41,30 @@ pub(super) async fn receive(socket: UdpSocket, context: Context, shared: Arc<Sha
     let mut decoder = Decoder::new(&shared.config.codec);
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // Until when, once the host stops.
+    let mut until = None;
     loop {
+        let last = until.map(|until: Instant| until.min(Instant::now() + LAST));
         let first = tokio::select! {
             biased;
-            _ = stopping.changed() => break,
+            _ = stopping.changed(), if until.is_none() => {
+                until = Some(Instant::now() + context.linger.unwrap_or_default());
+                continue;
+            }
             _ = look.tick() => {
                 told();
                 continue;
             }
             first = socket.recv_from(&mut buffer) => first,
+            () = tokio::time::sleep_until(last.unwrap_or_else(Instant::now)), if last.is_some() => break,
         };
+        if until.is_some_and(|until| Instant::now() >= until) {
+            break;
+        }
         let mut gathered = Gathered::default();
         match first {
             Ok((length, peer)) => gathered.take(buffer.get(..length).unwrap_or_default(), peer.ip(), &shared),
+            Err(_) if until.is_some() => break,
             Err(_) => {
                 tokio::time::sleep(PAUSE).await;
                 continue;
@@ -64,6 +78,7 @@ pub(super) async fn receive(socket: UdpSocket, context: Context, shared: Arc<Sha
         if frame.count() == 0 {
             continue;
         }
+        let count = frame.count();
         // Nobody waits to hear that they are delivered.
         let handed = tokio::select! {
             biased;
@@ -71,6 +86,7 @@ pub(super) async fn receive(socket: UdpSocket, context: Context, shared: Arc<Sha
             () = async { loop { look.tick().await; told(); } } => break,
         };
         if handed.is_err() {
+            lost(&context, count);
             break;
         }
     }

@@ -1,6 +1,8 @@
-//! `syslog`: messages by UDP, TCP and TLS.
+//! `syslog`: messages by UDP, TCP, TLS and RELP.
 
 mod datagrams;
 mod drops;
 mod framing;
+mod relp;
 pub(crate) mod source;
+mod stream;

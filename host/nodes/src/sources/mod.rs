@@ -73,6 +73,10 @@ pub trait Outlet {
     /// Has `wake` called whenever [`Outlet::safe`] or [`Outlet::given_up`] may have something to tell; from any thread, and it must not wait.
     fn on_safe(&mut self, wake: Arc<dyn Fn() + Send + Sync>);
 
+    /// For a source whose senders do not come again with what was not taken: [`Outlet::send`] goes on taking frames when the host stops,
+    /// until [`Outlet::finish`], or until everything is to end at once.
+    fn until_finish(&mut self) {}
+
     /// No more frames will come: waits until everything handed over is settled, or until the host gives up. After it
     /// [`Outlet::safe`] tells the last positions.
     fn finish(&mut self);
@@ -113,6 +117,8 @@ pub struct RunOptions {
     pub again: bool,
     /// What the host's sinks write, which is not read.
     pub written: WrittenFiles,
+    /// How long a source may go on with what was sent to it already when the host stops.
+    pub stop_timeout: Duration,
     /// The size of a frame.
     pub records_max: usize,
     /// Bytes of a frame to aim for.
@@ -131,6 +137,8 @@ impl RunOptions {
             once,
             again: false,
             written: WrittenFiles::default(),
+            // The other half is for the delivery.
+            stop_timeout: settings.shutdown_timeout / 2,
             records_max: settings.batch.records as usize,
             frame_bytes: settings.batch.bytes.to_usize(),
             others: Arc::default(),

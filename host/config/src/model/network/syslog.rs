@@ -1,4 +1,4 @@
-//! `syslog`: messages by UDP, TCP and TLS.
+//! `syslog`: messages by UDP, TCP, TLS and RELP.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::model::{Bytes, Codec, SyslogCodec};
 use crate::reader::{codecs, parts};
 use crate::{Located, Text};
 
-/// Takes syslog messages. The protocol has no acknowledgements: over TCP the sender is held back while too much waits, over UDP the system
-/// drops what does not fit into its buffer.
+/// Takes syslog messages. By RELP they are acknowledged when they are delivered or spooled. The others have no acknowledgements: over TCP the
+/// sender is held back while too much waits, over UDP the system drops what does not fit into its buffer.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 pub struct SyslogSource {
     /// Where to listen, `host:port`.
@@ -36,7 +36,7 @@ pub struct SyslogSource {
     /// How much the system is asked to keep for UDP while the source is busy; it may give less. Default: 4 MiB; 4 KiB to 1 GiB.
     #[serde(default = "receive_buffer", deserialize_with = "parts::bytes_between::<_, 4_096, 1_073_741_824>")]
     pub receive_buffer: Bytes,
-    /// TLS over TCP (RFC 5425). Default: none.
+    /// TLS over TCP (RFC 5425), and for RELP. Default: none.
     #[serde(default)]
     pub tls: Option<ServerTls>,
     /// Limits.
@@ -59,6 +59,8 @@ pub enum SyslogTransport {
     Udp,
     /// Both, at the same port.
     Both,
+    /// RELP, over TCP or TLS: each message is answered when it is delivered or spooled.
+    Relp,
 }
 
 /// The limits of a syslog source.
@@ -85,20 +87,37 @@ pub struct SyslogLimits {
     /// 64 KiB to 4 GiB.
     #[serde(deserialize_with = "parts::bytes_between::<_, 65_536, 4_294_967_296>")]
     pub in_flight: Bytes,
+    /// RELP: messages of a connection that may wait for their answer; beyond it nothing more is read. Default: 1,024; 1 to 65,536.
+    #[serde(deserialize_with = "parts::whole_between::<_, 1, 65_536>")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub window: u32,
+    /// TCP, TLS and UDP: how long what was sent already is read on when the host stops, and half of `shutdown_timeout` at most. Default: 10 s; 0 s
+    /// to 10 m.
+    #[serde(deserialize_with = "parts::duration_between::<_, 0, 600_000>")]
+    #[schemars(with = "String")]
+    pub stop_timeout: Duration,
 }
 
 impl Default for SyslogLimits {
     fn default() -> Self {
         let ServerLimits { connections, header_timeout: handshake_timeout, body_timeout: message_timeout, in_flight, .. } =
             ServerLimits::default();
-        Self { connections, handshake_timeout, message_timeout, idle_timeout: Duration::from_secs(3_600), in_flight }
+        Self {
+            connections,
+            handshake_timeout,
+            message_timeout,
+            idle_timeout: Duration::from_secs(3_600),
+            in_flight,
+            window: 1_024,
+            stop_timeout: Duration::from_secs(10),
+        }
     }
 }
 
 impl SyslogSource {
     /// The same limits in the words of all sources that listen.
     pub fn server_limits(&self) -> ServerLimits {
-        let SyslogLimits { connections, handshake_timeout, message_timeout, idle_timeout, in_flight } = self.limits;
+        let SyslogLimits { connections, handshake_timeout, message_timeout, idle_timeout, in_flight, .. } = self.limits;
         ServerLimits {
             connections,
             header_timeout: handshake_timeout,
