@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tamis_config::{Digest, Reference, Repository};
@@ -82,6 +83,13 @@ impl Client {
         Ok(Self { transport: Transport::new(plain_http)?, keyring: Keyring::from_environment()?, tokens: Mutex::default() })
     }
 
+    /// The same, for no longer than this in all: whoever sends a byte now and then is as good as silent.
+    #[must_use]
+    pub fn within(mut self, time: Duration) -> Self {
+        self.transport.until = Some(Instant::now() + time);
+        self
+    }
+
     /// The manifest that a reference leads to. With a tag and a digest, the tag must lead to the digest.
     ///
     /// # Errors
@@ -142,13 +150,19 @@ impl Client {
         body(registry, what, &mut answer, bytes, &mut |done| progress(done, bytes))
     }
 
-    /// The configuration that a manifest leads to.
+    /// The configuration that a manifest leads to. `believe` is shown the digest of the manifest, the table of contents and its
+    /// signature before anything else is fetched.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when it is none; otherwise as [`Client::pull`].
-    pub fn bundle(&self, reference: &Reference, found: Found) -> Result<Bundled, Error> {
+    /// [`Error::Bundle`] when it is none; what `believe` says; otherwise as [`Client::pull`].
+    pub fn bundle(
+        &self,
+        reference: &Reference,
+        found: Found,
+        believe: impl FnOnce(&Digest, &[u8], Option<&str>) -> Result<(), Error>,
+    ) -> Result<Bundled, Error> {
         let what = reference.to_string();
-        Bundled::gather(&what, found.text, |name, digest, bytes| {
+        Bundled::gather(&what, found.text, believe, |name, digest, bytes| {
             self.bytes(reference.repository(), &part_of(name, &what), digest, bytes, &mut |_, _| {})
         })
     }
