@@ -1,7 +1,7 @@
 //! The distribution API (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>), as far as plugins need it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -64,13 +64,13 @@ pub struct Pushed {
     pub known: bool,
 }
 
-/// Speaks with registries. Tokens are kept for as long as it lives.
-#[derive(Debug)]
+/// Speaks with registries. Tokens are kept for as long as it lives; clones share them.
+#[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) transport: Transport,
     keyring: Keyring,
     /// `Authorization` by registry and scope.
-    tokens: Mutex<HashMap<(String, String), String>>,
+    tokens: Arc<Mutex<HashMap<(String, String), String>>>,
 }
 
 impl Client {
@@ -80,7 +80,7 @@ impl Client {
     /// # Errors
     /// [`Error::Credentials`] for what is set and cannot be read.
     pub fn new(plain_http: &[String]) -> Result<Self, Error> {
-        Ok(Self { transport: Transport::new(plain_http)?, keyring: Keyring::from_environment()?, tokens: Mutex::default() })
+        Ok(Self { transport: Transport::new(plain_http)?, keyring: Keyring::from_environment()?, tokens: Arc::default() })
     }
 
     /// The same, for no longer than this in all: whoever sends a byte now and then is as good as silent.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tamis_config::codes::{NO_BUNDLE, NOT_TRUSTED, REGISTRY_SILENT};
 use tamis_config::{Diagnostic, Diagnostics, Digest, FileText, Reference, SCHEME};
@@ -12,15 +11,11 @@ use tempfile::TempDir;
 use crate::bundle::{Bundled, Kept};
 use crate::read::read_at_most;
 use crate::signature::{KEY_BYTES_MAX, PublicKey, verify};
-use crate::transport::TRANSFER_TIMEOUT;
+use crate::transport::{PATIENCE, TRANSFER_TIMEOUT};
 use crate::{Client, Error, Found};
 
 /// Where bundles are kept unless another folder is named.
 pub const STORE: &str = "./data/configurations";
-
-/// How long a registry may take with a configuration when another one is there that can serve. Without one, and while a host runs
-/// and follows a tag, it may take [`TRANSFER_TIMEOUT`].
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `-c` names, and what it takes to believe a registry.
 #[derive(Debug, Default)]
