@@ -82,7 +82,8 @@ pub(crate) fn run(arguments: &Arguments, verb: &Run) -> anyhow::Result<Exit> {
         Err(StartError::Stopping) => return Ok(Exit::Success),
         Err(error) => return Err(error.into()),
     };
-    for taken in origin.taken() {
+    // One that stands in was not read just now.
+    for taken in origin.taken().into_iter().filter(|_| stand_in.is_none()) {
         tracing::info!("configuration {taken}");
     }
     let progress = engine.progress();

@@ -12,6 +12,7 @@ use crate::manifest::{Layer, MANIFEST_BYTES_MAX, Manifest};
 use crate::policy::Policy;
 use crate::read::read_at_most;
 use crate::signature::{EXTENSION, SIGNATURE_BYTES_MAX};
+use crate::transport::PATIENCE;
 use crate::{Error, Lock, Store, digest_of};
 
 /// A component that may be loaded.
@@ -246,7 +247,7 @@ impl Admission {
     /// Asks whether the tag still leads where it is pinned to. A registry that does not answer does not keep a host from starting
     /// with what it has.
     fn tag(&mut self, reference: &Reference, digest: &Digest, notes: &mut Vec<String>) -> Result<Option<Found>, Refusal> {
-        match self.ask(reference, |client| client.manifest(reference)) {
+        match self.ask(reference, |client| client.clone().within(PATIENCE).manifest(reference)) {
             Ok(found) if found.digest == *digest => Ok(Some(found)),
             Ok(found) => Err(Error::Moved { reference: reference.to_string(), pinned: digest.clone(), found: found.digest }.into()),
             Err(error @ Error::Moved { .. }) => Err(error.into()),

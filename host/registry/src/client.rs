@@ -1,7 +1,8 @@
 //! The distribution API (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>), as far as plugins need it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tamis_config::{Digest, Reference, Repository};
@@ -63,13 +64,13 @@ pub struct Pushed {
     pub known: bool,
 }
 
-/// Speaks with registries. Tokens are kept for as long as it lives.
-#[derive(Debug)]
+/// Speaks with registries. Tokens are kept for as long as it lives; clones share them.
+#[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) transport: Transport,
     keyring: Keyring,
     /// `Authorization` by registry and scope.
-    tokens: Mutex<HashMap<(String, String), String>>,
+    tokens: Arc<Mutex<HashMap<(String, String), String>>>,
 }
 
 impl Client {
@@ -79,7 +80,14 @@ impl Client {
     /// # Errors
     /// [`Error::Credentials`] for what is set and cannot be read.
     pub fn new(plain_http: &[String]) -> Result<Self, Error> {
-        Ok(Self { transport: Transport::new(plain_http)?, keyring: Keyring::from_environment()?, tokens: Mutex::default() })
+        Ok(Self { transport: Transport::new(plain_http)?, keyring: Keyring::from_environment()?, tokens: Arc::default() })
+    }
+
+    /// The same, for no longer than this in all: whoever sends a byte now and then is as good as silent.
+    #[must_use]
+    pub fn within(mut self, time: Duration) -> Self {
+        self.transport.until = Some(Instant::now() + time);
+        self
     }
 
     /// The manifest that a reference leads to. With a tag and a digest, the tag must lead to the digest.
@@ -142,13 +150,19 @@ impl Client {
         body(registry, what, &mut answer, bytes, &mut |done| progress(done, bytes))
     }
 
-    /// The configuration that a manifest leads to.
+    /// The configuration that a manifest leads to. `believe` is shown the digest of the manifest, the table of contents and its
+    /// signature before anything else is fetched.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when it is none; otherwise as [`Client::pull`].
-    pub fn bundle(&self, reference: &Reference, found: Found) -> Result<Bundled, Error> {
+    /// [`Error::Bundle`] when it is none; what `believe` says; otherwise as [`Client::pull`].
+    pub fn bundle(
+        &self,
+        reference: &Reference,
+        found: Found,
+        believe: impl FnOnce(&Digest, &[u8], Option<&str>) -> Result<(), Error>,
+    ) -> Result<Bundled, Error> {
         let what = reference.to_string();
-        Bundled::gather(&what, found.text, |name, digest, bytes| {
+        Bundled::gather(&what, found.text, believe, |name, digest, bytes| {
             self.bytes(reference.repository(), &part_of(name, &what), digest, bytes, &mut |_, _| {})
         })
     }

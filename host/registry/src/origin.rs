@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use crate::bundle::{Bundled, Kept};
 use crate::read::read_at_most;
 use crate::signature::{KEY_BYTES_MAX, PublicKey, verify};
-use crate::{Client, Error};
+use crate::transport::{PATIENCE, TRANSFER_TIMEOUT};
+use crate::{Client, Error, Found};
 
 /// Where bundles are kept unless another folder is named.
 pub const STORE: &str = "./data/configurations";
@@ -80,11 +81,26 @@ impl Origin {
         self.references().filter(|reference| reference.digest().is_none())
     }
 
-    /// Whether a file that was read came from here, in whatever version.
+    /// Whether a file that was read came from here, in whatever version, and would be believed today.
     pub fn is_of(&self, file: &FileText) -> bool {
         let below =
             |reference: &Reference| file.name.strip_prefix(&reference.repository().to_string()).is_some_and(|rest| rest.starts_with('/'));
-        self.paths.iter().any(|path| Path::new(&file.name).starts_with(path)) || self.references().any(below)
+        let is_good = |reference: &Reference| below(reference) && self.is_still_trusted(reference, file);
+        self.paths.iter().any(|path| Path::new(&file.name).starts_with(path)) || self.references().any(is_good)
+    }
+
+    /// Whether what a file was read from still counts: the keys may be others than when it was taken.
+    fn is_still_trusted(&self, reference: &Reference, file: &FileText) -> bool {
+        if self.keys.is_empty() {
+            return reference.digest().is_some();
+        }
+        let kept = Kept::new(&self.store);
+        let version = file.folder.strip_prefix(&self.store).ok().and_then(|rest| rest.iter().next()?.to_str());
+        let Some(digest) = version.and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok()) else { return false };
+        let what = reference.to_string();
+        let Some(bundled) = kept.get(&what, &digest).filter(|_| kept.check().is_ok()) else { return false };
+        let is_in = || bundled.bundle.texts(&reference.repository().to_string(), &kept.files(&digest)).is_ok_and(|all| all.contains(file));
+        self.trust(&what, &bundled.digest, &bundled.contents, bundled.signature.as_deref()).is_ok() && is_in()
     }
 
     /// What the configuration that was read last came from: a pinned reference for each in a registry.
@@ -96,17 +112,34 @@ impl Origin {
     pub fn read(&self, findings: &mut Diagnostics) -> Vec<FileText> {
         self.state().taken.clear();
         self.gather(findings, |reference, findings| {
-            let got = self.fetch(reference, findings)?;
-            self.state().seen.insert(reference.clone(), got.digest.clone());
-            self.take(reference, &got, findings)
+            let mut found = None;
+            let taken = self.fetch(reference, &mut found, findings).and_then(|got| {
+                let (texts, signed) = self.take(reference, &got)?;
+                self.note(reference, &got.digest, signed, findings);
+                Ok(texts)
+            });
+            // What could not be written here may be another time.
+            if let Some(found) = found.filter(|_| !matches!(taken, Err(Error::File { .. }))) {
+                self.state().seen.insert(reference.clone(), found);
+            }
+            taken
+        })
+    }
+
+    /// The same, only to look: what has moved still has, and what was taken still is.
+    pub fn look(&self, findings: &mut Diagnostics) -> Vec<FileText> {
+        self.gather(findings, |reference, findings| {
+            let got = self.fetch(reference, &mut None, findings)?;
+            self.take(reference, &got).map(|(texts, _)| texts)
         })
     }
 
     /// What was read and trusted before, without a registry.
     pub fn kept(&self) -> Vec<FileText> {
-        self.gather(&mut Diagnostics::new(), |reference, findings| {
+        self.gather(&mut Diagnostics::new(), |reference, _| {
+            Kept::new(&self.store).check()?;
             let got = self.last(reference).ok_or_else(|| Error::NotFound { what: reference.to_string() })?;
-            self.take(reference, &got, findings)
+            self.take(reference, &got).map(|(texts, _)| texts)
         })
     }
 
@@ -115,27 +148,46 @@ impl Origin {
     /// # Errors
     /// What the registry or the network said.
     pub fn moved(&self) -> Result<Option<String>, Error> {
-        let client = Client::new(&[])?;
-        let mut moved = None;
+        let (mut moved, mut failed) = (None, None);
         for reference in self.tags() {
-            let found = client.manifest(reference)?;
-            let before = self.state().seen.get(reference).cloned();
-            if before.as_ref() == Some(&found.digest) {
-                continue;
+            match self.has_moved(reference) {
+                Ok(None) => {}
+                Ok(Some(digest)) => moved = Some(format!("{reference} leads to {digest}")),
+                // The tags of another registry may move all the same.
+                Err(error) => failed = Some(error),
             }
-            let digest = found.digest.clone();
-            let kept = Kept::new(&self.store);
-            if kept.get(&reference.to_string(), &digest).is_none() {
-                // What is no configuration is told by the reload, once.
-                match client.bundle(reference, found) {
-                    Ok(bundled) => kept.put(&bundled)?,
-                    Err(Error::Bundle { .. } | Error::Manifest { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            moved = Some(format!("{reference} leads to {digest}"));
         }
-        Ok(moved)
+        match (moved, failed) {
+            (None, Some(error)) => Err(error),
+            (moved, _) => Ok(moved),
+        }
+    }
+
+    /// What a tag leads to, when that is not what was read.
+    fn has_moved(&self, reference: &Reference) -> Result<Option<Digest>, Error> {
+        let client = Client::new(&[])?.within(TRANSFER_TIMEOUT);
+        let found = client.manifest(reference)?;
+        if self.state().seen.get(reference) == Some(&found.digest) {
+            return Ok(None);
+        }
+        let digest = found.digest.clone();
+        let kept = Kept::new(&self.store);
+        kept.check()?;
+        if kept.get(&reference.to_string(), &digest).is_none() {
+            match self.fetched(&client, reference, found) {
+                Ok(bundled) => kept.put(&bundled)?,
+                // The reload tells it, once.
+                Err(error) if is_final(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(digest))
+    }
+
+    /// A bundle from its registry, whose files are fetched only when it is trusted.
+    fn fetched(&self, client: &Client, reference: &Reference, found: Found) -> Result<Bundled, Error> {
+        let what = reference.to_string();
+        client.bundle(reference, found, |digest, contents, signature| self.trust(&what, digest, contents, signature).map(drop))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -161,29 +213,36 @@ impl Origin {
         all
     }
 
-    /// What a reference leads to, from what is kept where that will do.
-    fn fetch(&self, reference: &Reference, findings: &mut Diagnostics) -> Result<Bundled, Error> {
+    /// What a reference leads to, from what is kept where that will do. `found` gets the digest of what was decided on.
+    fn fetch(&self, reference: &Reference, found: &mut Option<Digest>, findings: &mut Diagnostics) -> Result<Bundled, Error> {
         if reference.digest().is_none() && self.keys.is_empty() {
             // Whoever may write to the registry would decide what runs here.
             let reason = "it is named by a tag alone, and there is no key that it has to be signed with";
             return Err(Error::NotTrusted { what: reference.to_string(), reason: reason.to_owned() });
         }
         let kept = Kept::new(&self.store);
-        if let (Some(digest), None) = (reference.digest(), reference.tag())
-            && let Some(bundled) = kept.get(&reference.to_string(), digest)
+        kept.check()?;
+        let last = self.last(reference);
+        if reference.tag().is_none()
+            && let Some(bundled) = last
         {
-            kept.touch(digest);
             return Ok(bundled);
         }
-        let client = Client::new(&[])?;
-        let asked = client.manifest(reference).and_then(|found| match kept.get(&reference.to_string(), &found.digest) {
-            Some(bundled) => Ok(bundled),
-            None => client.bundle(reference, found),
+        let client = Client::new(&[])?.within(if last.is_some() { PATIENCE } else { TRANSFER_TIMEOUT });
+        let asked = client.manifest(reference).and_then(|manifest| {
+            *found = Some(manifest.digest.clone());
+            match kept.get(&reference.to_string(), &manifest.digest) {
+                Some(bundled) => Ok(bundled),
+                None => self.fetched(&client, reference, manifest),
+            }
         });
+        if asked.as_ref().is_err_and(|error| !is_final(error)) {
+            *found = None;
+        }
         match asked {
             Ok(bundled) => Ok(bundled),
             Err(error) if is_passing(&error) => {
-                let Some(last) = self.last(reference) else { return Err(error) };
+                let Some(last) = last else { return Err(error) };
                 let message = format!("what {reference} leads to now is not known: {error}; {}, the one taken last, serves", last.digest);
                 findings.push(Diagnostic::warning(REGISTRY_SILENT, message));
                 Ok(last)
@@ -199,10 +258,10 @@ impl Origin {
         kept.get(&reference.to_string(), &digest)
     }
 
-    /// Believes a bundle, puts its files where the paths in them begin, and gives the configuration in it.
-    fn take(&self, reference: &Reference, bundled: &Bundled, findings: &mut Diagnostics) -> Result<Vec<FileText>, Error> {
+    /// Believes a bundle, puts its files where the paths in them begin, and gives the configuration in it, and the key that signed it.
+    fn take(&self, reference: &Reference, bundled: &Bundled) -> Result<(Vec<FileText>, Option<String>), Error> {
         let what = reference.to_string();
-        let signed = self.trust(&what, bundled)?;
+        let signed = self.trust(&what, &bundled.digest, &bundled.contents, bundled.signature.as_deref())?;
         let kept = Kept::new(&self.store);
         let is_kept = kept.get(&what, &bundled.digest).is_some();
         let folder = if is_kept || self.keep {
@@ -210,12 +269,6 @@ impl Origin {
                 kept.put(bundled)?;
             }
             kept.touch(&bundled.digest);
-            if self.keep
-                && reference.tag().is_some()
-                && let Err(error) = kept.set_tag(reference, &bundled.digest)
-            {
-                findings.push(Diagnostic::warning(REGISTRY_SILENT, format!("what {reference} leads to is not noted: {error}")));
-            }
             kept.files(&bundled.digest)
         } else {
             let folder = bundled.bundle.unpacked()?;
@@ -223,13 +276,23 @@ impl Origin {
             self.state().unpacked.push(folder);
             path
         };
+        Ok((bundled.bundle.texts(&reference.repository().to_string(), &folder)?, signed))
+    }
+
+    /// Notes what was taken, for when the registry is silent and for whoever asks what runs.
+    fn note(&self, reference: &Reference, digest: &Digest, signed: Option<String>, findings: &mut Diagnostics) {
+        if self.keep
+            && reference.tag().is_some()
+            && let Err(error) = Kept::new(&self.store).set_tag(reference, digest)
+        {
+            findings.push(Diagnostic::warning(REGISTRY_SILENT, format!("what {reference} leads to is not noted: {error}")));
+        }
         let signed = signed.map(|key| format!(", signed by {key}")).unwrap_or_default();
-        self.state().taken.push(format!("{}{signed}", reference.pinned(bundled.digest.clone())));
-        bundled.bundle.texts(&reference.repository().to_string(), &folder)
+        self.state().taken.push(format!("{}{signed}", reference.pinned(digest.clone())));
     }
 
     /// The id of the key that signed a bundle; none when no signature is asked for.
-    fn trust(&self, what: &str, bundled: &Bundled) -> Result<Option<String>, Error> {
+    fn trust(&self, what: &str, digest: &Digest, contents: &[u8], signature: Option<&str>) -> Result<Option<String>, Error> {
         let refused = |reason: String| Error::NotTrusted { what: what.to_owned(), reason };
         if self.keys.is_empty() {
             return Ok(None);
@@ -244,14 +307,19 @@ impl Origin {
         };
         let keys = self.keys.iter().map(key).collect::<Result<Vec<_>, Error>>()?;
         let ids = || keys.iter().map(PublicKey::id).collect::<Vec<_>>().join(" or ");
-        let Some(signature) = &bundled.signature else {
-            return Err(refused(format!("{} is not signed; expected a signature by the key {}", bundled.digest, ids())));
+        let Some(signature) = signature else {
+            return Err(refused(format!("{digest} is not signed; expected a signature by the key {}", ids())));
         };
-        match verify(&keys, &bundled.contents, signature) {
+        match verify(&keys, contents, signature) {
             Ok(signed) => Ok(Some(signed.key)),
-            Err(error) => Err(refused(format!("the signature of {} does not count: {error}", bundled.digest))),
+            Err(error) => Err(refused(format!("the signature of {digest} does not count: {error}"))),
         }
     }
+}
+
+/// Whether the same bytes will be refused another time too.
+fn is_final(error: &Error) -> bool {
+    matches!(error, Error::Bundle { .. } | Error::Manifest { .. } | Error::NotTrusted { .. })
 }
 
 /// Whether the same may be answered another time.
@@ -271,7 +339,7 @@ fn refused(error: &Error) -> Diagnostic {
         ),
         Error::Moved { .. } => (NO_BUNDLE, "look at what changed; then give the new digest, or leave the tag out"),
         Error::Unreachable { .. } => (NO_BUNDLE, "nothing of it was taken before, so nothing can serve in its place"),
-        Error::File { .. } => (NO_BUNDLE, "name a folder that can be written with `--config-store`"),
+        Error::File { .. } => (NO_BUNDLE, "name a folder that this user alone can write with `--config-store`"),
         _ => (NO_BUNDLE, "`tamis config push` puts a configuration there"),
     };
     Diagnostic::error(code, error.to_string()).help(help)

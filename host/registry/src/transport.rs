@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tamis_config::escaped;
 use ureq::http::{HeaderMap, Request, Response, StatusCode, Uri};
@@ -18,6 +18,8 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request may take with its bodies.
 pub const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long a registry may take in all where what is kept can serve in its place.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Registries on other hosts than loopback that are spoken to without TLS: names separated by commas.
 pub const PLAIN_HTTP_VARIABLE: &str = "TAMIS_REGISTRY_PLAIN_HTTP";
 /// A file of certificates (PEM) to believe instead of the built-in ones.
@@ -39,6 +41,8 @@ const CERTIFICATES_BYTES_MAX: u64 = 4 << 20;
 pub(crate) struct Transport {
     agent: Agent,
     plain_http: Vec<String>,
+    /// When all has to be done.
+    pub(crate) until: Option<Instant>,
 }
 
 impl Transport {
@@ -58,12 +62,11 @@ impl Transport {
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(ANSWER_TIMEOUT))
-            .timeout_global(Some(TRANSFER_TIMEOUT))
             .max_response_header_size(HEADERS_BYTES_MAX)
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .user_agent(concat!("tamis/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Self { agent: agent.into(), plain_http })
+        Ok(Self { agent: agent.into(), plain_http, until: None })
     }
 
     /// `https://registry`, or `http://` where that is allowed: on this machine, and where the operator says so.
@@ -73,11 +76,11 @@ impl Transport {
     }
 
     fn may_be_plain(&self, authority: &str) -> bool {
-        let host = match authority.strip_prefix('[') {
-            Some(rest) => rest.split(']').next().unwrap_or(rest),
-            None => authority.split(':').next().unwrap_or(authority),
-        };
-        matches!(host, "localhost" | "127.0.0.1" | "::1") || self.plain_http.iter().any(|name| name == authority)
+        is_this_machine(authority) || self.is_named_plain(authority)
+    }
+
+    fn is_named_plain(&self, authority: &str) -> bool {
+        self.plain_http.iter().any(|name| name == authority)
     }
 
     /// Whether bytes may be fetched from, or credentials sent to, this address.
@@ -87,7 +90,9 @@ impl Transport {
         let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
         match uri.scheme_str() {
             Some("https") if !authority.is_empty() && !authority.contains('@') => Ok(uri),
-            Some("http") if self.may_be_plain(authority) => Ok(uri),
+            Some("http") if self.is_named_plain(authority) => Ok(uri),
+            // What listens on this machine alone is no business of a registry elsewhere.
+            Some("http") if is_this_machine(authority) && self.may_be_plain(registry) => Ok(uri),
             Some("http") => {
                 Err(protocol(format!("it leads to http://{}, without TLS; set {PLAIN_HTTP_VARIABLE} if that is meant", shown(authority))))
             }
@@ -97,8 +102,22 @@ impl Transport {
 
     /// Sends a request and gives the answer's head; its body is still to be read.
     pub(crate) fn send(&self, registry: &str, request: Request<impl AsSendBody>) -> Result<Response<Body>, Error> {
-        self.agent.run(request).map_err(|error| Error::Unreachable { registry: registry.to_owned(), reason: shown(&error.to_string()) })
+        let left = self.until.map_or(TRANSFER_TIMEOUT, |until| until.saturating_duration_since(Instant::now()).min(TRANSFER_TIMEOUT));
+        let unreachable = |reason: &str| Error::Unreachable { registry: registry.to_owned(), reason: shown(reason) };
+        if left.is_zero() {
+            return Err(unreachable("it takes too long to answer"));
+        }
+        let request = self.agent.configure_request(request).timeout_global(Some(left)).build();
+        self.agent.run(request).map_err(|error| unreachable(&error.to_string()))
     }
+}
+
+fn is_this_machine(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => authority.split(':').next().unwrap_or(authority),
+    };
+    matches!(host, "localhost" | "127.0.0.1" | "::1")
 }
 
 fn certificates(path: &std::path::Path) -> Result<RootCerts, Error> {
@@ -173,4 +192,34 @@ pub(crate) fn refusal(registry: &str, what: &str, mut answer: Response<Body>) ->
 /// A header's value as text.
 pub(crate) fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_elsewhere_leads_to_nothing_on_this_machine() {
+        let transport = Transport::new(&["plain.example:5000".to_owned()]).unwrap();
+        for (registry, url, allowed) in [
+            ("registry.example", "https://blobs.example/x", true),
+            ("registry.example", "http://blobs.example/x", false),
+            ("registry.example", "http://127.0.0.1:9480/v1/generations", false),
+            ("registry.example", "http://[::1]:9480/", false),
+            ("registry.example", "http://plain.example:5000/x", true),
+            ("localhost:5000", "http://127.0.0.1:5001/token", true),
+            ("plain.example:5000", "http://localhost:5001/token", true),
+        ] {
+            assert_eq!(transport.check(registry, url).is_ok(), allowed, "{registry} {url}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_after_the_time_that_all_of_it_may_take() {
+        let mut transport = Transport::new(&[]).unwrap();
+        transport.until = Some(Instant::now());
+        let error = transport.send("r", Request::get("http://127.0.0.1:1/").body(()).unwrap()).unwrap_err();
+        assert!(error.is_unreachable() && error.to_string().contains("takes too long"), "{error}");
+    }
 }

@@ -5,13 +5,13 @@ use std::process::Command;
 use tamis_tests::harness::{Address, Live, Registry, Run, Site, eventually, is_installed, plugin};
 
 /// An author with a pair of keys, and a registry.
-struct Team {
-    registry: Registry,
-    author: Site,
+pub(super) struct Team {
+    pub(super) registry: Registry,
+    pub(super) author: Site,
 }
 
 impl Team {
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         let registry = Registry::start()?;
         let author = Site::new();
         let run = author.run(["plugin", "keygen", "--no-password"]);
@@ -19,12 +19,12 @@ impl Team {
         Some(Self { registry, author })
     }
 
-    fn reference(&self) -> String {
+    pub(super) fn reference(&self) -> String {
         format!("oci://{}/team/gateway:prod", self.registry.address())
     }
 
     /// A configuration that marks its records.
-    fn writes(&self, mark: &str) {
+    pub(super) fn writes(&self, mark: &str) {
         self.author.config(&format!(
             "
 sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
@@ -34,48 +34,48 @@ settings: {{ admin: 'unix:admin.sock', lanes: 1 }}"
         ));
     }
 
-    fn push(&self, more: &[&str]) -> Run {
+    pub(super) fn push(&self, more: &[&str]) -> Run {
         let reference = self.reference();
         self.author.run([&["config", "push", "-c", "tamis.yaml", &reference, "--output", "json"], more].concat())
     }
 
     /// Pushes it signed; gives the pinned reference.
     #[track_caller]
-    fn pushed(&self) -> String {
+    pub(super) fn pushed(&self) -> String {
         let run = self.push(&["--key", "tamis.key"]);
         assert_eq!(run.code, Some(0), "{run}");
         run.json()["pinned"].as_str().unwrap().to_owned()
     }
 
     /// A host's folder, which has the public key.
-    fn host(&self) -> Site {
+    pub(super) fn host(&self) -> Site {
         let site = Site::new();
         site.write("tamis.pub", self.author.read("tamis.pub"));
         site.write("input.ndjson", "{\"n\":1}\n");
         site
     }
 
-    fn follows(&self, site: &Site) -> Live {
+    pub(super) fn follows(&self, site: &Site) -> Live {
         let reference = self.reference();
         site.start(["run", "-c", &reference, "--config-key", "tamis.pub", "--watch", "--watch-interval", "1s"])
     }
 }
 
-fn address(site: &Site) -> Address {
+pub(super) fn address(site: &Site) -> Address {
     Address::Unix(site.path("admin.sock"))
 }
 
-fn generations(site: &Site) -> serde_json::Value {
+pub(super) fn generations(site: &Site) -> serde_json::Value {
     address(site).get("/v1/generations").ok().and_then(|answer| serde_json::from_str(&answer.body).ok()).unwrap_or_default()
 }
 
-fn add(site: &Site, line: &str) {
+pub(super) fn add(site: &Site, line: &str) {
     let mut text = site.read("input.ndjson");
     text.extend(line.bytes().chain(*b"\n"));
     fs::write(site.path("input.ndjson"), text).unwrap();
 }
 
-fn ended(live: Live) {
+pub(super) fn ended(live: Live) {
     live.signal("TERM");
     let run = live.wait();
     assert_eq!(run.code, Some(0), "{run}");
@@ -264,7 +264,7 @@ fn hosts_follow_a_tag_and_keep_what_they_have() {
     marked(&hosts[0], 7, "b");
     // Without the registry hosts run on and start.
     team.registry.stop();
-    lives[1].says("is not known");
+    lives[1].says("cannot be followed");
     ended(lives.pop().unwrap());
     let live = team.follows(&hosts[1]);
     eventually("it is up", || address(&hosts[1]).get("/readyz").is_ok_and(|answer| answer.body.trim() == "ready"));

@@ -14,6 +14,7 @@ mod check;
 mod commands;
 mod compat;
 mod config_registry;
+mod config_registry_hostile;
 mod dead_letters;
 mod elastic;
 mod evasion;

@@ -1,4 +1,4 @@
-//! The generations there were: a line for each request in `<data_dir>/generations/history.ndjson`, which only grows, and for each
+//! The generations there were: a line for each request in `<data_dir>/generations/history.ndjson`, and for each
 //! generation what it takes to run it again: its files in `<data_dir>/generations/<number>.json`, its plugins by digest in
 //! `<data_dir>/generations/plugins/`.
 
@@ -17,6 +17,8 @@ use tamis_runtime::Tools;
 
 /// Generations that can be returned to; older ones are forgotten, but for their lines in the history.
 pub const GENERATIONS_KEPT: usize = 16;
+/// Bytes of the history, beyond which its older half is forgotten: whoever moves a tag back and forth adds a line each time.
+const HISTORY_BYTES_MAX: u64 = 16 << 20;
 
 /// Why the history cannot be read, written or followed.
 #[derive(Debug, thiserror::Error)]
@@ -234,6 +236,9 @@ impl History {
     /// What cannot be written. The generation runs all the same.
     pub fn add(&mut self, entry: &Entry, began: Option<&Planned>) -> Result<(), HistoryError> {
         let components = began.map(|planned| planned.tools.take_components()).unwrap_or_default();
+        if let Err(error) = self.shorten(HISTORY_BYTES_MAX) {
+            tracing::warn!("the history of generations cannot be shortened: {error}");
+        }
         let Some(file) = &mut self.file else { return Ok(()) };
         let path = self.data_dir.join("generations/history.ndjson");
         let mut line = serde_json::to_vec(entry).unwrap_or_default();
@@ -256,6 +261,20 @@ impl History {
         let path = self.path(entry.generation);
         write(&path, &serde_json::to_vec(&snapshot).unwrap_or_default()).map_err(failed(&path))?;
         self.forget();
+        Ok(())
+    }
+
+    fn shorten(&mut self, bytes_max: u64) -> io::Result<()> {
+        let Some(file) = self.file.as_ref() else { return Ok(()) };
+        if file.metadata()?.len() <= bytes_max {
+            return Ok(());
+        }
+        let path = self.data_dir.join("generations/history.ndjson");
+        let text = fs::read(&path)?;
+        let later = text.get(text.len() / 2..).unwrap_or_default();
+        let lines = later.iter().position(|byte| *byte == b'\n').and_then(|end| later.get(end + 1..)).unwrap_or_default();
+        write(&path, lines)?;
+        self.file = Some(OpenOptions::new().append(true).open(&path)?);
         Ok(())
     }
 
@@ -365,4 +384,29 @@ fn digest(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_history_loses_its_older_half() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut history = History::open(folder.path());
+        for number in 1..=100 {
+            history.add(&Entry::started(number, "runs".into()), None).unwrap();
+        }
+        let bytes = || fs::metadata(folder.path().join("generations/history.ndjson")).unwrap().len();
+        let before = bytes();
+        history.shorten(before).unwrap();
+        assert_eq!(bytes(), before);
+        history.shorten(before - 1).unwrap();
+        assert!(bytes() <= before / 2 && bytes() > before / 3);
+        history.add(&Entry::started(101, "runs".into()), None).unwrap();
+        let kept: Vec<u64> = history.entries(1000).unwrap().iter().map(|entry| entry.generation).collect();
+        assert!((40..=60).contains(&kept.len()), "{kept:?}");
+        assert_eq!(kept, (102 - kept.len() as u64..=101).collect::<Vec<_>>(), "whole lines");
+    }
 }

@@ -348,7 +348,10 @@ impl Control {
             },
             Ask::Reload | Ask::DryRun | Ask::Try(_) => {
                 let mut findings = Diagnostics::new();
-                let files = self.origin.read(&mut findings);
+                let files = match request.ask {
+                    Ask::DryRun => self.origin.look(&mut findings),
+                    _ => self.origin.read(&mut findings),
+                };
                 let (planned, findings) = Planned::of(files, findings, Some(&self.planned().tools), |_| None, None, true);
                 self.take_over(request, planned, &findings, None)
             }

@@ -40,7 +40,7 @@ pub fn follow(origin: &Origin, control: &Control, every: Duration, ended: impl F
         match origin.moved() {
             Ok(moved) => {
                 if std::mem::take(&mut is_silent) {
-                    tracing::info!("where the tags of the configuration lead is known again");
+                    tracing::info!("the tags of the configuration are followed again");
                 }
                 if let Some(why) = moved {
                     let _ = control.ask(Request { ask: Ask::Reload, who: "--watch".into(), why: Some(why) }, drop);
@@ -48,7 +48,7 @@ pub fn follow(origin: &Origin, control: &Control, every: Duration, ended: impl F
             }
             Err(error) if !is_silent => {
                 is_silent = true;
-                tracing::warn!("where the tags of the configuration lead is not known: {error}; what was taken runs on");
+                tracing::warn!("the tags of the configuration cannot be followed: {error}; what was taken runs on");
             }
             Err(_) => {}
         }

@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Pull) -> anyhow::Result<Exit> {
     }
     let pulled = verb.connection.client(reference.repository().registry()).and_then(|client| {
         let found = client.manifest(&reference)?;
-        client.bundle(&reference, found)
+        client.bundle(&reference, found, |_, _, _| Ok(()))
     });
     let bundled = match pulled {
         Ok(bundled) => bundled,

@@ -1,11 +1,13 @@
 //! The bundles that were taken from registries, each in a folder that bears the digest of its manifest. They are believed only as
 //! long as their bytes have the digests that lead to them.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use tamis_config::{Digest, Reference};
+use tamis_config::{Digest, FileError, Reference};
 
 use super::{BUNDLE_BYTES_MAX, Bundled, own_folder};
 use crate::lock::replace;
@@ -15,6 +17,9 @@ use crate::{Error, digest_of};
 
 /// Versions of configurations that are kept; those that were used least lately are deleted.
 pub const VERSIONS_KEPT: usize = 64;
+
+/// How long after its last change half of a version is nobody's work any more.
+const UNFINISHED: Duration = Duration::from_secs(3600);
 
 const MANIFEST: &str = "manifest.json";
 const CONTENTS: &str = "contents.json";
@@ -52,15 +57,42 @@ impl Kept {
             let path = name.map_or_else(|| at.join(CONTENTS), |name| at.join(FILES).join(name));
             read_at_most(&path, bytes.min(BUNDLE_BYTES_MAX))?.ok_or(Error::Damaged { path })
         };
-        Bundled::gather(what, manifest, blob).ok()
+        // Whoever uses it decides whether to believe it.
+        Bundled::gather(what, manifest, |_, _, _| Ok(()), blob).ok()
+    }
+
+    /// Refuses a folder that others may change: digests are checked when a version is read, and its files are used afterwards.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Ok(metadata) = fs::metadata(&self.folder) else { return Ok(()) };
+        let refused = |reason: String| Err(FileError::at(&self.folder)(std::io::Error::other(reason)).into());
+        let mode = metadata.mode() & 0o7777;
+        if mode & 0o002 != 0 {
+            return refused(format!("anybody may change what is kept there (mode {mode:o}); expected a folder of this user alone"));
+        }
+        // The files of a process belong to the user that it runs as.
+        let own = fs::metadata("/proc/self").map(|own| own.uid()).unwrap_or(0);
+        let owner = metadata.uid();
+        if own != 0 && owner != 0 && owner != own {
+            return refused(format!("it belongs to the user {owner}; expected a folder of the user {own}, that this runs as"));
+        }
+        Ok(())
     }
 
     /// Keeps a version. The manifest is written last: without it there is none.
     pub(crate) fn put(&self, bundled: &Bundled) -> Result<(), Error> {
         let at = self.version(&bundled.digest);
-        bundled.bundle.unpack(&at.join(FILES))?;
-        replace(&at.join(CONTENTS), &bundled.contents, 0o600)?;
-        replace(&at.join(MANIFEST), &bundled.manifest, 0o600)?;
+        let write = || {
+            bundled.bundle.unpack(&at.join(FILES))?;
+            replace(&at.join(CONTENTS), &bundled.contents, 0o600)?;
+            replace(&at.join(MANIFEST), &bundled.manifest, 0o600)
+        };
+        write().inspect_err(|_| {
+            // The disk may be full: half of a version is of no use.
+            let _ = fs::remove_dir_all(&at);
+        })?;
         self.forget(&bundled.digest);
         Ok(())
     }
@@ -83,24 +115,62 @@ impl Kept {
 
     /// What a tag led to when it was last trusted.
     pub(crate) fn tag(&self, reference: &Reference) -> Option<Digest> {
-        let bytes = read_at_most(&self.tag_path(reference), 128).ok()??;
-        std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
+        digest_in(&self.tag_path(reference))
     }
 
     fn tag_path(&self, reference: &Reference) -> PathBuf {
         self.folder.join(TAGS).join(digest_of(reference.to_string().as_bytes()).hex())
     }
 
+    /// Deletes versions beyond those kept, and what a host that was killed has left of one.
     fn forget(&self, but: &Digest) {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let used = |path: &Path| fs::metadata(path.join(MANIFEST)).and_then(|metadata| metadata.modified()).ok();
-        let mut versions: Vec<(SystemTime, PathBuf)> = entries.filter_map(|entry| Some((used(&entry.path())?, entry.path()))).collect();
+        // What tags led to serves when a registry is silent, whatever the clock says of its use.
+        let mut needed = self.tagged();
+        needed.insert(self.version(but));
+        let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        let (mut versions, mut number) = (Vec::new(), 0_usize);
+        for path in paths_in(&self.folder).filter(|path| path.file_name().is_some_and(|name| name != TAGS)) {
+            match modified(&path.join(MANIFEST)) {
+                Some(used) => {
+                    number += 1;
+                    versions.push((used, path));
+                }
+                // Another host may be writing it.
+                None => {
+                    let age = modified(&path).and_then(|at| SystemTime::now().duration_since(at).ok());
+                    let is_version = path.file_name().and_then(|name| name.to_str()).is_some_and(is_hex);
+                    if is_version && age.is_some_and(|age| age >= UNFINISHED) {
+                        let _ = fs::remove_dir_all(path);
+                    }
+                }
+            }
+        }
+        versions.retain(|(_, path)| !needed.contains(path));
         versions.sort();
-        let many = versions.len().saturating_sub(VERSIONS_KEPT);
-        for (_, path) in versions.into_iter().take(many).filter(|(_, path)| *path != self.version(but)) {
+        for (_, path) in versions.into_iter().take(number.saturating_sub(VERSIONS_KEPT)) {
             let _ = fs::remove_dir_all(path);
         }
     }
+
+    /// Where the versions lie that tags led to when they were last trusted.
+    fn tagged(&self) -> BTreeSet<PathBuf> {
+        paths_in(&self.folder.join(TAGS)).filter_map(|path| Some(self.version(&digest_in(&path)?))).collect()
+    }
+}
+
+fn paths_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+/// The digest that a tag's file holds.
+fn digest_in(path: &Path) -> Option<Digest> {
+    let bytes = read_at_most(path, 128).ok()??;
+    std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
+}
+
+/// Whether a folder bears the name of a version.
+fn is_hex(name: &str) -> bool {
+    format!("sha256:{name}").parse::<Digest>().is_ok()
 }
 
 #[cfg(test)]
@@ -109,6 +179,7 @@ mod tests {
     use super::*;
     use crate::bundle::Bundle;
     use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn bundled(text: &str) -> Bundled {
         let files = BTreeMap::from([("a.yaml".to_owned(), text.as_bytes().to_vec()), ("b/c".to_owned(), b"c".to_vec())]);
@@ -153,5 +224,48 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), VERSIONS_KEPT + 1, "and the folder of tags");
         assert_eq!(kept.tag(&reference), Some(first.digest));
         assert_eq!(kept.tag(&"oci://r/team/gateway:test".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn what_a_tag_led_to_stays_whatever_the_clock_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::new(folder.path());
+        let (reference, first): (Reference, _) = ("oci://r/team/gateway:prod".parse().unwrap(), bundled("0"));
+        kept.put(&first).unwrap();
+        kept.set_tag(&reference, &first.digest).unwrap();
+        for number in 1..=VERSIONS_KEPT * 2 {
+            kept.put(&bundled(&number.to_string())).unwrap();
+        }
+        assert!(kept.get("a", &first.digest).is_some(), "used least lately");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), VERSIONS_KEPT + 1, "and the folder of tags");
+    }
+
+    #[test]
+    fn halves_of_versions_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::new(folder.path());
+        let (old, new) = (kept.version(&digest_of(b"old")), kept.version(&digest_of(b"new")));
+        for path in [&old, &new, &folder.path().join("of somebody")] {
+            fs::create_dir(path).unwrap();
+        }
+        fs::File::open(&old).unwrap().set_modified(SystemTime::now() - UNFINISHED * 2).unwrap();
+        kept.put(&bundled("0")).unwrap();
+        assert!(!old.exists() && new.exists() && folder.path().join("of somebody").exists());
+        // One that cannot be written whole is not left there.
+        let one = bundled("1");
+        fs::create_dir_all(kept.version(&one.digest).join(MANIFEST)).unwrap();
+        kept.put(&one).unwrap_err();
+        assert!(!kept.version(&one.digest).exists());
+    }
+
+    #[test]
+    fn a_folder_that_anybody_may_change_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::new(folder.path());
+        assert!(kept.check().is_ok() && Kept::new(&folder.path().join("absent")).check().is_ok());
+        for (mode, refused) in [(0o700, false), (0o2770, false), (0o777, true), (0o1777, true)] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(kept.check().is_err(), refused, "{mode:o}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 mod kept;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -197,10 +197,12 @@ impl Bundled {
     }
 
     /// Puts a bundle together from its manifest and what `blob` gives for a file's name (none: the table of contents), a digest and a
-    /// size. Nothing is taken whose bytes do not have the digest that leads to it.
+    /// size. Nothing is taken whose bytes do not have the digest that leads to it, and no file is asked for before `believe` has let
+    /// the digest of the manifest, the table of contents and its signature pass.
     pub(crate) fn gather(
         what: &str,
         manifest: Vec<u8>,
+        believe: impl FnOnce(&Digest, &[u8], Option<&str>) -> Result<(), Error>,
         mut blob: impl FnMut(Option<&str>, &Digest, u64) -> Result<Vec<u8>, Error>,
     ) -> Result<Self, Error> {
         let read = Manifest::read(what, &manifest)?;
@@ -221,14 +223,15 @@ impl Bundled {
         };
         let contents = checked(None, &config.digest, config.size)?;
         let table: Contents = serde_json::from_slice(&contents).map_err(|error| wrong(what, &format!("its table of contents: {error}")))?;
+        let (own, signature) = (digest_of(&manifest), read.signature().map(str::to_owned));
+        believe(&own, &contents, signature.as_deref())?;
         table.check(what)?;
         let mut bundle = Bundle { configuration: table.configuration, files: BTreeMap::new() };
         for (name, entry) in &table.files {
             let bytes = checked(Some(name), &entry.digest, entry.bytes)?;
             bundle.add(name.clone(), bytes)?;
         }
-        let signature = read.signature().map(str::to_owned);
-        Ok(Self { digest: digest_of(&manifest), manifest, contents, signature, bundle })
+        Ok(Self { digest: own, manifest, contents, signature, bundle })
     }
 }
 
@@ -261,6 +264,10 @@ impl Contents {
         }
         if self.configuration.is_empty() || !self.configuration.iter().all(|name| self.files.contains_key(name)) {
             return Err(wrong(what, "its table of contents names no configuration file, or one that is not in it"));
+        }
+        // Each stands for as many bytes in memory as the file has.
+        if self.configuration.iter().collect::<BTreeSet<_>>().len() < self.configuration.len() {
+            return Err(wrong(what, "its table of contents names a configuration file twice"));
         }
         Ok(())
     }
@@ -319,7 +326,7 @@ mod tests {
         let blob = |_: Option<&str>, digest: &Digest, _: u64| {
             blobs.iter().find(|bytes| digest_of(bytes) == *digest).cloned().ok_or_else(|| Error::NotFound { what: digest.to_string() })
         };
-        Bundled::gather("oci://r/a:1", manifest, blob)
+        Bundled::gather("oci://r/a:1", manifest, |_, _, _| Ok(()), blob)
     }
 
     #[test]
@@ -347,6 +354,8 @@ mod tests {
             (contents.replace("keys/platform.pub", "tamis.yaml/x"), "both a file and a folder"),
             (contents.replace("[\"tamis.yaml\"]", "[\"other.yaml\"]"), "names no configuration file"),
             (contents.replace("[\"tamis.yaml\"]", "[]"), "names no configuration file"),
+            (contents.replace("[\"tamis.yaml\"]", "[\"tamis.yaml\",\"tamis.yaml\"]"), "names a configuration file twice"),
+            (format!("{}{}", "{\"version\":".repeat(100_000), "}".repeat(100_000)), "its table of contents"),
             (contents.replace("\"version\":1", "\"version\":2"), "has version 2"),
             (contents.replace("\"bytes\":2", "\"bytes\":99999999999"), "64 MiB at most"),
             (contents.replace("sha256:", "sha512:"), "expected a digest"),
@@ -369,8 +378,25 @@ mod tests {
             let contents = bundle.contents();
             Ok(if digest_of(&contents) == *digest { contents } else { b"other".to_vec() })
         };
-        let error = Bundled::gather("oci://r/a:1", bundle.manifest(None), blob).unwrap_err();
+        let error = Bundled::gather("oci://r/a:1", bundle.manifest(None), |_, _, _| Ok(()), blob).unwrap_err();
         assert!(matches!(error, Error::Digest { .. }), "{error}");
+    }
+
+    #[test]
+    fn no_file_is_asked_for_before_the_contents_are_believed() {
+        let bundle = bundle();
+        let mut asked = Vec::new();
+        let blob = |name: Option<&str>, _: &Digest, _: u64| {
+            asked.push(name.map(str::to_owned));
+            Ok(bundle.contents())
+        };
+        let refused = |_: &Digest, contents: &[u8], signature: Option<&str>| {
+            assert_eq!((contents, signature), (bundle.contents().as_slice(), Some("s")));
+            Err(Error::NotTrusted { what: "a".into(), reason: "no".into() })
+        };
+        let error = Bundled::gather("a", bundle.manifest(Some("s")), refused, blob).unwrap_err();
+        assert!(matches!(error, Error::NotTrusted { .. }), "{error}");
+        assert_eq!(asked, [None]);
     }
 
     #[test]
