@@ -19,7 +19,7 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request may take with its bodies.
 pub const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a registry may take in all where what is kept can serve in its place.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
 /// Registries on other hosts than loopback that are spoken to without TLS: names separated by commas.
 pub const PLAIN_HTTP_VARIABLE: &str = "TAMIS_REGISTRY_PLAIN_HTTP";
 /// A file of certificates (PEM) to believe instead of the built-in ones.
