@@ -32,7 +32,7 @@ pub(crate) struct StreamSink {
     pub(crate) pool: Arc<Pool>,
     pub(crate) backoff: Backoff,
     pub(crate) letters: Letters,
-    /// Whether the host delivers to nobody else.
+    /// Whether pipelines lead to no other sink.
     pub(crate) only: bool,
 }
 
@@ -165,13 +165,18 @@ impl Writer {
                     parts.counts.succeeded();
                 }
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    // Whoever read has gone, as `head` does. Other sinks go on; without any there is nothing left to do.
+                    // Whoever read has gone, as `head` does, and does not come back. Without other sinks there is nothing left to do.
+                    // With others, no source could go on: its position stays before what was meant for this one.
                     self.gone = true;
                     parts.counts.failed();
                     if parts.only {
                         parts.stop.reader_gone();
                     } else {
-                        tracing::error!(sink = parts.name, "the reader has gone: what is meant for it is not delivered");
+                        parts.stop.halt(format!(
+                            "sink `{}`: whoever read its output has gone, and other sinks are still to be served: start again with a reader, or \
+                             without this sink; what is not delivered comes again from sources that have places to begin at",
+                            parts.name
+                        ));
                     }
                 }
                 Err(error) => {
