@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::SystemTime;
 use tamis_nodes::sinks::Batch;
@@ -50,12 +51,16 @@ struct OfScope<R> {
 fn group<'a, R: Default>(mapping: &Mapping, batch: &Batch<'a>, mut add: impl FnMut(&mut R, Draft<'a>)) -> Vec<OfResource<R>> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
     let mut all: Vec<OfResource<R>> = Vec::new();
-    let mut resources: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut resources: HashMap<Option<Vec<u8>>, usize> = HashMap::new();
     let mut scopes: HashMap<Keys, (usize, usize)> = HashMap::new();
     for (line, _) in batch.iter() {
-        let (keys, mapped) = mapping.map(line, now, |keys| scopes.contains_key(keys));
-        let (of_resource, of_scope) = match scopes.get(&keys) {
-            Some(places) => *places,
+        let found = Cell::new(None);
+        let (keys, mapped) = mapping.map(line, now, |keys| {
+            found.set(scopes.get(keys).copied());
+            found.get().is_some()
+        });
+        let (of_resource, of_scope) = match found.get().or_else(|| scopes.get(&keys).copied()) {
+            Some(places) => places,
             None => {
                 let of_resource = *resources.entry(keys.resource.clone()).or_insert_with(|| {
                     all.push(OfResource { resource: mapped.resource, schema: mapped.resource_schema, scopes: Vec::new() });

@@ -178,8 +178,10 @@ impl<'a> Reader<'a> {
 
     /// The first character that is no white space.
     fn next(&mut self) -> Option<u8> {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
-        self.rest.bytes().next()
+        if let Some(b' ' | b'\t' | b'\n' | b'\r') = self.rest.as_bytes().first() {
+            self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        }
+        self.rest.as_bytes().first().copied()
     }
 
     fn take(&mut self, bytes: usize) -> &'a str {

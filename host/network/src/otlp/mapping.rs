@@ -46,11 +46,12 @@ pub(super) struct Mapped<'a> {
     pub(super) scope_schema: String,
 }
 
-/// What tells records of one resource and one scope from others.
-#[derive(Debug, PartialEq, Eq, Hash, Clone)]
+/// What tells records of one resource and one scope from others; none where there is none. Most records of a file have neither, and to
+/// compare nothing with nothing costs more than one would think where it is done with vector instructions.
+#[derive(Debug, Default, PartialEq, Eq, Hash, Clone)]
 pub(super) struct Keys {
-    pub(super) resource: Vec<u8>,
-    pub(super) scope: Vec<u8>,
+    pub(super) resource: Option<Vec<u8>>,
+    pub(super) scope: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,8 +116,8 @@ impl Mapping {
             }
         }
         let keys = keys.take().unwrap_or_else(|| Keys {
-            resource: [mapped.resource.encode_to_vec().as_slice(), b"\n", mapped.resource_schema.as_bytes()].concat(),
-            scope: [mapped.scope.encode_to_vec().as_slice(), b"\n", mapped.scope_schema.as_bytes()].concat(),
+            resource: Some([mapped.resource.encode_to_vec().as_slice(), b"\n", mapped.resource_schema.as_bytes()].concat()),
+            scope: Some([mapped.scope.encode_to_vec().as_slice(), b"\n", mapped.scope_schema.as_bytes()].concat()),
         });
         (keys, mapped)
     }
@@ -126,13 +127,14 @@ impl Mapping {
         if self.layout != OtlpLayout::Otlp || !self.of_resources.is_empty() {
             return None;
         }
-        let mut keys = Keys { resource: Vec::new(), scope: Vec::new() };
+        let mut keys = Keys::default();
         for (name, raw) in members {
             let key = match place(self.layout, name) {
                 Some(Place::Resource | Place::ResourceDropped | Place::ResourceSchema) => &mut keys.resource,
                 Some(Place::Scope) => &mut keys.scope,
                 _ => continue,
             };
+            let key = key.get_or_insert_default();
             key.extend_from_slice(name.as_bytes());
             key.extend_from_slice(raw.as_bytes());
         }
