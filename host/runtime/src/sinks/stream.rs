@@ -166,17 +166,11 @@ impl Writer {
                 }
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     // Whoever read has gone, as `head` does, and does not come back. Without other sinks there is nothing left to do.
-                    // With others, no source could go on: its position stays before what was meant for this one.
                     self.gone = true;
                     parts.counts.failed();
-                    if parts.only {
-                        parts.stop.reader_gone();
-                    } else {
-                        parts.stop.halt(format!(
-                            "sink `{}`: whoever read its output has gone, and other sinks are still to be served: start again with a reader, or \
-                             without this sink; what is not delivered comes again from sources that have places to begin at",
-                            parts.name
-                        ));
+                    match parts.only {
+                        true => parts.stop.reader_gone(),
+                        false => tracing::error!(sink = parts.name, "the reader has gone: what is meant for it is not delivered"),
                     }
                 }
                 Err(error) => {
@@ -222,6 +216,14 @@ impl Writer {
             return unstored + records;
         }
         self.parts.counts.give_up(parcel, parcel.data.records.saturating_sub(unstored));
+        if self.gone && !self.parts.only && parcel.ticket.holds_position() {
+            // Its source would read on and never get further: all would come again after the next start, however late that is.
+            self.parts.stop.halt(format!(
+                "sink `{}`: whoever read its output has gone, and source `{}` cannot go on without it; start again with a reader, or \
+                 without this sink: what is not delivered comes again",
+                self.parts.name, parcel.data.trace.source
+            ));
+        }
         parcel.data.records
     }
 
