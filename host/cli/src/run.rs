@@ -234,6 +234,9 @@ fn finish(arguments: &Arguments, verb: &Run, ended: &Ended, interrupted: bool) -
     for sink in summary.sinks.iter().filter(|sink| sink.rejected > 0) {
         tracing::warn!(sink = sink.name, "refused {} records, which are among the dead letters", sink.rejected);
     }
+    for sink in summary.sinks.iter().filter(|sink| sink.unnamed > 0) {
+        tracing::warn!(sink = sink.name, "{} records were rejected by the receiver, which does not say which", sink.unnamed);
+    }
     if verb.report.is_some() {
         let mut out = std::io::stdout();
         if arguments.output == Output::Json {

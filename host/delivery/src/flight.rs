@@ -216,6 +216,11 @@ impl Ticket {
         self.given_up.store(true, Ordering::Relaxed);
     }
 
+    /// Whether its source's position stays before it once a piece was given up, so that the source can never go on.
+    pub fn holds_position(&self) -> bool {
+        !self.flight.state().passes
+    }
+
     /// What became of the frame in a pipeline; the ledger is told when the frame is settled.
     pub fn account(&self, ledger: &Arc<Ledger>, portion: Portion) {
         self.portions.lock().unwrap_or_else(PoisonError::into_inner).push((Arc::clone(ledger), portion));
@@ -268,7 +273,11 @@ mod tests {
     #[test]
     fn what_is_given_up_is_told_where_it_holds_up_nobody() {
         let flight = Flight::new(8);
+        assert!(board(&flight, 0, 0, 0).ticket.holds_position());
+        flight.safe();
         flight.pass_given_up();
+        assert!(!board(&flight, 0, 0, 0).ticket.holds_position());
+        flight.safe();
         let told = Arc::new(AtomicU64::new(0));
         let telling = Arc::clone(&told);
         flight.on_safe(Arc::new(move || {

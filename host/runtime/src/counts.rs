@@ -115,6 +115,9 @@ pub struct SinkSummary {
     pub delivered: u64,
     /// Records it refused, which are among the dead letters.
     pub rejected: u64,
+    /// Records that its receiver rejected without saying which; they are not among the dead letters.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unnamed: u64,
     /// Records dropped because its queue was full.
     pub dropped: u64,
     /// Records given up.
@@ -133,6 +136,11 @@ pub struct SinkSummary {
     /// What waits on disk, where it has a spool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spool: Option<SpoolSummary>,
+}
+
+/// Most sinks learn of each record what became of it.
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What waits in a sink's spool.
@@ -204,6 +212,7 @@ impl SinkSummary {
             name: name.to_string(),
             delivered: counts.delivered.get(),
             rejected: counts.rejected.get(),
+            unnamed: counts.unnamed.get(),
             dropped: counts.dropped.get(),
             undelivered: counts.undelivered.get(),
             bytes: counts.bytes.get(),

@@ -197,7 +197,16 @@ struct Candidate {
     sockets: Sockets,
     plugins: Vec<(String, tamis_sandbox::Plugin)>,
     taps: TapSettings,
-    only: bool,
+    /// The sink that all pipelines lead to, where it is one.
+    only: Option<String>,
+}
+
+/// The sink that all outputs of all pipelines lead to. Those for dead letters alone do not count.
+fn only_sink(config: &Config) -> Option<String> {
+    let outputs = config.pipelines.values().flat_map(|pipeline| pipeline.value.to.values());
+    let mut sinks = outputs.flat_map(|sinks| sinks.value.iter().map(|sink| &sink.value));
+    let first = sinks.next()?;
+    sinks.all(|other| other == first).then(|| first.clone())
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -359,7 +368,7 @@ impl Engine {
         let sources: BTreeMap<String, Source> = read.collect();
         let sockets = locked(&self.sources).bind(&sources).map_err(|(source_name, error)| StartError::Source { source_name, error })?;
         let plugins = tools.plugins.iter().map(|(name, loaded)| (name.clone(), loaded.plugin.clone())).collect();
-        Ok(Candidate { graph, ready, sinks, sources, sockets, plugins, taps: config.settings.tap.clone(), only: config.sinks.len() == 1 })
+        Ok(Candidate { graph, ready, sinks, sources, sockets, plugins, taps: config.settings.tap.clone(), only: only_sink(config) })
     }
 
     /// Lets a candidate take over from the generation that runs. Gives the sources that it reads.
@@ -374,7 +383,7 @@ impl Engine {
     /// Gives a candidate its sinks.
     fn build(&self, candidate: Candidate) -> Result<Built, StartError> {
         let Candidate { graph, ready, sinks, sources, plugins, taps, only, .. } = candidate;
-        let outlets = locked(&self.sinks).commit(sinks, &locked(&self.letters).get(), only)?;
+        let outlets = locked(&self.sinks).commit(sinks, &locked(&self.letters).get(), only.as_deref())?;
         let refused =
             |pipeline: &crate::graph::PipelineGraph| pipeline.refused.iter().filter_map(|sink| outlets.get(*sink).cloned()).collect();
         let ways = graph.pipelines.iter().map(|p| (Arc::clone(&p.name), (refused(p), p.dead("sink")))).collect();

@@ -43,9 +43,9 @@ pub struct Rotel {
 }
 
 impl Rotel {
-    /// Starts one that sends on what it takes, to `endpoint` by gRPC. `None`: it is not installed.
-    pub fn start(site: &Site, endpoint: &str) -> Option<Self> {
-        let exporter = ["--exporter", "otlp", "--otlp-exporter-protocol", "grpc", "--otlp-exporter-endpoint", endpoint];
+    /// Starts one that sends on what it takes, to `endpoint` by `grpc` or `http`. `None`: it is not installed.
+    pub fn start(site: &Site, protocol: &str, endpoint: &str) -> Option<Self> {
+        let exporter = ["--exporter", "otlp", "--otlp-exporter-protocol", protocol, "--otlp-exporter-endpoint", endpoint];
         // It would wait 5 s and more before it tries again, up to 30 s.
         let retry = ["--otlp-exporter-retry-initial-backoff", "200ms", "--otlp-exporter-retry-max-backoff", "2s"];
         Self::with(site, &[&exporter[..], &retry[..]].concat())
@@ -87,10 +87,14 @@ impl Rotel {
         drop((connect(self.grpc), connect(self.http)));
     }
 
+    /// What it has printed: its log, and the records where it prints them.
+    pub fn printed(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.printed).unwrap_or_default()).into_owned()
+    }
+
     /// The whole numbers in the attribute `n` of all records that were printed, in their order.
     pub fn numbers(&self) -> Vec<u64> {
-        let text = String::from_utf8_lossy(&std::fs::read(&self.printed).unwrap_or_default()).into_owned();
-        text.lines().filter_map(|line| line.trim().strip_prefix("-> n: Int(")?.strip_suffix(')')?.parse().ok()).collect()
+        self.printed().lines().filter_map(|line| line.trim().strip_prefix("-> n: Int(")?.strip_suffix(')')?.parse().ok()).collect()
     }
 }
 

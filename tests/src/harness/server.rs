@@ -11,6 +11,8 @@ use std::time::Duration;
 pub enum Answer {
     /// Answers with a status; with 2xx the records count as taken.
     Status(u16),
+    /// The same without a body.
+    Bare(u16),
     /// The same with a header line.
     With(u16, String),
     /// Takes the records, and breaks off in the middle of the answer.
@@ -145,18 +147,19 @@ impl Shared {
                 taken.lock().unwrap_or_else(PoisonError::into_inner).extend(request.lines());
             }
         };
-        let mut answer = |status: u16, header: &str| {
+        let mut answer = |status: u16, header: &str, body: &str| {
             if (200..300).contains(&status) {
                 take();
             }
-            write!(stream, "HTTP/1.1 {status} said\r\n{header}Content-Length: 2\r\n\r\nok").map(|()| true)
+            write!(stream, "HTTP/1.1 {status} said\r\n{header}Content-Length: {}\r\n\r\n{body}", body.len()).map(|()| true)
         };
         match (self.behaviour)(&request) {
-            Answer::Status(status) => answer(status, ""),
-            Answer::With(status, header) => answer(status, &format!("{header}\r\n")),
+            Answer::Status(status) => answer(status, "", "ok"),
+            Answer::Bare(status) => answer(status, "", ""),
+            Answer::With(status, header) => answer(status, &format!("{header}\r\n"), "ok"),
             Answer::Slow(time) => {
                 std::thread::sleep(time);
-                answer(200, "")
+                answer(200, "", "ok")
             }
             Answer::Truncated => {
                 take();

@@ -63,6 +63,59 @@ sinks: { screen: { type: stdout }, archive: { type: file, path: archive.ndjson }
     assert!(run.code == Some(4) || archived == COUNT, "{archived} of {COUNT} records are archived: {run}");
 }
 
+const FILE_TO_SCREEN: &str = "
+sources: { in: { type: file, paths: [input.ndjson] } }
+pipelines: { main: { from: [in], to: [screen], dead_letters: [failed] } }
+sinks: { screen: { type: stdout }, failed: { type: file, path: failed.ndjson } }";
+
+fn numbered(count: usize) -> String {
+    (0..count).map(|n| format!("{{\"n\":{n},\"pad\":\"{}\"}}\n", "x".repeat(100))).collect()
+}
+
+fn number(line: &str) -> Option<usize> {
+    serde_json::from_str::<serde_json::Value>(line).ok()?["n"].as_u64().and_then(|n| usize::try_from(n).ok())
+}
+
+/// `tamis run | head`: ends as a filter does, and a later run begins no further than what was written. A sink for dead letters alone does
+/// not hold it up.
+#[test]
+fn a_file_is_read_on_where_its_reader_left() {
+    let site = Site::with(FILE_TO_SCREEN, numbered(100_000));
+    let head = pipe_through(site.command(["run"]), 1);
+    assert_eq!((head.code, head.err.contains("ERROR")), (Some(0), false), "{head}");
+    let most = pipe_through(site.command(["run"]), 4_000_000);
+    assert_eq!(most.code, Some(0), "{most}");
+    let read: Vec<usize> = String::from_utf8_lossy(&most.out).lines().filter_map(number).collect();
+    let rest = site.run(["run", "--once"]);
+    assert_eq!(rest.code, Some(0), "{rest}");
+    let rest: Vec<usize> = rest.text().lines().filter_map(number).collect();
+    // What is in the pipe (64 KiB) when its reader goes is gone, and nobody can know.
+    let first = rest[0];
+    assert!(first <= read[read.len() - 1] + 1 + 65_536 / 110, "{first} after {}", read[read.len() - 1]);
+    assert_eq!(rest, (first..100_000).collect::<Vec<_>>());
+    assert!(site.letters("failed.ndjson").is_empty());
+}
+
+/// Where others are to be served as well, the host says what happened and ends; the next run brings what is missing.
+#[test]
+fn a_host_with_other_sinks_says_that_a_reader_went() {
+    let yaml = "
+sources: { in: { type: file, paths: [input.ndjson] } }
+pipelines: { main: { from: [in], to: [screen, archive] } }
+sinks: { screen: { type: stdout }, archive: { type: file, path: archive.ndjson } }";
+    let site = Site::with(yaml, numbered(50_000));
+    let run = pipe_through(site.command(["run"]), 1_024);
+    assert_eq!(run.code, Some(4), "{run}");
+    assert!(run.err.contains("sink `screen`: whoever read its output has gone"), "{run}");
+    let again = site.run(["run", "--once"]);
+    assert_eq!(again.code, Some(0), "{again}");
+    let shown: Vec<usize> = again.text().lines().filter_map(number).collect();
+    assert_eq!(shown.last(), Some(&49_999));
+    assert!(shown[0] <= (1_024 + 65_536) / 110, "{}", shown[0]);
+    let archived: std::collections::BTreeSet<usize> = site.lines("archive.ndjson").iter().filter_map(|line| number(line)).collect();
+    assert_eq!(archived.len(), 50_000);
+}
+
 /// The host's log is read by a program that may die; the records go on.
 #[test]
 fn a_host_outlives_the_reader_of_its_log() {

@@ -45,6 +45,7 @@ mod operate;
 mod operate_access;
 mod order;
 mod otlp;
+mod otlp_collector;
 mod owners;
 mod pipeline_tests;
 mod plugin_cases;

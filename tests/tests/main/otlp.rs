@@ -1,38 +1,37 @@
-//! OTLP both ways, with OpenTelemetry's own SDK as the client and the collector rotel as the receiver. `NETWORK=long` sends 100,000
-//! records where it is 5,000 else.
+//! OTLP both ways, with OpenTelemetry's own SDK as the client. `NETWORK=long` sends 100,000 records where it is 5,000 else.
 
 use std::collections::BTreeSet;
 use std::process::Child;
-use std::time::{Duration, Instant};
-use tamis_tests::harness::{Certificates, Live, Rotel, Said, Server, Site, TIMEOUT, connect, eventually, free_port, otlp_sdk};
+use std::time::Duration;
+use tamis_tests::harness::{Certificates, Live, Said, Server, Site, connect, eventually, free_port, otlp_sdk};
 use ureq::Agent;
 
 fn is_long() -> bool {
     std::env::var_os("NETWORK").is_some_and(|long| long == "long")
 }
 
-fn count() -> usize {
+pub(crate) fn count() -> usize {
     if is_long() { 100_000 } else { 5_000 }
 }
 
-struct Ports {
-    grpc: u16,
-    http: u16,
+pub(crate) struct Ports {
+    pub(crate) grpc: u16,
+    pub(crate) http: u16,
 }
 
 impl Ports {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { grpc: free_port(), http: free_port() }
     }
 
-    fn of(&self, protocol: &str) -> String {
+    pub(crate) fn of(&self, protocol: &str) -> String {
         if protocol == "grpc" { format!("127.0.0.1:{}", self.grpc) } else { format!("http://127.0.0.1:{}", self.http) }
     }
 }
 
-const FILE: &str = "type: file, path: out.ndjson";
+pub(crate) const FILE: &str = "type: file, path: out.ndjson";
 
-fn config(ports: &Ports, options: &str, sink: &str) -> String {
+pub(crate) fn config(ports: &Ports, options: &str, sink: &str) -> String {
     format!(
         "
 sources: {{ in: {{ type: otlp, grpc: '127.0.0.1:{}', http: '127.0.0.1:{}', {options} }} }}
@@ -44,26 +43,26 @@ sinks:
     )
 }
 
-fn start(site: &Site, ports: &Ports) -> Live {
+pub(crate) fn start(site: &Site, ports: &Ports) -> Live {
     let live = site.start(["run", "-c", "tamis.yaml"]);
     drop((connect(ports.grpc), connect(ports.http)));
     live
 }
 
 #[track_caller]
-fn sent(child: Child, count: usize) {
+pub(crate) fn sent(child: Child, count: usize) {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), count.to_string());
 }
 
 /// The numbers of the records in a file.
-fn numbers(site: &Site, name: &str) -> Vec<u64> {
+pub(crate) fn numbers(site: &Site, name: &str) -> Vec<u64> {
     let number = |line: &String| serde_json::from_str::<serde_json::Value>(line).ok()?["body"]["n"].as_u64();
     site.lines(name).iter().filter_map(number).collect()
 }
 
-fn agent() -> Agent {
+pub(crate) fn agent() -> Agent {
     Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build().into()
 }
 
@@ -94,35 +93,6 @@ fn what_the_sdk_sends_arrives_in_all_its_kinds() {
         ] {
             assert!(line.contains(part), "{line}\n{part}");
         }
-    }
-}
-
-/// SDK → host → rotel → host: what goes out is what came in.
-#[test]
-fn through_a_collector() {
-    for protocol in ["grpc", "http/protobuf", "http/json"] {
-        let (site, other) = (Site::new(), Site::new());
-        let (ports, behind) = (Ports::new(), Ports::new());
-        other.config(&config(&behind, "", FILE));
-        let _other = start(&other, &behind);
-        let Some(rotel) = Rotel::start(&other, &format!("http://127.0.0.1:{}", behind.grpc)) else { return };
-        let port = if protocol == "grpc" { rotel.grpc } else { rotel.http };
-        let sink = format!("type: otlp, endpoint: 'http://127.0.0.1:{port}', protocol: {protocol}, compression: gzip, concurrency: 1");
-        let copy = "pipelines: { main: { from: [in], to: [out, copy], dead_letters: [failed] } }";
-        let yaml = config(&ports, "", &sink);
-        let yaml = yaml.replace("pipelines: { main: { from: [in], to: [out], dead_letters: [failed] } }", copy);
-        site.config(&yaml.replace("sinks:", "sinks:\n  copy: { type: file, path: copy.ndjson }"));
-        let live = start(&site, &ports);
-        let Some(sdk) = otlp_sdk(&site, "grpc", &ports.of("grpc"), 2_000, 500, &[]) else { return };
-        sent(sdk, 2_000);
-        eventually("the records are there", || other.lines("out.ndjson").len() >= 2_000);
-        let all = |site: &Site, name: &str| {
-            // rotel's time of observation is its own affair, as is where an empty member stands.
-            let parse = |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap().to_string();
-            site.lines(name).iter().map(parse).collect::<BTreeSet<_>>()
-        };
-        assert_eq!(all(&other, "out.ndjson"), all(&site, "copy.ndjson"), "{protocol}");
-        assert!(site.letters("failed.ndjson").is_empty(), "{}", live.err());
     }
 }
 
@@ -161,111 +131,6 @@ fn killed_on_the_way() {
     }
 }
 
-/// To a collector that is killed in the middle, by a host that is killed too. Rotel answers before it prints, so that what it had answered
-/// when it was killed is its own loss: at most what it takes at once.
-#[test]
-fn to_a_collector_that_is_killed() {
-    for protocol in ["grpc", "http/protobuf"] {
-        let (site, count) = (Site::new(), count());
-        let Some(mut rotel) = Rotel::printing(&site) else { return };
-        let port = if protocol == "grpc" { rotel.grpc } else { rotel.http };
-        site.config(&format!(
-            "
-sources: {{ in: {{ type: file, paths: [in.ndjson] }} }}
-pipelines: {{ main: {{ from: [in], to: [out], dead_letters: [failed] }} }}
-sinks:
-  out:
-    type: otlp
-    endpoint: 'http://127.0.0.1:{port}'
-    protocol: {protocol}
-    concurrency: 1
-    batch: {{ records: 200 }}
-    retry: {{ initial: 20ms, max: 200ms }}
-  failed: {{ type: file, path: failed.ndjson }}"
-        ));
-        let mut file = std::fs::File::create(site.path("in.ndjson")).unwrap();
-        let writing = std::thread::spawn(move || {
-            for part in 0..100 {
-                let lines: String = (part * count / 100..(part + 1) * count / 100)
-                    .map(|n| format!("{{\"body\":\"{}\",\"attributes\":{{\"n\":{n}}}}}\n", "x".repeat(100)))
-                    .collect();
-                std::io::Write::write_all(&mut file, lines.as_bytes()).unwrap();
-                std::thread::sleep(Duration::from_millis(if count > 5_000 { 100 } else { 20 }));
-            }
-        });
-        let run = || site.start(["run", "-c", "tamis.yaml"]);
-        let live = run();
-        eventually("a fifth is there", || rotel.numbers().len() > count / 5);
-        live.signal("KILL");
-        drop(live.wait());
-        let live = run();
-        eventually("half is there", || rotel.numbers().len() > count / 2);
-        let before = rotel.numbers().len();
-        rotel.restart();
-        writing.join().unwrap();
-        eventually("the last one is there", || rotel.numbers().contains(&(count as u64 - 1)));
-        live.signal("TERM");
-        let ended = live.wait();
-        assert_eq!(ended.code, Some(0), "{ended}");
-        let mut all = rotel.numbers();
-        eventually("nothing more comes", || {
-            std::thread::sleep(Duration::from_millis(300));
-            all.len() == std::mem::replace(&mut all, rotel.numbers()).len()
-        });
-        let found: BTreeSet<u64> = all.iter().copied().collect();
-        let lost: Vec<u64> = (0..count as u64).filter(|n| !found.contains(n)).collect();
-        eprintln!(
-            "{protocol} to rotel, a kill -9 of the host and of rotel: {count} records, missing {} {:?}, repeated {}, printed before its kill {before}",
-            lost.len(),
-            lost.first().zip(lost.last()),
-            all.len() - found.len()
-        );
-        assert!(lost.len() <= ROTEL_HOLDS, "{lost:?}");
-        assert!(lost.windows(2).all(|pair| pair[1] == pair[0] + 1), "not one piece: {lost:?}");
-        assert!(site.letters("failed.ndjson").is_empty());
-    }
-}
-
-/// Records that rotel may have answered and not printed when it is killed.
-const ROTEL_HOLDS: usize = 400;
-
-/// SDK → rotel → host; in its long form the host is killed, and rotel sends again what was not answered. On a busy machine it does not
-/// always, nor say so: then it cannot be told from here who lost it.
-#[test]
-fn from_a_collector() {
-    let (site, ports, count) = (Site::new(), Ports::new(), count());
-    site.config(&config(&ports, "", FILE));
-    let live = start(&site, &ports);
-    let Some(rotel) = Rotel::start(&site, &format!("http://127.0.0.1:{}", ports.grpc)) else { return };
-    let Some(sdk) = otlp_sdk(&site, "grpc", &format!("127.0.0.1:{}", rotel.grpc), count, count / 50, &[]) else { return };
-    let mut live = Some(live);
-    if is_long() {
-        eventually("a fifth is there", || site.lines("out.ndjson").len() > count / 5);
-        if let Some(live) = live.take() {
-            live.signal("KILL");
-            drop(live.wait());
-        }
-        std::thread::sleep(Duration::from_millis(500));
-        live = Some(start(&site, &ports));
-    }
-    sent(sdk, count);
-    let began = Instant::now();
-    let there = || numbers(&site, "out.ndjson").into_iter().collect::<BTreeSet<_>>().len();
-    while there() < count && began.elapsed() < TIMEOUT {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let log = String::from_utf8_lossy(&site.read("rotel.log")).into_owned();
-    assert_eq!(
-        there(),
-        count,
-        "the collector says: {}",
-        log.chars().rev().take(4_000).collect::<Vec<_>>().iter().rev().collect::<String>()
-    );
-    let came = numbers(&site, "out.ndjson").len();
-    eprintln!("SDK to rotel to a host, killed: {}: {count} records, lost 0, repeated {}", is_long(), came - count);
-    drop(live);
-}
-
 #[test]
 fn what_is_no_export_of_log_records() {
     let (site, ports) = (Site::new(), Ports::new());
@@ -299,6 +164,87 @@ fn what_is_no_export_of_log_records() {
     assert_eq!(site.lines("out.ndjson"), [r#"{"body":"x"}"#, r#"{"body":5}"#]);
     live.signal("TERM");
     assert_eq!(live.wait().code, Some(0));
+}
+
+/// A receiver that takes all records but three, and cannot say which: they are counted, not sent again, and where they were is told.
+#[test]
+fn records_that_a_receiver_rejects_without_naming_them() {
+    for protocol in ["grpc", "http/protobuf", "http/json"] {
+        let (site, other) = (Site::new(), Site::new());
+        let behind = Ports::new();
+        other.config(&config(&behind, "max_record: 1KiB,", FILE));
+        let receiver = start(&other, &behind);
+        let port = if protocol == "grpc" { behind.grpc } else { behind.http };
+        let line = |n: usize| format!("{{\"body\":{{\"n\":{n},\"text\":\"{}\"}}}}\n", "x".repeat(if n % 40 == 7 { 2_000 } else { 10 }));
+        let yaml = format!(
+            "
+sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
+pipelines: {{ main: {{ from: [in], to: [out], dead_letters: [failed] }} }}
+sinks:
+  out: {{ type: otlp, endpoint: 'http://127.0.0.1:{port}', protocol: {protocol}, concurrency: 1 }}
+  failed: {{ type: file, path: failed.ndjson }}
+settings: {{ admin: off }}"
+        );
+        site.config(&yaml);
+        site.write("input.ndjson", (0..100).map(line).collect::<String>());
+        let run = site.run(["run", "--once", "--report", "0", "--output", "json", "-c", "tamis.yaml"]);
+        assert_eq!(run.code, Some(0), "{run}");
+        let report = run.json();
+        let sink = report["sinks"].as_array().unwrap().iter().find(|sink| sink["name"] == "out").unwrap();
+        assert_eq!(
+            (&sink["delivered"], &sink["unnamed"], &sink["rejected"], &sink["retries"]),
+            (&97.into(), &3.into(), &0.into(), &0.into())
+        );
+        for part in ["rejected records without saying which", "rejected=3", "records=100", "input.ndjson", "does not say which"] {
+            assert!(run.err.contains(part), "{protocol}: {part}: {run}");
+        }
+        assert!(site.letters("failed.ndjson").is_empty());
+        let expected: Vec<u64> = (0..100).filter(|n| n % 40 != 7).collect();
+        assert_eq!(numbers(&other, "out.ndjson"), expected, "{protocol}: once, and in order");
+        // All of a batch: they are known.
+        site.write("input.ndjson", (0..3).map(|_| line(7)).collect::<String>());
+        let run = site.run(["run", "--once", "--again", "-c", "tamis.yaml"]);
+        assert_eq!((run.code, site.letters("failed.ndjson").len()), (Some(0), 3), "{run}");
+        assert_eq!(numbers(&other, "out.ndjson").len(), 97);
+        receiver.signal("TERM");
+        assert_eq!(receiver.wait().code, Some(0));
+        assert_eq!(other.letters("failed.ndjson").len(), 6, "{protocol}: each came once");
+    }
+}
+
+/// A body stays in memory as long as records are taken out of it, which is until the last of them is delivered: until then nobody else has
+/// its room.
+#[test]
+fn the_room_of_a_body_is_held_as_long_as_the_body() {
+    let held = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let holding = std::sync::Arc::clone(&held);
+    let server = Server::start(move |_| Said::Status(if holding.load(std::sync::atomic::Ordering::SeqCst) { 503 } else { 200 }));
+    let (site, ports) = (Site::new(), Ports::new());
+    let sink = format!("type: http, url: 'http://{}/', retry: {{ initial: 10ms, max: 50ms }}", server.address());
+    site.config(&config(&ports, "limits: { body: 64KiB, in_flight: 64KiB, ack_timeout: 30s },", &sink));
+    let _live = start(&site, &ports);
+    let small = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"intValue":"1"}}]}]}]}"#.to_vec();
+    // Most of all the room, for a record of a few bytes: white space, and a field that nobody knows.
+    let json = [small.as_slice(), &[b' '; 60 << 10]].concat();
+    let record: &[u8] = b"\x0a\x08\x12\x06\x12\x04\x2a\x02\x18\x02";
+    let protobuf = [record, b"\x7a\x80\xe0\x03", &[0; 60 << 10]].concat();
+    for (kind, body) in [(JSON, &json), (PROTOBUF, &protobuf)] {
+        held.store(true, std::sync::atomic::Ordering::SeqCst);
+        let (taken, http) = (server.requests(), ports.http);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(move || post(http, "/v1/logs", kind, body));
+            eventually("its record is with the sink", || server.requests() > taken);
+            let (status, said) = post(http, "/v1/logs", kind, body);
+            assert!(status == 503 && said.contains("too much is being received"), "{kind}: {status} {said}");
+            // Records have room of their own, and there is some.
+            let third = scope.spawn(|| post(http, "/v1/logs", JSON, &small));
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(!third.is_finished(), "it waits for its delivery");
+            held.store(false, std::sync::atomic::Ordering::SeqCst);
+            assert_eq!((first.join().unwrap().0, third.join().unwrap().0), (200, 200), "{kind}");
+        });
+        assert_eq!(post(ports.http, "/v1/logs", kind, body).0, 200, "{kind}: the room is there again");
+    }
 }
 
 #[test]

@@ -252,7 +252,7 @@ mod tests {
             Err(DeliveryError::Transient { .. }) => "again",
             Err(DeliveryError::Permanent { divisible: true, .. }) => "halve",
             Err(DeliveryError::Permanent { divisible: false, .. }) => "refused",
-            Err(DeliveryError::Partly { .. }) => "partly",
+            Err(DeliveryError::Partly { .. } | DeliveryError::Unnamed { .. }) => "partly",
         };
         for (statuses, meaning) in [
             (&[200, 201, 204][..], "delivered"),

@@ -1,15 +1,17 @@
 //! Sends requests by gRPC.
 
 use super::EXPORT;
+use super::batch::Packed;
 use super::status::retry_after;
 use crate::runtime::runtime;
 use crate::{cannot_read, client};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use bytes::BufMut;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use hyper::http::uri::PathAndQuery;
-use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use prost::Message;
 use std::error::Error;
 use std::time::Duration;
@@ -63,7 +65,7 @@ impl Sender {
     }
 
     /// Sends a request and waits for the answer.
-    pub(super) fn send(&self, message: ExportLogsServiceRequest) -> Result<ExportLogsServiceResponse, DeliveryError> {
+    pub(super) fn send(&self, message: Packed) -> Result<ExportLogsServiceResponse, DeliveryError> {
         let later = |reason: String| DeliveryError::Transient { reason, after: None };
         let exchange = async { tokio::time::timeout(self.timeout, self.exchange(message)).await };
         match runtime().map_err(later)?.block_on(exchange) {
@@ -72,7 +74,7 @@ impl Sender {
         }
     }
 
-    async fn exchange(&self, message: ExportLogsServiceRequest) -> Result<ExportLogsServiceResponse, Status> {
+    async fn exchange(&self, message: Packed) -> Result<ExportLogsServiceResponse, Status> {
         let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX).max_encoding_message_size(usize::MAX);
         for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Zstd] {
             grpc = grpc.accept_compressed(encoding);
@@ -181,7 +183,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 struct Messages;
 
 impl Codec for Messages {
-    type Encode = ExportLogsServiceRequest;
+    type Encode = Packed;
     type Decode = ExportLogsServiceResponse;
     type Encoder = Self;
     type Decoder = Self;
@@ -196,11 +198,14 @@ impl Codec for Messages {
 }
 
 impl Encoder for Messages {
-    type Item = ExportLogsServiceRequest;
+    type Item = Packed;
     type Error = Status;
 
     fn encode(&mut self, item: Self::Item, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        item.encode(buffer).map_err(|error| Status::internal(error.to_string()))
+        buffer.reserve(item.len());
+        // Each part is given back before the next one is copied.
+        item.into_parts().for_each(|part| buffer.put_slice(&part));
+        Ok(())
     }
 }
 

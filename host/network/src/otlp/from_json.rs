@@ -4,17 +4,87 @@
 //! one; these are exact.
 
 use super::value::{pair, text};
+use super::wire;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValueList};
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// Receivers read messages within messages to a depth of 100. A log record's own value stands at 5; a list costs two more, an object
 /// three. What lies deeper travels as its JSON text.
-const DEPTH: u32 = 92;
+pub(super) const DEPTH: u32 = 92;
+/// What an object costs.
+const OBJECT: u32 = 3;
+/// What a list costs.
+const LIST: u32 = 2;
+/// How deep the members of an object may lie that are no value of their own.
+pub(super) const MEMBER: u32 = DEPTH - OBJECT;
 
 /// The value that a JSON text stands for.
-pub(super) fn value(json: &RawValue) -> AnyValue {
-    Reader { rest: json.get() }.value(DEPTH)
+pub(super) fn value(json: &str) -> AnyValue {
+    value_at(json, DEPTH)
+}
+
+/// The same where what lies in it may lie so deep.
+pub(super) fn value_at(json: &str, depth: u32) -> AnyValue {
+    Reader { rest: json }.value(depth)
+}
+
+/// Writes the message of that value.
+pub(super) fn write(json: &str, depth: u32, out: &mut Vec<u8>) {
+    Reader { rest: json }.write(depth, out);
+}
+
+/// Writes the message of a value that is a text.
+pub(super) fn write_text(text: &str, out: &mut Vec<u8>) {
+    wire::bytes(out, 1, text.as_bytes());
+}
+
+/// Writes the message of a name with a value.
+pub(super) fn write_pair(name: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
+    if !name.is_empty() {
+        wire::bytes(out, 1, name.as_bytes());
+    }
+    wire::message(out, 2, value);
+}
+
+/// The members of an object, in their order. `None`: it is none, or a name in it is no text of Unicode.
+pub(super) fn members(json: &str) -> Option<Vec<(Cow<'_, str>, &str)>> {
+    let mut members = Vec::new();
+    let mut named = true;
+    let is_object = each_member(json, |name, value| match name_of(name) {
+        Some(name) => members.push((name, value)),
+        None => named = false,
+    });
+    (is_object && named).then_some(members)
+}
+
+/// Shows the members of an object, the names as they are written. `false`: it is none.
+pub(super) fn each_member<'a>(json: &'a str, mut member: impl FnMut(&'a str, &'a str)) -> bool {
+    let mut reader = Reader { rest: json };
+    let is_object = reader.next() == Some(b'{');
+    if is_object {
+        reader.members(|reader, name| member(name, reader.skipped()));
+    }
+    is_object
+}
+
+/// A text without its quotation marks; `None`: it is none of Unicode.
+fn name_of(quoted: &str) -> Option<Cow<'_, str>> {
+    match plain(quoted) {
+        Some(plain) => Some(Cow::Borrowed(plain)),
+        None => serde_json::from_str(quoted).ok().map(Cow::Owned),
+    }
+}
+
+/// What cannot be a text of Unicode, such as half a pair of surrogates, stays as it is written.
+pub(super) fn unquoted(quoted: &str) -> Cow<'_, str> {
+    name_of(quoted).unwrap_or(Cow::Borrowed(quoted))
+}
+
+/// What stands between quotation marks, where that is the text.
+fn plain(quoted: &str) -> Option<&str> {
+    let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
+    memchr::memchr(b'\\', inner.as_bytes()).is_none().then_some(inner)
 }
 
 struct Reader<'a> {
@@ -24,9 +94,9 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn value(&mut self, depth: u32) -> AnyValue {
         match self.next() {
-            Some(b'{' | b'[') if depth <= 3 => text(self.nested()),
-            Some(b'{') => of(self.object(depth - 3)),
-            Some(b'[') => of(self.list(depth - 2)),
+            Some(b'{' | b'[') if depth <= OBJECT => text(self.nested()),
+            Some(b'{') => of(self.object(depth - OBJECT)),
+            Some(b'[') => of(self.list(depth - LIST)),
             Some(b'"') => text(unquoted(self.quoted())),
             _ => scalar(self.scalar()),
         }
@@ -34,40 +104,84 @@ impl<'a> Reader<'a> {
 
     fn list(&mut self, depth: u32) -> Value {
         let mut values = Vec::new();
-        self.take(1);
-        while let Some(next) = self.next().filter(|next| *next != b']') {
-            if next == b',' {
-                self.take(1);
-            } else {
-                values.push(self.value(depth));
-            }
-        }
-        self.take(1);
+        self.items(|reader| values.push(reader.value(depth)));
         Value::ArrayValue(ArrayValue { values })
     }
 
     fn object(&mut self, depth: u32) -> Value {
         let mut values = Vec::new();
+        self.members(|reader, name| values.push(pair(unquoted(name), reader.value(depth))));
+        Value::KvlistValue(KeyValueList { values })
+    }
+
+    /// [`Reader::value`], written.
+    fn write(&mut self, depth: u32, out: &mut Vec<u8>) {
+        match self.next() {
+            Some(b'{' | b'[') if depth <= OBJECT => write_text(self.nested(), out),
+            Some(b'{') => wire::message(out, 6, |out| {
+                self.members(|reader, name| {
+                    wire::message(out, 1, |out| write_pair(&unquoted(name), out, |out| reader.write(depth - OBJECT, out)));
+                });
+            }),
+            Some(b'[') => wire::message(out, 5, |out| {
+                self.items(|reader| wire::message(out, 1, |out| reader.write(depth - LIST, out)));
+            }),
+            Some(b'"') => write_text(&unquoted(self.quoted()), out),
+            _ => match scalar(self.scalar()).value {
+                Some(Value::BoolValue(is)) => wire::number(out, 2, u64::from(is)),
+                Some(Value::IntValue(whole)) => wire::number(out, 3, whole.cast_unsigned()),
+                Some(Value::DoubleValue(double)) => wire::fixed64(out, 4, double.to_bits()),
+                Some(Value::StringValue(digits)) => write_text(&digits, out),
+                _ => {}
+            },
+        }
+    }
+
+    /// Reads a list; `item` reads an item.
+    fn items(&mut self, mut item: impl FnMut(&mut Self)) {
+        self.take(1);
+        while let Some(next) = self.next().filter(|next| *next != b']') {
+            if next == b',' {
+                self.take(1);
+            } else {
+                item(self);
+            }
+        }
+        self.take(1);
+    }
+
+    /// Reads an object; `member` is given a name as it is written, and reads the value.
+    fn members(&mut self, mut member: impl FnMut(&mut Self, &'a str)) {
         self.take(1);
         while let Some(next) = self.next().filter(|next| *next != b'}') {
             if next == b',' {
                 self.take(1);
                 continue;
             }
-            let name = unquoted(self.quoted());
+            let name = self.quoted();
             // The colon.
             self.next();
             self.take(1);
-            values.push(pair(name, self.value(depth)));
+            member(self, name);
         }
         self.take(1);
-        Value::KvlistValue(KeyValueList { values })
+    }
+
+    /// A value, as it is written.
+    fn skipped(&mut self) -> &'a str {
+        match self.next() {
+            Some(b'{' | b'[') => self.nested(),
+            Some(b'"') => self.quoted(),
+            _ => self.scalar(),
+        }
     }
 
     /// The first character that is no white space.
     fn next(&mut self) -> Option<u8> {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
-        self.rest.bytes().next()
+        if let Some(b' ' | b'\t' | b'\n' | b'\r') = self.rest.as_bytes().first() {
+            self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        }
+        self.rest.as_bytes().first().copied()
     }
 
     fn take(&mut self, bytes: usize) -> &'a str {
@@ -78,13 +192,18 @@ impl<'a> Reader<'a> {
 
     /// A text with its quotation marks.
     fn quoted(&mut self) -> &'a str {
-        let mut escaped = false;
-        let end = self.rest.bytes().skip(1).position(|b| {
-            let ends = b == b'"' && !escaped;
-            escaped = b == b'\\' && !escaped;
-            ends
-        });
-        self.take(end.map_or(self.rest.len(), |end| end + 2))
+        let mut end = 1;
+        while let Some(rest) = self.rest.as_bytes().get(end..)
+            && let Some(found) = memchr::memchr2(b'"', b'\\', rest)
+        {
+            end += found + 1;
+            if rest.get(found) == Some(&b'"') {
+                return self.take(end);
+            }
+            // What is escaped.
+            end += 1;
+        }
+        self.take(self.rest.len())
     }
 
     /// An object or a list, as it is written.
@@ -115,11 +234,6 @@ fn of(value: Value) -> AnyValue {
     AnyValue { value: Some(value) }
 }
 
-/// What cannot be a text of Unicode, such as half a pair of surrogates, stays as it is written.
-fn unquoted(quoted: &str) -> String {
-    serde_json::from_str(quoted).unwrap_or_else(|_| quoted.to_owned())
-}
-
 fn scalar(digits: &str) -> AnyValue {
     match digits {
         "null" => return AnyValue { value: None },
@@ -144,7 +258,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn parsed(json: &str) -> AnyValue {
-        value(serde_json::from_str(json).unwrap())
+        let value = value(json);
+        let mut written = Vec::new();
+        super::write(json, DEPTH, &mut written);
+        assert!(written == prost::Message::encode_to_vec(&value), "{json}: written as the message is");
+        value
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! Records as log records: by the layout of the source, by the names of the log data model, or whole.
 
+use super::draft::{Attribute, Draft, Given};
 use super::json::from_hex;
 use super::{from_json, time, value};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 use tamis_config::{OtlpFields, OtlpLayout, OtlpSink};
 use tamis_record::{Path, Segment};
 
@@ -38,19 +38,20 @@ pub(super) struct Mapping {
 
 /// A log record and what it belongs to.
 #[derive(Debug, Default)]
-pub(super) struct Mapped {
-    pub(super) record: LogRecord,
+pub(super) struct Mapped<'a> {
+    pub(super) record: Draft<'a>,
     pub(super) resource: Resource,
     pub(super) resource_schema: String,
     pub(super) scope: InstrumentationScope,
     pub(super) scope_schema: String,
 }
 
-/// What tells records of one resource and one scope from others.
-#[derive(Debug, PartialEq, Eq, Hash, Clone)]
+/// What tells records of one resource and one scope from others; none where there is none. Most records of a file have neither, and to
+/// compare nothing with nothing costs more than one would think where it is done with vector instructions.
+#[derive(Debug, Default, PartialEq, Eq, Hash, Clone)]
 pub(super) struct Keys {
-    pub(super) resource: Vec<u8>,
-    pub(super) scope: Vec<u8>,
+    pub(super) resource: Option<Vec<u8>>,
+    pub(super) scope: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,15 +87,16 @@ impl Mapping {
 
     /// A record as a log record. `now`: when it is observed, where the record does not say. `known` tells whether the resource and the
     /// scope of these keys are known: then they are left out.
-    pub(super) fn map(&self, line: &[u8], now: u64, known: impl Fn(&Keys) -> bool) -> (Keys, Mapped) {
+    pub(super) fn map<'a>(&self, line: &'a [u8], now: u64, known: impl Fn(&Keys) -> bool) -> (Keys, Mapped<'a>) {
         let mut mapped = Mapped::default();
-        let members: Option<Members<'_>> = serde_json::from_slice(line).ok();
+        let whole = serde_json::from_slice::<&RawValue>(line).map(RawValue::get);
+        let members = whole.as_ref().ok().and_then(|whole| from_json::members(whole));
         let mut keys = members.as_ref().and_then(|members| self.keys(members));
         let heads = !keys.as_ref().is_some_and(known);
-        match (&members, serde_json::from_slice::<&RawValue>(line)) {
+        match (members, whole) {
             (Some(members), Ok(whole)) => self.fill(&mut mapped, members, whole, heads),
-            (_, Ok(whole)) => mapped.record.body = Some(from_json::value(whole)),
-            (_, Err(_)) => mapped.record.body = Some(value::text(String::from_utf8_lossy(line))),
+            (_, Ok(whole)) => mapped.record.body = Some(Given::json(whole)),
+            (_, Err(_)) => mapped.record.body = Some(Given::Text(String::from_utf8_lossy(line).into_owned())),
         }
         if self.layout != OtlpLayout::Otlp && mapped.record.observed_time_unix_nano == 0 {
             mapped.record.observed_time_unix_nano = now;
@@ -103,9 +105,9 @@ impl Mapping {
             let has = |resource: &Resource, key: &str| resource.attributes.iter().any(|other| other.key == key);
             if !self.of_resources.is_empty() {
                 let all = std::mem::take(&mut mapped.record.attributes);
-                let (theirs, own): (Vec<_>, Vec<_>) = all.into_iter().partition(|pair| self.of_resources.contains(&pair.key));
+                let (theirs, own): (Vec<_>, Vec<_>) = all.into_iter().partition(|attribute| self.of_resources.contains(&*attribute.name));
                 mapped.record.attributes = own;
-                mapped.resource.attributes.extend(theirs);
+                mapped.resource.attributes.extend(theirs.iter().map(Attribute::pair));
             }
             for constant in &self.constants {
                 if !has(&mapped.resource, &constant.key) {
@@ -114,8 +116,8 @@ impl Mapping {
             }
         }
         let keys = keys.take().unwrap_or_else(|| Keys {
-            resource: [mapped.resource.encode_to_vec().as_slice(), b"\n", mapped.resource_schema.as_bytes()].concat(),
-            scope: [mapped.scope.encode_to_vec().as_slice(), b"\n", mapped.scope_schema.as_bytes()].concat(),
+            resource: Some([mapped.resource.encode_to_vec().as_slice(), b"\n", mapped.resource_schema.as_bytes()].concat()),
+            scope: Some([mapped.scope.encode_to_vec().as_slice(), b"\n", mapped.scope_schema.as_bytes()].concat()),
         });
         (keys, mapped)
     }
@@ -125,20 +127,21 @@ impl Mapping {
         if self.layout != OtlpLayout::Otlp || !self.of_resources.is_empty() {
             return None;
         }
-        let mut keys = Keys { resource: Vec::new(), scope: Vec::new() };
-        for (name, raw) in &members.0 {
+        let mut keys = Keys::default();
+        for (name, raw) in members {
             let key = match place(self.layout, name) {
                 Some(Place::Resource | Place::ResourceDropped | Place::ResourceSchema) => &mut keys.resource,
                 Some(Place::Scope) => &mut keys.scope,
                 _ => continue,
             };
+            let key = key.get_or_insert_default();
             key.extend_from_slice(name.as_bytes());
-            key.extend_from_slice(raw.get().as_bytes());
+            key.extend_from_slice(raw.as_bytes());
         }
         Some(keys)
     }
 
-    fn fill(&self, mapped: &mut Mapped, members: &Members<'_>, whole: &RawValue, heads: bool) {
+    fn fill<'a>(&self, mapped: &mut Mapped<'a>, members: Members<'a>, whole: &'a str, heads: bool) {
         let fields = &self.fields;
         let mut used = Vec::new();
         let mut taken = Vec::new();
@@ -161,17 +164,17 @@ impl Mapping {
             }
         }
         if self.layout == OtlpLayout::Whole && fields.body.is_none() {
-            mapped.record.body = Some(from_json::value(whole));
+            mapped.record.body = Some(Given::json(whole));
             return;
         }
-        for (name, raw) in &members.0 {
-            if used.contains(&name.as_str()) {
+        for (name, raw) in members {
+            if used.contains(&&*name) {
                 continue;
             }
-            let put = place(self.layout, name).is_some_and(|place| !taken.contains(&place) && mapped.put(place, raw, heads));
+            let put = place(self.layout, &name).is_some_and(|place| !taken.contains(&place) && mapped.put(place, raw, heads));
             match self.layout {
                 _ if put => {}
-                OtlpLayout::Otlp => mapped.record.attributes.push(value::pair(name.as_str(), from_json::value(raw))),
+                OtlpLayout::Otlp => mapped.record.attributes.push(Attribute { name, value: Given::json(raw) }),
                 OtlpLayout::DataModel | OtlpLayout::Whole => flatten(name, raw, DOTS, &mut mapped.record.attributes),
             }
         }
@@ -181,32 +184,53 @@ impl Mapping {
     }
 }
 
+/// The members of an object, in their order.
+type Members<'a> = Vec<(Cow<'a, str>, &'a str)>;
+
 /// What a member of the record stands for.
 fn place(layout: OtlpLayout, name: &str) -> Option<Place> {
-    Some(match (layout, name) {
-        (OtlpLayout::Otlp, "time") | (OtlpLayout::DataModel, "Timestamp") => Place::Time,
-        (OtlpLayout::Otlp, "observed_time") | (OtlpLayout::DataModel, "ObservedTimestamp") => Place::Observed,
-        (OtlpLayout::Otlp, "severity_number") | (OtlpLayout::DataModel, "SeverityNumber") => Place::SeverityNumber,
-        (OtlpLayout::Otlp, "severity_text") | (OtlpLayout::DataModel, "SeverityText") => Place::SeverityText,
-        (OtlpLayout::Otlp, "event_name") | (OtlpLayout::DataModel, "EventName") => Place::EventName,
-        (OtlpLayout::Otlp, "body") | (OtlpLayout::DataModel, "Body") => Place::Body,
-        (OtlpLayout::Otlp, "attributes") | (OtlpLayout::DataModel, "Attributes") => Place::Attributes,
-        (OtlpLayout::Otlp, "trace_id") | (OtlpLayout::DataModel, "TraceId") => Place::Trace,
-        (OtlpLayout::Otlp, "span_id") | (OtlpLayout::DataModel, "SpanId") => Place::Span,
-        (OtlpLayout::Otlp, "flags") | (OtlpLayout::DataModel, "TraceFlags") => Place::Flags,
-        (OtlpLayout::Otlp, "resource") | (OtlpLayout::DataModel, "Resource") => Place::Resource,
-        (OtlpLayout::Otlp, "scope") | (OtlpLayout::DataModel, "InstrumentationScope") => Place::Scope,
-        (OtlpLayout::Otlp, "dropped_attributes_count") => Place::Dropped,
-        (OtlpLayout::Otlp, "resource_dropped_attributes_count") => Place::ResourceDropped,
-        (OtlpLayout::Otlp, "resource_schema_url") => Place::ResourceSchema,
-        _ => return None,
+    Some(match layout {
+        OtlpLayout::Otlp => match name {
+            "time" => Place::Time,
+            "observed_time" => Place::Observed,
+            "severity_number" => Place::SeverityNumber,
+            "severity_text" => Place::SeverityText,
+            "event_name" => Place::EventName,
+            "body" => Place::Body,
+            "attributes" => Place::Attributes,
+            "trace_id" => Place::Trace,
+            "span_id" => Place::Span,
+            "flags" => Place::Flags,
+            "resource" => Place::Resource,
+            "scope" => Place::Scope,
+            "dropped_attributes_count" => Place::Dropped,
+            "resource_dropped_attributes_count" => Place::ResourceDropped,
+            "resource_schema_url" => Place::ResourceSchema,
+            _ => return None,
+        },
+        OtlpLayout::DataModel => match name {
+            "Timestamp" => Place::Time,
+            "ObservedTimestamp" => Place::Observed,
+            "SeverityNumber" => Place::SeverityNumber,
+            "SeverityText" => Place::SeverityText,
+            "EventName" => Place::EventName,
+            "Body" => Place::Body,
+            "Attributes" => Place::Attributes,
+            "TraceId" => Place::Trace,
+            "SpanId" => Place::Span,
+            "TraceFlags" => Place::Flags,
+            "Resource" => Place::Resource,
+            "InstrumentationScope" => Place::Scope,
+            _ => return None,
+        },
+        OtlpLayout::Whole => return None,
     })
 }
 
-impl Mapped {
+impl<'a> Mapped<'a> {
     /// Puts a value into its place. `false`: it does not fit there, and is an attribute like any other. `heads`: also what belongs to the
     /// resource and the scope.
-    fn put(&mut self, place: Place, raw: &RawValue, heads: bool) -> bool {
+    fn put(&mut self, place: Place, raw: &'a str, heads: bool) -> bool {
         let record = &mut self.record;
         match place {
             Place::Time => set(&mut record.time_unix_nano, nanos(raw)),
@@ -222,33 +246,29 @@ impl Mapped {
                 }
             },
             Place::EventName => set(&mut record.event_name, parse(raw)),
-            Place::Body => set(&mut record.body, Some(Some(from_json::value(raw)))),
-            Place::Attributes => match object(raw) {
-                Some(all) => {
-                    record.attributes.extend(all);
-                    true
-                }
-                None => false,
-            },
+            Place::Body => set(&mut record.body, Some(Some(Given::json(raw)))),
+            Place::Attributes => from_json::each_member(raw, |name, raw| {
+                record.attributes.push(Attribute { name: from_json::unquoted(name), value: Given::Json(raw, from_json::MEMBER) });
+            }),
             Place::Dropped => set(&mut record.dropped_attributes_count, parse(raw)),
             Place::Trace => set(&mut record.trace_id, identity(raw, 16)),
             Place::Span => set(&mut record.span_id, identity(raw, 8)),
             Place::Flags => set(&mut record.flags, parse(raw)),
-            Place::Resource if !heads => raw.get().starts_with('{'),
+            Place::Resource if !heads => raw.starts_with('{'),
             Place::Resource => set(&mut self.resource.attributes, object(raw)),
             Place::ResourceDropped => set(&mut self.resource.dropped_attributes_count, parse(raw)),
             Place::ResourceSchema => set(&mut self.resource_schema, parse(raw)),
-            Place::Scope if !heads => raw.get().starts_with('{'),
+            Place::Scope if !heads => raw.starts_with('{'),
             Place::Scope => self.put_scope(raw),
         }
     }
 
     /// Members that a scope has no place for are attributes of it.
-    fn put_scope(&mut self, raw: &RawValue) -> bool {
-        let Some(members) = parse::<Members<'_>>(raw) else { return false };
+    fn put_scope(&mut self, raw: &str) -> bool {
+        let Some(members) = from_json::members(raw) else { return false };
         let scope = &mut self.scope;
-        for (name, raw) in members.0 {
-            let put = match name.as_str() {
+        for (name, raw) in members {
+            let put = match &*name {
                 "name" => set(&mut scope.name, parse(raw)),
                 "version" => set(&mut scope.version, parse(raw)),
                 "schema_url" => set(&mut self.scope_schema, parse(raw)),
@@ -274,22 +294,22 @@ fn set<T>(place: &mut T, value: Option<T>) -> bool {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    serde_json::from_str(raw.get()).ok()
+fn parse<'a, T: Deserialize<'a>>(raw: &'a str) -> Option<T> {
+    serde_json::from_str(raw).ok()
 }
 
-fn nanos(raw: &RawValue) -> Option<u64> {
+fn nanos(raw: &str) -> Option<u64> {
     match parse::<u64>(raw) {
         Some(number) => time::from_number(number),
         None => time::parse(&parse::<String>(raw)?),
     }
 }
 
-fn identity(raw: &RawValue, length: usize) -> Option<Vec<u8>> {
+fn identity(raw: &str, length: usize) -> Option<Vec<u8>> {
     from_hex(&parse::<String>(raw)?).filter(|id| id.len() == length && id.iter().any(|b| *b != 0))
 }
 
-fn object(raw: &RawValue) -> Option<Vec<KeyValue>> {
+fn object(raw: &str) -> Option<Vec<KeyValue>> {
     match from_json::value(raw).value {
         Some(Value::KvlistValue(list)) => Some(list.values),
         _ => None,
@@ -297,18 +317,18 @@ fn object(raw: &RawValue) -> Option<Vec<KeyValue>> {
 }
 
 /// The attributes of a member: one, or those of an object by names with dots.
-fn flatten(name: &str, raw: &RawValue, dots: usize, out: &mut Vec<KeyValue>) {
-    let inner = Some(raw).filter(|raw| dots > 0 && raw.get().starts_with('{')).and_then(parse::<Members<'_>>);
-    match inner.filter(|members| !members.0.is_empty()) {
-        Some(members) => members.0.iter().for_each(|(inner, raw)| flatten(&format!("{name}.{inner}"), raw, dots - 1, out)),
-        None => out.push(value::pair(name, from_json::value(raw))),
+fn flatten<'a>(name: Cow<'a, str>, raw: &'a str, dots: usize, out: &mut Vec<Attribute<'a>>) {
+    let inner = Some(raw).filter(|raw| dots > 0 && raw.starts_with('{')).and_then(from_json::members);
+    match inner.filter(|members| !members.is_empty()) {
+        Some(members) => members.into_iter().for_each(|(inner, raw)| flatten(format!("{name}.{inner}").into(), raw, dots - 1, out)),
+        None => out.push(Attribute { name, value: Given::json(raw) }),
     }
 }
 
-fn find<'a>(whole: &'a RawValue, path: &Path) -> Option<&'a RawValue> {
+fn find<'a>(whole: &'a str, path: &Path) -> Option<&'a str> {
     path.segments().iter().try_fold(whole, |raw, segment| match segment {
-        Segment::Key(name) => parse::<Members<'a>>(raw)?.0.into_iter().find(|(member, _)| *member == **name).map(|(_, raw)| raw),
-        Segment::Index(n) => parse::<Vec<&'a RawValue>>(raw)?.get(*n as usize).copied(),
+        Segment::Key(name) => from_json::members(raw)?.into_iter().find(|(member, _)| **member == **name).map(|(_, raw)| raw),
+        Segment::Index(n) => parse::<Vec<&'a RawValue>>(raw)?.get(*n as usize).map(|item| item.get()),
     })
 }
 
@@ -325,30 +345,5 @@ fn severity(text: &str) -> i32 {
         "alert" => 19,
         "fatal" | "emergency" | "emerg" | "panic" | "off" => 21,
         _ => 0,
-    }
-}
-
-/// The members of an object, in their order.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Found;
-        impl<'de> Visitor<'de> for Found {
-            type Value = Members<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Found)
     }
 }

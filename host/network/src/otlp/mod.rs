@@ -1,6 +1,8 @@
 //! `otlp`: log records of OpenTelemetry's protocol, both ways.
 
+mod batch;
 mod channel;
+mod draft;
 mod from_json;
 mod grpc;
 mod json;
@@ -14,6 +16,7 @@ pub(crate) mod source;
 mod status;
 mod time;
 mod value;
+mod wire;
 
 /// The gRPC method that takes log records.
 const EXPORT: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";

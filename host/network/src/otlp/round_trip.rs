@@ -1,7 +1,8 @@
 //! What the source makes of log records, the sink turns back into the same log records.
 #![allow(clippy::unwrap_used)]
 
-use super::mapping::{Mapped, Mapping};
+use super::draft::Draft;
+use super::mapping::Mapping;
 use super::{json, record};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList};
@@ -13,7 +14,7 @@ use prost::Message;
 use std::path::Path;
 use tamis_config::{Config, OtlpSink, ProcessEnvironment, Sink};
 
-fn sink(options: &str) -> OtlpSink {
+pub(super) fn sink(options: &str) -> OtlpSink {
     let yaml = format!("version: 1\nsinks: {{ out: {{ type: otlp, endpoint: 'http://localhost:4318'{options} }} }}\n");
     let (config, faults) = Config::parse("a.yaml", &yaml, Path::new(""), &ProcessEnvironment);
     let config = config.unwrap_or_else(|| panic!("{faults:?}"));
@@ -23,8 +24,27 @@ fn sink(options: &str) -> OtlpSink {
     }
 }
 
+/// A log record and what it belongs to.
+#[derive(Debug, Default)]
+struct Mapped {
+    record: LogRecord,
+    resource: Resource,
+    resource_schema: String,
+    scope: InstrumentationScope,
+    scope_schema: String,
+}
+
+/// What the sink makes of a line, which it writes as the message is written.
 fn map(options: &str, line: &str) -> Mapped {
-    Mapping::new(&sink(options)).map(line.as_bytes(), 77, |_| false).1
+    let mapping = Mapping::new(&sink(options));
+    let mapped = || mapping.map(line.as_bytes(), 77, |_| false).1;
+    let mut written = Vec::new();
+    Draft::write(&mapped().record, &mut written);
+    let of = mapped();
+    let record = of.record.record();
+    assert!(written == record.encode_to_vec(), "{line}");
+    let (resource, resource_schema, scope, scope_schema) = (of.resource, of.resource_schema, of.scope, of.scope_schema);
+    Mapped { record, resource, resource_schema, scope, scope_schema }
 }
 
 fn of_kind(value: Value) -> AnyValue {

@@ -1,22 +1,22 @@
 //! Sends log records by gRPC or HTTP, a batch a request.
 
 use super::LOGS;
+use super::batch::{self, Packed};
 use super::channel::Sender;
-use super::mapping::{Keys, Mapping};
+use super::mapping::Mapping;
 use crate::client::{Client, Connections, To, Words, answered, shown};
 use crate::door::Seldom;
-use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
-use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse};
 use prost::Message;
 use serde::Deserialize;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 use tamis_config::{OtlpProtocol, OtlpSink as Config};
-use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, OpenError, Opened};
+use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, OpenError, Opened, Origin};
 
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// Characters of what a receiver says that are written to the log.
+const SAID_MAX: usize = 300;
 
 pub(super) const WORDS: Words = Words { credentials: "`auth` and `headers`", refused: "it does not take a record, or not this many" };
 
@@ -62,24 +62,24 @@ fn url(endpoint: &str) -> String {
 
 impl Delivery for OtlpSink {
     fn deliver(&self, batch: &Batch<'_>) -> Result<(), DeliveryError> {
-        let response = self.way.send(request(&self.mapping, batch))?;
-        let Some(partial) = response.partial_success else { return Ok(()) };
-        let rejected = u64::try_from(partial.rejected_log_records).unwrap_or(0);
-        if rejected > 0 && rejected >= batch.records() as u64 {
-            let reason = "the receiver took none of the records (partial success)".to_owned();
-            return Err(DeliveryError::Permanent { reason, divisible: false });
-        }
-        // Sending the batch again is forbidden, and which ones they are is not said.
-        let all = self.rejected.fetch_add(rejected, Ordering::Relaxed) + rejected;
-        if rejected > 0 && self.seldom.is_time() {
-            tracing::warn!(rejected = all, "the receiver rejects records without saying which; they are not among the dead letters");
-        }
-        Ok(())
+        let response = match &self.way {
+            Way::Grpc(sender) => sender.send(batch::protobuf(&self.mapping, batch))?,
+            Way::Http { is_json: true, client, url } => http(client, url, JSON, to_json(&batch::message(&self.mapping, batch))?)?,
+            Way::Http { is_json: false, client, url } => http(client, url, PROTOBUF, batch::protobuf(&self.mapping, batch).into_bytes())?,
+        };
+        response.partial_success.map_or(Ok(()), |partial| self.partly(&partial, batch))
     }
 
     /// Receivers take a request without records as they take one with some.
     fn healthy(&self) -> Result<(), String> {
-        self.way.send(ExportLogsServiceRequest::default()).map(drop).map_err(|error| format!("`{}`: {error}", self.shown))
+        let sent = match &self.way {
+            Way::Grpc(sender) => sender.send(Packed::default()),
+            Way::Http { is_json: true, client, url } => {
+                to_json(&ExportLogsServiceRequest::default()).and_then(|body| http(client, url, JSON, body))
+            }
+            Way::Http { is_json: false, client, url } => http(client, url, PROTOBUF, Vec::new()),
+        };
+        sent.map(drop).map_err(|error| format!("`{}`: {error}", self.shown))
     }
 
     fn address(&self) -> String {
@@ -87,25 +87,59 @@ impl Delivery for OtlpSink {
     }
 }
 
-impl Way {
-    fn send(&self, request: ExportLogsServiceRequest) -> Result<ExportLogsServiceResponse, DeliveryError> {
-        match self {
-            Self::Grpc(sender) => sender.send(request),
-            Self::Http { client, url, is_json } => http(client, url, *is_json, &request),
+impl OtlpSink {
+    /// What becomes of a batch that was taken, but for some records. To send it again is forbidden, and which ones they are is not said.
+    fn partly(&self, partial: &ExportLogsPartialSuccess, batch: &Batch<'_>) -> Result<(), DeliveryError> {
+        let (rejected, records) = (u64::try_from(partial.rejected_log_records).unwrap_or(0), batch.records() as u64);
+        let receiver = self.shown.as_str();
+        if rejected == 0 {
+            if !partial.error_message.is_empty() && self.seldom.is_time() {
+                tracing::warn!(receiver, "the receiver took all records, and warns (what it says is in the log at the level `debug`)");
+            }
+        } else if rejected < records {
+            let all = self.rejected.fetch_add(rejected, Ordering::Relaxed) + rejected;
+            if self.seldom.is_time() {
+                let place = |(_, origin): (_, Origin<'_>)| {
+                    let offset = origin.offset.map_or_else(String::new, |offset| format!(", {offset}"));
+                    format!("{} `{}`{offset}", origin.source, origin.stream)
+                };
+                let (first, last) = (batch.iter().next().map(place), batch.iter().last().map(place));
+                tracing::warn!(
+                    receiver,
+                    rejected,
+                    records,
+                    since_start = all,
+                    first = first.unwrap_or_default(),
+                    last = last.unwrap_or_default(),
+                    "the receiver rejected records without saying which: they are among these, not sent again and no dead letters"
+                );
+            }
+        }
+        // It may quote records.
+        tracing::debug!(receiver, rejected, "the receiver says: {:?}", partial.error_message.chars().take(SAID_MAX).collect::<String>());
+        match rejected {
+            0 => Ok(()),
+            _ if rejected < records => Err(DeliveryError::Unnamed { count: rejected }),
+            _ => {
+                let reason = "the receiver took none of the records (partial success)".to_owned();
+                Err(DeliveryError::Permanent { reason, divisible: false })
+            }
         }
     }
 }
 
-fn http(client: &Client, url: &str, is_json: bool, request: &ExportLogsServiceRequest) -> Result<ExportLogsServiceResponse, DeliveryError> {
-    let broken = |error: serde_json::Error| DeliveryError::Permanent { reason: format!("cannot be sent: {error}"), divisible: false };
-    let (content_type, body) = match is_json {
-        true => ("application/json", serde_json::to_vec(request).map_err(broken)?),
-        false => ("application/x-protobuf", request.encode_to_vec()),
-    };
+const JSON: &str = "application/json";
+const PROTOBUF: &str = "application/x-protobuf";
+
+fn to_json(request: &ExportLogsServiceRequest) -> Result<Vec<u8>, DeliveryError> {
+    serde_json::to_vec(request).map_err(|error| DeliveryError::Permanent { reason: format!("cannot be sent: {error}"), divisible: false })
+}
+
+fn http(client: &Client, url: &str, content_type: &'static str, body: Vec<u8>) -> Result<ExportLogsServiceResponse, DeliveryError> {
     let answer = client.send(To { method: "POST", url, content_type }, body, ANSWER_BYTES_MAX)?;
     let reason = || answered("the receiver", answer.status.as_u16(), WORDS);
     match answer.status.as_u16() {
-        200..=299 => Ok(if is_json {
+        200..=299 => Ok(if content_type == JSON {
             from_json(&answer.body)
         } else {
             ExportLogsServiceResponse::decode(answer.body.as_slice()).unwrap_or_default()
@@ -128,39 +162,13 @@ fn from_json(body: &[u8]) -> ExportLogsServiceResponse {
     #[derive(Default)]
     struct Partial {
         rejected_log_records: serde_json::Value,
+        error_message: String,
     }
     let said: Option<Said> = serde_json::from_slice(body).ok();
     let partial = said.and_then(|said| said.partial_success).map(|partial| {
         let count = &partial.rejected_log_records;
         let count = count.as_i64().or_else(|| count.as_str()?.parse().ok()).unwrap_or(0);
-        opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess {
-            rejected_log_records: count,
-            error_message: String::new(),
-        }
+        ExportLogsPartialSuccess { rejected_log_records: count, error_message: partial.error_message }
     });
     ExportLogsServiceResponse { partial_success: partial }
-}
-
-/// A batch as a request: records of one resource and one scope together, in their order.
-fn request(mapping: &Mapping, batch: &Batch<'_>) -> ExportLogsServiceRequest {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
-    let mut all: Vec<ResourceLogs> = Vec::new();
-    let mut resources: HashMap<Vec<u8>, usize> = HashMap::new();
-    let mut scopes: HashMap<Keys, usize> = HashMap::new();
-    for (line, _) in batch.iter() {
-        let (keys, mapped) = mapping.map(line, now, |keys| scopes.contains_key(keys));
-        let of_resource = *resources.entry(keys.resource.clone()).or_insert_with(|| {
-            all.push(ResourceLogs { resource: Some(mapped.resource), scope_logs: Vec::new(), schema_url: mapped.resource_schema });
-            all.len() - 1
-        });
-        let Some(of_resource) = all.get_mut(of_resource) else { continue };
-        let of_scope = *scopes.entry(keys).or_insert_with(|| {
-            of_resource.scope_logs.push(ScopeLogs { scope: Some(mapped.scope), log_records: Vec::new(), schema_url: mapped.scope_schema });
-            of_resource.scope_logs.len() - 1
-        });
-        if let Some(of_scope) = of_resource.scope_logs.get_mut(of_scope) {
-            of_scope.log_records.push(mapped.record);
-        }
-    }
-    ExportLogsServiceRequest { resource_logs: all }
 }

@@ -99,6 +99,12 @@ pub enum DeliveryError {
         /// How long to wait, where the receiver says so.
         after: Option<Duration>,
     },
+    /// The receiver took all records but so many, and does not say which: none may be sent again, nor made a dead letter.
+    #[error("{count} records were rejected, and the receiver does not say which")]
+    Unnamed {
+        /// How many.
+        count: u64,
+    },
 }
 
 /// The job that makes what a sink has taken durable. After an error nothing that was taken since the last success may count

@@ -54,6 +54,8 @@ struct Lines {
 enum Failed {
     /// The host ends, or another sink takes over.
     Ended,
+    /// So many were rejected by a receiver that does not say which.
+    Unnamed { count: u64 },
     /// They are not wanted; whether some of them may be.
     Refused { reason: String, divisible: bool },
     /// By their place among the records: those that will never be taken and why, and those to try again.
@@ -159,6 +161,11 @@ impl BatchSink {
                     self.counts.undelivered.inc_by(records);
                     batch.iter().for_each(|lines| give_up(&parcels, lines));
                 }
+                Err(Failed::Unnamed { count }) => {
+                    let count = count.min(records);
+                    self.counts.unnamed.inc_by(count);
+                    self.delivered(records - count, bytes);
+                }
                 Err(Failed::Refused { divisible: true, .. }) if records > 1 => {
                     let places: Vec<usize> = (0..batch.iter().map(|lines| lines.records).sum()).collect();
                     let (head, tail) = places.split_at(places.len() / 2);
@@ -260,7 +267,7 @@ impl BatchSink {
         let answer = match &outcome {
             Err(DeliveryError::Transient { .. }) => Answer::Failed,
             Err(DeliveryError::Partly { again, .. }) if !again.is_empty() => Answer::Failed,
-            Ok(()) | Err(DeliveryError::Permanent { .. } | DeliveryError::Partly { .. }) => Answer::Came,
+            Ok(()) | Err(DeliveryError::Permanent { .. } | DeliveryError::Partly { .. } | DeliveryError::Unnamed { .. }) => Answer::Came,
         };
         turn.end(sent, answer);
         outcome
@@ -304,6 +311,11 @@ impl BatchSink {
                     self.backoff.succeeded();
                     self.counts.succeeded();
                     return Err(Failed::Partly { refused, again });
+                }
+                Err(DeliveryError::Unnamed { count }) => {
+                    self.backoff.succeeded();
+                    self.counts.succeeded();
+                    return Err(Failed::Unnamed { count });
                 }
                 Err(DeliveryError::Transient { reason, after }) => (reason, after, None),
                 Err(DeliveryError::Partly { refused, again, reason, after }) => (reason, after, Some((refused, again))),

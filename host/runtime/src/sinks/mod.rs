@@ -41,6 +41,8 @@ pub(crate) struct SinkCounts {
     pub(crate) delivered: Counter,
     /// Refused by the sink, and among the dead letters.
     pub(crate) rejected: Counter,
+    /// Rejected by a receiver that does not say which they are: not among the dead letters.
+    pub(crate) unnamed: Counter,
     /// Dropped because the queue was full.
     pub(crate) dropped: Counter,
     pub(crate) undelivered: Counter,
@@ -65,6 +67,7 @@ impl SinkCounts {
         let counts = Arc::new(Self {
             delivered: result("delivered"),
             rejected: result("rejected"),
+            unnamed: result("unnamed"),
             dropped: result("dropped"),
             undelivered: result("undelivered"),
             bytes: metrics.sink_bytes.get_or_create(&labels).clone(),

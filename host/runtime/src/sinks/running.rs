@@ -198,7 +198,7 @@ struct State {
 struct Change {
     spec: Spec,
     letters: Letters,
-    /// Whether the host delivers to nobody else.
+    /// Whether pipelines lead to no other sink.
     only: bool,
 }
 
@@ -398,14 +398,16 @@ impl Sinks {
     }
 
     /// Starts what was prepared.
-    pub(crate) fn commit(&mut self, prepared: Prepared, letters: &Letters, only: bool) -> io::Result<Vec<Outlet>> {
+    pub(crate) fn commit(&mut self, prepared: Prepared, letters: &Letters, only: Option<&str>) -> io::Result<Vec<Outlet>> {
         self.slots.retain(|_, slot| !slot.is_finished());
         for (slot, spec, parts) in prepared.fresh {
+            let only = only == Some(slot.name.as_str());
             let (stop, threads) = slot.start(&spec, parts, letters.clone(), only)?;
             slot.state().taking = Some((spec, stop, threads));
             self.slots.insert(slot.name.clone(), slot);
         }
         for (slot, spec, after) in prepared.changed {
+            let only = only == Some(slot.name.as_str());
             slot.change(Change { spec, letters: letters.clone(), only }, after)?;
             self.slots.insert(slot.name.clone(), slot);
         }

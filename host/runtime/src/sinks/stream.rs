@@ -32,7 +32,7 @@ pub(crate) struct StreamSink {
     pub(crate) pool: Arc<Pool>,
     pub(crate) backoff: Backoff,
     pub(crate) letters: Letters,
-    /// Whether the host delivers to nobody else.
+    /// Whether pipelines lead to no other sink.
     pub(crate) only: bool,
 }
 
@@ -165,13 +165,12 @@ impl Writer {
                     parts.counts.succeeded();
                 }
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    // Whoever read has gone, as `head` does. Other sinks go on; without any there is nothing left to do.
+                    // Whoever read has gone, as `head` does, and does not come back. Without other sinks there is nothing left to do.
                     self.gone = true;
                     parts.counts.failed();
-                    if parts.only {
-                        parts.stop.reader_gone();
-                    } else {
-                        tracing::error!(sink = parts.name, "the reader has gone: what is meant for it is not delivered");
+                    match parts.only {
+                        true => parts.stop.reader_gone(),
+                        false => tracing::error!(sink = parts.name, "the reader has gone: what is meant for it is not delivered"),
                     }
                 }
                 Err(error) => {
@@ -217,6 +216,14 @@ impl Writer {
             return unstored + records;
         }
         self.parts.counts.give_up(parcel, parcel.data.records.saturating_sub(unstored));
+        if self.gone && !self.parts.only && parcel.ticket.holds_position() {
+            // Its source would read on and never get further: all would come again after the next start, however late that is.
+            self.parts.stop.halt(format!(
+                "sink `{}`: whoever read its output has gone, and source `{}` cannot go on without it; start again with a reader, or \
+                 without this sink: what is not delivered comes again",
+                self.parts.name, parcel.data.trace.source
+            ));
+        }
         parcel.data.records
     }
 

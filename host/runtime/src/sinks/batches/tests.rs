@@ -113,6 +113,15 @@ fn what_is_refused_is_found_across_parcels() {
 }
 
 #[test]
+fn what_a_receiver_rejects_without_a_name_is_counted_and_not_sent_again() {
+    let answer = |_: &[String]| Err(DeliveryError::Unnamed { count: 2 });
+    let (taken, counts, flight) = run(&["a\nb\n", "c\n"], SinkBatch::default(), Box::new(answer));
+    assert_eq!(taken, [vec!["a", "b", "c"]]);
+    assert_eq!((counts.delivered.get(), counts.unnamed.get(), counts.rejected.get(), counts.retries.get()), (1, 2, 0, 0));
+    assert_eq!((flight.settled(), flight.undelivered()), (3, 0), "the source goes on");
+}
+
+#[test]
 fn records_have_fates_of_their_own() {
     let calls = Mutex::new(0);
     let answer = move |lines: &[String]| {
