@@ -28,6 +28,9 @@ const GATHER: Duration = Duration::from_millis(50);
 /// How long a host may be without polling before the group gives up on it: the thread that polls is never held up longer than a
 /// partition that goes waits.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
+/// How long a member that ends tries to commit its last offsets, and how long it waits between two tries.
+const LAST_COMMIT: Duration = Duration::from_secs(3);
+const LAST_COMMIT_PAUSE: Duration = Duration::from_millis(200);
 /// KiB that librdkafka fetches ahead.
 const FETCH_AHEAD_KIB: u64 = 16 * 1024;
 
@@ -254,7 +257,14 @@ fn poll(
             }
         }
     }
-    if let Err(error) = commit(&consumer, &shared.partitions.commit_all(), CommitMode::Sync) {
+    let (last, since) = (shared.partitions.commit_all(), Instant::now());
+    let mut result = commit(&consumer, &last, CommitMode::Sync);
+    // A broker that has just come back refuses the first tries.
+    while result.is_err() && since.elapsed() < LAST_COMMIT {
+        std::thread::sleep(LAST_COMMIT_PAUSE);
+        result = commit(&consumer, &last, CommitMode::Sync);
+    }
+    if let Err(error) = result {
         tracing::warn!("Kafka: the last offsets cannot be committed, so that records come again: {error}");
     }
     // Leaves the group.
