@@ -151,6 +151,10 @@ impl Shared {
             if (200..300).contains(&status) {
                 take();
             }
+            if status == 204 {
+                // Has no body (RFC 9110, 15.3.5): a client takes what follows the head for the next answer.
+                return write!(stream, "HTTP/1.1 204 said\r\n{header}\r\n").map(|()| true);
+            }
             write!(stream, "HTTP/1.1 {status} said\r\n{header}Content-Length: {}\r\n\r\n{body}", body.len()).map(|()| true)
         };
         match (self.behaviour)(&request) {

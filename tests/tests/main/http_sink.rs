@@ -56,8 +56,8 @@ fn against(options: &str, behaviour: impl Fn(&Request) -> Said + Send + Sync + '
 #[test]
 fn delivered_once_where_all_is_well() {
     for options in ["", "format: ndjson, concurrency: 1,", "concurrency: 16,"] {
-        let (_, taken, letters) = against(options, |_| Said::Status(204));
-        assert!(letters.is_empty() && taken.values().all(|times| *times == 1));
+        let (run, taken, letters) = against(options, |_| Said::Status(204));
+        assert!(letters.is_empty() && taken.values().all(|times| *times == 1), "{run}");
     }
 }
 
