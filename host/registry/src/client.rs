@@ -95,25 +95,43 @@ impl Client {
     /// # Errors
     /// [`Error::Moved`] when it does not; otherwise what the registry or the network said.
     pub fn manifest(&self, reference: &Reference) -> Result<Found, Error> {
-        let repository = reference.repository();
         let name = match (reference.tag(), reference.digest()) {
             (Some(tag), _) => tag.to_owned(),
             (None, Some(digest)) => digest.to_string(),
             (None, None) => return Err(Error::NotFound { what: reference.to_string() }),
         };
-        let registry = repository.registry();
-        let what = reference.to_string();
-        let url = format!("{}/v2/{}/manifests/{name}", self.transport.origin(registry), repository.name());
-        let mut answer = self.get(repository, &what, &url, Some(MANIFEST_TYPE))?;
-        let text = body(registry, &what, &mut answer, MANIFEST_BYTES_MAX, &mut |_| {})?;
-        let found = digest_of(&text);
+        let found = self.manifest_named(reference, &name)?;
+        let what = || reference.to_string();
         match reference.digest() {
-            Some(pinned) if *pinned != found && reference.tag().is_some() => {
-                Err(Error::Moved { reference: what, pinned: pinned.clone(), found })
+            Some(pinned) if *pinned != found.digest && reference.tag().is_some() => {
+                Err(Error::Moved { reference: what(), pinned: pinned.clone(), found: found.digest })
             }
-            Some(pinned) if *pinned != found => Err(Error::Digest { what, expected: pinned.clone(), found }),
-            _ => Ok(Found { digest: found, text }),
+            Some(pinned) if *pinned != found.digest => Err(Error::Digest { what: what(), expected: pinned.clone(), found: found.digest }),
+            _ => Ok(found),
         }
+    }
+
+    /// The manifest that a reference's tag leads to now, whatever its digest. `None` where the tag leads nowhere, where there is none,
+    /// and where one may not look: whoever may push may not always read.
+    ///
+    /// # Errors
+    /// What else the registry or the network said.
+    pub fn manifest_tagged(&self, reference: &Reference) -> Result<Option<Found>, Error> {
+        let Some(tag) = reference.tag() else { return Ok(None) };
+        match self.manifest_named(reference, tag) {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::NotFound { .. } | Error::Denied { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn manifest_named(&self, reference: &Reference, name: &str) -> Result<Found, Error> {
+        let repository = reference.repository();
+        let what = reference.to_string();
+        let url = format!("{}/v2/{}/manifests/{name}", self.transport.origin(repository.registry()), repository.name());
+        let mut answer = self.get(repository, &what, &url, Some(MANIFEST_TYPE))?;
+        let text = body(repository.registry(), &what, &mut answer, MANIFEST_BYTES_MAX, &mut |_| {})?;
+        Ok(Found { digest: digest_of(&text), text })
     }
 
     /// The plugin that a reference leads to, with a component of at most `bytes_max` bytes. Nothing that does not have the digest

@@ -46,6 +46,27 @@ fn read(request: &Request) -> Option<Streams> {
     Some(streams)
 }
 
+/// Records of teams to a Loki, with its labels and metadata; `more` are lines of the sink.
+pub(super) fn config(url: &str, format: &str, service: &str, records: usize, more: &str) -> String {
+    format!(
+        "
+sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
+pipelines: {{ main: {{ from: [in], to: [loki], dead_letters: [failed] }} }}
+sinks:
+  loki:
+    type: loki
+    url: '{url}'
+    format: {format}
+    tenant: acme
+    labels: {{ service: {service}, team: '%{{team}}' }}
+    metadata: {{ trace_id: '%{{trace_id}}' }}
+    batch: {{ records: {records} }}
+    retry: {{ initial: 10ms, max: 1s }}
+    {more}
+  failed: {{ type: file, path: failed.ndjson }}"
+    )
+}
+
 #[test]
 fn lines_in_the_form_that_loki_documents() {
     let taken = Taken::default();
@@ -64,23 +85,7 @@ fn lines_in_the_form_that_loki_documents() {
         format!("{{\"n\":{n},\"team\":\"t{}\",\"trace_id\":\"t{n}\",\"@timestamp\":\"2024-03-01T00:{:02}:00Z\"}}\n", n % 3, n % 60)
     };
     let site = Site::with("", (0..1_000).map(line).collect::<String>());
-    site.config(&format!(
-        "
-sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
-pipelines: {{ main: {{ from: [in], to: [loki], dead_letters: [failed] }} }}
-sinks:
-  loki:
-    type: loki
-    url: 'http://{}'
-    format: json
-    tenant: acme
-    labels: {{ service: tamis, team: '%{{team}}' }}
-    metadata: {{ trace_id: '%{{trace_id}}' }}
-    batch: {{ records: 100 }}
-    retry: {{ initial: 10ms, max: 50ms }}
-  failed: {{ type: file, path: failed.ndjson }}",
-        server.address()
-    ));
+    site.config(&config(&format!("http://{}", server.address()), "json", "tamis", 100, ""));
     site.delivered();
     assert_eq!(site.lines("failed.ndjson"), Vec::<String>::new());
     let taken = taken.lock().unwrap();

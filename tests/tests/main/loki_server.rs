@@ -1,6 +1,7 @@
 //! The `loki` sink against a server of another project that has Loki's API: qryn. NETWORK=long takes 100,000 records.
 
 use super::kafka::records;
+use super::loki::config;
 use std::collections::BTreeSet;
 use tamis_tests::harness::{Loki, Site, eventually};
 
@@ -11,34 +12,13 @@ fn lines(count: usize) -> String {
     (0..count).map(line).collect()
 }
 
-fn config(site: &Site, loki: &Loki, format: &str, records: usize) {
-    site.config(&format!(
-        "
-sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
-pipelines: {{ main: {{ from: [in], to: [loki], dead_letters: [failed] }} }}
-sinks:
-  loki:
-    type: loki
-    url: '{}'
-    format: {format}
-    tenant: acme
-    labels: {{ service: {format}, team: '%{{team}}' }}
-    metadata: {{ trace_id: '%{{trace_id}}' }}
-    batch: {{ records: {records} }}
-    retry: {{ initial: 50ms, max: 1s }}
-    healthcheck: true
-  failed: {{ type: file, path: failed.ndjson }}",
-        loki.url()
-    ));
-}
-
 #[test]
 fn loki_takes_protobuf_and_json_by_their_labels() {
     let Some(loki) = Loki::start() else { return };
     let count = 5_000;
     for format in ["protobuf", "json"] {
         let site = Site::with("", lines(count));
-        config(&site, &loki, format, 500);
+        site.config(&config(&loki.url(), format, format, 500, "healthcheck: true"));
         site.delivered();
         assert_eq!(site.lines("failed.ndjson"), Vec::<String>::new());
         assert_eq!(loki.lines(format), (count, count), "{format}");
@@ -57,7 +37,7 @@ fn loki_restarts_and_the_host_is_killed() {
     let Some(mut loki) = Loki::start() else { return };
     let count = records();
     let site = Site::with("", lines(count));
-    config(&site, &loki, "protobuf", count / 50);
+    site.config(&config(&loki.url(), "protobuf", "protobuf", count / 50, "healthcheck: true"));
     let came = |loki: &Loki| loki.lines("protobuf").1;
     let host = site.start(["run", "-c", "tamis.yaml"]);
     eventually("some are delivered", || came(&loki) > count / 10);

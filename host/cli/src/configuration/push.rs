@@ -4,7 +4,7 @@ use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
 use crate::plan::{self, Planned};
 use crate::plugin::sign::{Password, is_key_in_environment, signing_key};
-use crate::registry::{Bar, Connection, bad_usage, ended};
+use crate::registry::{Bar, Connection, bad_usage, ended, moved_from};
 use crate::screen;
 use clap::Args;
 use std::io::Write;
@@ -17,7 +17,7 @@ use tamis_registry::{Bundle, Error, digest_of};
 pub(crate) struct Push {
     /// Where it goes: `oci://registry/team/name:tag`.
     #[arg(value_name = "REFERENCE")]
-    reference: String,
+    reference: Reference,
     /// Configuration file, or a folder of *.yaml files that are merged; may be given several times. `tamis.lock` beside the first goes
     /// with them.
     #[arg(short, long = "config", value_name = "FILE", default_value = "tamis.yaml", env = "TAMIS_CONFIG")]
@@ -41,10 +41,7 @@ pub(crate) struct Push {
 }
 
 pub(crate) fn run(arguments: &Arguments, verb: &Push) -> anyhow::Result<Exit> {
-    let reference: Reference = match verb.reference.parse() {
-        Ok(reference) => reference,
-        Err(error) => return Ok(bad_usage(&error.to_string())),
-    };
+    let reference = &verb.reference;
     if let Some(path) = verb.config.iter().find(|path| path.to_str().is_some_and(|text| text.starts_with(SCHEME))) {
         return Ok(bad_usage(&format!("{}: expected files; `tamis config pull` gets them", screen::path(path))));
     }
@@ -70,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Push) -> anyhow::Result<Exit> {
             Err(exit) => return Ok(exit),
         },
     };
-    let pushed = match send(verb, &reference, &bundle, key.as_ref()) {
+    let pushed = match send(verb, reference, &bundle, key.as_ref()) {
         Ok(Ok(pushed)) => pushed,
         Ok(Err(message)) => {
             screen::complain(&message);
@@ -82,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Push) -> anyhow::Result<Exit> {
     if let Some(before) = &pushed.moved_from {
         screen::tell(&format!("tamis: the tag led to {before} before"));
     }
-    told(arguments, &reference, &bundle, &pushed)?;
+    told(arguments, reference, &bundle, &pushed)?;
     Ok(Exit::Success)
 }
 
@@ -113,13 +110,7 @@ struct Pushed {
 
 fn send(verb: &Push, reference: &Reference, bundle: &Bundle, key: Option<&SecretKey>) -> Result<Result<Pushed, String>, Failed> {
     let client = verb.connection.client(reference.repository().registry())?;
-    let tagged = reference.tag().and_then(|tag| Reference::tagged(reference.repository().clone(), tag).ok());
-    let before = match tagged.map(|tagged| client.manifest(&tagged)) {
-        Some(Ok(found)) => Some(found),
-        // Whoever may push may not always read.
-        None | Some(Err(Error::NotFound { .. } | Error::Denied { .. })) => None,
-        Some(Err(error)) => return Err(error.into()),
-    };
+    let before = client.manifest_tagged(reference)?;
     let contents = bundle.contents();
     // Each signature is another one. The same files, signed with the same key, are to stay the same configuration.
     let signed_before = before.as_ref().and_then(|found| bundle.signature_in(&found.text));
@@ -131,10 +122,10 @@ fn send(verb: &Push, reference: &Reference, bundle: &Bundle, key: Option<&Secret
         None => None,
     };
     let digest = digest_of(&bundle.manifest(signature.as_deref()));
-    let moved_from = before.map(|found| found.digest).filter(|before| *before != digest);
-    if let (Some(before), true) = (&moved_from, verb.no_move) {
-        return Ok(Err(format!("{reference} leads to {before} already, and this would be {digest}; take another tag")));
-    }
+    let moved_from = match moved_from(reference, before.map(|found| found.digest), &digest, verb.no_move) {
+        Ok(moved_from) => moved_from,
+        Err(message) => return Ok(Err(message)),
+    };
     let bar = Bar::new();
     let digest = client.push_bundle(reference, bundle, signature.as_deref(), &mut |done, total| bar.step(done, total))?;
     let signed_by = signature.as_deref().map(claimed_key).transpose()?;

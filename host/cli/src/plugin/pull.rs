@@ -1,54 +1,45 @@
 //! `tamis plugin pull`.
 
 use super::files;
+use super::sign::Signed;
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
-use crate::registry::{Bar, Connection, bad_usage, ended};
+use crate::registry::{Bar, Wanted, ended};
 use crate::screen;
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
-use tamis_config::{FileError, Reference};
+use tamis_config::FileError;
 use tamis_registry::COMPONENT_BYTES_MAX;
-use tamis_registry::signature::{PublicKey, claimed_key, verify};
 
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
-    /// What is pulled: `oci://registry/team/name:tag`, with `@sha256:…` only when the tag leads there.
-    #[arg(value_name = "REFERENCE")]
-    reference: String,
+    #[command(flatten)]
+    wanted: Wanted,
     /// Where the component goes; the signature goes beside it. Default: the last part of the name, with `.wasm`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Write nothing unless it is signed with this key (`RW…`, or its file); may be given several times.
-    #[arg(long, value_name = "KEY")]
-    key: Vec<String>,
-    #[command(flatten)]
-    connection: Connection,
 }
 
 pub(crate) fn run(arguments: &Arguments, verb: &Pull) -> anyhow::Result<Exit> {
-    let reference: Reference = match verb.reference.parse() {
-        Ok(reference) => reference,
-        Err(error) => return Ok(bad_usage(&error.to_string())),
-    };
-    let keys = match super::sign::public_keys(&verb.key) {
+    let reference = &verb.wanted.reference;
+    let keys = match verb.wanted.keys() {
         Ok(keys) => keys,
-        Err(message) => return Ok(bad_usage(&message)),
+        Err(exit) => return Ok(exit),
     };
     let out = verb.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.wasm", reference.repository().short_name())));
-    let pulled = verb.connection.client(reference.repository().registry()).and_then(|client| {
+    let pulled = verb.wanted.client().and_then(|client| {
         let bar = Bar::new();
-        client.pull(&reference, COMPONENT_BYTES_MAX, &mut |done, total| bar.step(done, total))
+        client.pull(reference, COMPONENT_BYTES_MAX, &mut |done, total| bar.step(done, total))
     });
     let artifact = match pulled {
         Ok(artifact) => artifact,
         Err(error) => return Ok(ended(&error)),
     };
-    let signed_by = match signer(&keys, &artifact.wasm, artifact.signature.as_deref()) {
-        Ok(key) => key,
+    let signed = match Signed::of(&keys, &artifact.wasm, artifact.signature.as_deref()) {
+        Ok(signed) => signed,
         Err(message) => {
-            screen::tell(&format!("tamis: {reference}: {message}; nothing is written"));
+            screen::complain(&format!("{reference}: {message}; nothing is written"));
             return Ok(Exit::Failure);
         }
     };
@@ -73,23 +64,12 @@ pub(crate) fn run(arguments: &Arguments, verb: &Pull) -> anyhow::Result<Exit> {
             "component": artifact.component.as_str(),
             "bytes": artifact.wasm.len(),
             "path": out,
-            "signed_by": signed_by,
-            "verified": !keys.is_empty(),
+            "signed_by": signed.by,
+            "verified": signed.is_verified,
         });
         writeln!(stdout, "{told}")?;
     } else {
-        let verified = if keys.is_empty() { "not verified" } else { "verified" };
-        let signed = signed_by.map_or_else(|| "not signed".to_owned(), |key| format!("signed by {key}, {verified}"));
         writeln!(stdout, "{} ({} bytes, {}, {signed})", screen::path(&out), artifact.wasm.len(), artifact.digest)?;
     }
     Ok(Exit::Success)
-}
-
-/// The key that signed: proved where keys are given, otherwise only what the signature says.
-fn signer(keys: &[PublicKey], wasm: &[u8], signature: Option<&str>) -> Result<Option<String>, String> {
-    let Some(text) = signature else {
-        return if keys.is_empty() { Ok(None) } else { Err("it is not signed".to_owned()) };
-    };
-    if keys.is_empty() { claimed_key(text).map(Some) } else { verify(keys, wasm, text).map(|signed| Some(signed.key)) }
-        .map_err(|error| error.to_string())
 }

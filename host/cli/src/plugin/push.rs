@@ -3,13 +3,12 @@
 use super::files;
 use crate::arguments::{Arguments, Output};
 use crate::exit::Exit;
-use crate::registry::{Bar, Connection, bad_usage, ended};
+use crate::registry::{Bar, Connection, ended, moved_from};
 use crate::screen;
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
-use tamis_config::{Reference, ReferenceError};
-use tamis_registry::Error;
+use tamis_config::Reference;
 use tamis_registry::signature::claimed_key;
 
 #[derive(Debug, Args)]
@@ -19,7 +18,7 @@ pub(crate) struct Push {
     file: PathBuf,
     /// Where it goes: `oci://registry/team/name:tag`.
     #[arg(value_name = "REFERENCE")]
-    reference: String,
+    reference: Reference,
     /// Refuse if the tag leads to something else already.
     #[arg(long)]
     no_move: bool,
@@ -27,19 +26,8 @@ pub(crate) struct Push {
     connection: Connection,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Registry(#[from] Error),
-    #[error(transparent)]
-    Reference(#[from] ReferenceError),
-}
-
 pub(crate) fn run(arguments: &Arguments, verb: &Push) -> anyhow::Result<Exit> {
-    let reference: Reference = match verb.reference.parse() {
-        Ok(reference) => reference,
-        Err(error) => return Ok(bad_usage(&error.to_string())),
-    };
+    let reference = &verb.reference;
     let (wasm, signature) = match files::component(&verb.file).and_then(|wasm| Ok((wasm, files::signature(&verb.file, None)?))) {
         Ok(read) => read,
         Err(error) => return Ok(ended(&error)),
@@ -58,24 +46,15 @@ pub(crate) fn run(arguments: &Arguments, verb: &Push) -> anyhow::Result<Exit> {
     let name = verb.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let pushed = (|| {
         let client = verb.connection.client(reference.repository().registry())?;
-        let before = match reference.tag() {
-            // Without its digest: where the tag leads now is the question.
-            Some(tag) => match client.manifest(&Reference::tagged(reference.repository().clone(), tag)?) {
-                Ok(found) => Some(found.digest),
-                // Whoever may push may not always read.
-                Err(Error::NotFound { .. } | Error::Denied { .. }) => None,
-                Err(error) => return Err(error.into()),
-            },
-            None => None,
-        };
+        let before = client.manifest_tagged(reference)?.map(|found| found.digest);
         let digest = tamis_registry::digest_to_push(&name, &wasm, signature.as_deref())?;
-        let moved = before.filter(|before| *before != digest);
-        if let (Some(before), true) = (&moved, verb.no_move) {
-            return Ok(Err(format!("{reference} leads to {before} already, and this would be {digest}; take another tag")));
-        }
+        let moved = match moved_from(reference, before, &digest, verb.no_move) {
+            Ok(moved) => moved,
+            Err(message) => return Ok(Err(message)),
+        };
         let bar = Bar::new();
-        let pushed = client.push(&reference, &name, &wasm, signature.as_deref(), &mut |done, total| bar.step(done, total))?;
-        Ok::<_, Failed>(Ok((pushed, moved)))
+        let pushed = client.push(reference, &name, &wasm, signature.as_deref(), &mut |done, total| bar.step(done, total))?;
+        Ok(Ok((pushed, moved)))
     })();
     let (pushed, moved) = match pushed {
         Ok(Ok(pushed)) => pushed,
@@ -83,8 +62,7 @@ pub(crate) fn run(arguments: &Arguments, verb: &Push) -> anyhow::Result<Exit> {
             screen::complain(&message);
             return Ok(Exit::Failure);
         }
-        Err(Failed::Registry(error)) => return Ok(ended(&error)),
-        Err(Failed::Reference(error)) => return Ok(bad_usage(&error.to_string())),
+        Err(error) => return Ok(ended(&error)),
     };
     if let Some(before) = &moved {
         screen::tell(&format!("tamis: the tag led to {before} before; hosts that have locked it refuse it until their lock is renewed"));

@@ -6,10 +6,11 @@ use crate::exit::Exit;
 use crate::registry::{bad_usage, ended};
 use crate::screen;
 use clap::Args;
+use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use tamis_registry::digest_of;
-use tamis_registry::signature::{PublicKey, SecretKey, SignatureError, generate, sign, verify};
+use tamis_registry::signature::{PublicKey, SecretKey, SignatureError, claimed_key, generate, sign, verify};
 
 /// The secret key as text.
 const SECRET_KEY_VARIABLE: &str = "TAMIS_SIGNING_KEY";
@@ -61,6 +62,40 @@ pub(crate) struct Verify {
     /// The signature. Default: `<file>.minisig`.
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
+}
+
+/// Who signed what was pulled.
+pub(crate) struct Signed {
+    /// The key, where there is a signature.
+    pub(crate) by: Option<String>,
+    /// Whether that is proved; otherwise it is what the signature says.
+    pub(crate) is_verified: bool,
+}
+
+impl Signed {
+    /// Who signed these bytes, proved where there are keys.
+    ///
+    /// # Errors
+    /// What to tell where there are keys and none of them signed, and where the signature is none.
+    pub(crate) fn of(keys: &[PublicKey], bytes: &[u8], signature: Option<&str>) -> Result<Self, String> {
+        let is_verified = !keys.is_empty();
+        let by = match signature {
+            None if is_verified => return Err("it is not signed".to_owned()),
+            None => None,
+            Some(text) if is_verified => Some(verify(keys, bytes, text).map_err(|error| error.to_string())?.key),
+            Some(text) => Some(claimed_key(text).map_err(|error| error.to_string())?),
+        };
+        Ok(Self { by, is_verified })
+    }
+}
+
+impl fmt::Display for Signed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.by {
+            None => out.write_str("not signed"),
+            Some(key) => write!(out, "signed by {key}, {}", if self.is_verified { "verified" } else { "not verified" }),
+        }
+    }
 }
 
 pub(crate) fn keygen(arguments: &Arguments, verb: &Keygen) -> anyhow::Result<Exit> {

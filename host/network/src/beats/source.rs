@@ -111,7 +111,7 @@ async fn parts(
             }
             Next::TooLong { sequence, length, used } => {
                 inbox.consume(used);
-                let kept = pass(&mut inbox, length, context).await?;
+                let kept = inbox.pass(length, KEPT, context).await.map_err(|_| Ended::Quietly)?;
                 taker.too_long(sequence, &kept, length).await?;
                 continue;
             }
@@ -122,23 +122,6 @@ async fn parts(
             }
         };
         inbox.consume(used);
-    }
-}
-
-/// Passes over so many bytes; gives the first of them.
-async fn pass(inbox: &mut Inbox<ReadHalf<Box<dyn Stream>>>, length: usize, context: &Context) -> Result<Vec<u8>, Ended> {
-    let (mut left, mut kept) = (length, Vec::new());
-    loop {
-        let there = inbox.filled();
-        let some = there.get(..left.min(there.len())).unwrap_or_default();
-        kept.extend_from_slice(some.get(..some.len().min(KEPT - kept.len().min(KEPT))).unwrap_or_default());
-        let used = some.len();
-        left -= used;
-        inbox.consume(used);
-        if left == 0 {
-            return Ok(kept);
-        }
-        inbox.more(1, context).await.map_err(|_| Ended::Quietly)?;
     }
 }
 

@@ -59,6 +59,30 @@ impl<R: AsyncRead + Unpin> Inbox<R> {
         }
     }
 
+    /// Passes over so many bytes without holding them; gives the first of them, at most `kept_max`. Each read has the time of a message,
+    /// not that of an idle client.
+    pub(crate) async fn pass(&mut self, length: usize, kept_max: usize, context: &Context) -> Result<Vec<u8>, End> {
+        let (mut left, mut kept) = (length, Vec::new());
+        loop {
+            let there = self.filled();
+            let some = there.get(..left.min(there.len())).unwrap_or_default();
+            kept.extend_from_slice(some.get(..some.len().min(kept_max - kept.len())).unwrap_or_default());
+            let used = some.len();
+            left -= used;
+            self.consume(used);
+            if left == 0 {
+                return Ok(kept);
+            }
+            match tokio::time::timeout(context.limits.body_timeout, self.more(1, context)).await {
+                Ok(come) => come?,
+                Err(_) => {
+                    context.door.count("body_timeout", 1);
+                    return Err(End::Timeout);
+                }
+            }
+        }
+    }
+
     /// Reads more. At least `wanted` bytes, in all, are going to be needed.
     pub(crate) async fn more(&mut self, wanted: usize, context: &Context) -> Result<(), End> {
         self.bytes.drain(..self.begin);

@@ -226,27 +226,10 @@ impl<'a> Taker<'a> {
 
     /// Passes over data and the line feed behind it; gives its beginning.
     async fn pass(&mut self, inbox: &mut Inbox<ReadHalf<Box<dyn Stream>>>, length: usize) -> Result<Vec<u8>, Ended> {
-        let (mut left, mut kept) = (length, Vec::new());
-        loop {
-            let there = inbox.filled();
-            let some = there.get(..left.min(there.len())).unwrap_or_default();
-            kept.extend_from_slice(some.get(..some.len().min(KEPT - kept.len().min(KEPT))).unwrap_or_default());
-            let used = some.len();
-            left -= used;
-            inbox.consume(used);
-            match inbox.filled().first() {
-                Some(b'\n') if left == 0 => break,
-                Some(_) if left == 0 => return Err(Bad::End.into()),
-                _ => match tokio::time::timeout(self.context.limits.body_timeout, inbox.more(1, self.context)).await {
-                    Ok(come) => come.map_err(|_| Ended::Quietly)?,
-                    Err(_) => {
-                        self.context.door.count("body_timeout", 1);
-                        return Err(Ended::Quietly);
-                    }
-                },
-            }
+        let kept = inbox.pass(length, KEPT, self.context).await.map_err(|_| Ended::Quietly)?;
+        match inbox.pass(1, 1, self.context).await.map_err(|_| Ended::Quietly)?.as_slice() {
+            b"\n" => Ok(kept),
+            _ => Err(Bad::End.into()),
         }
-        inbox.consume(1);
-        Ok(kept)
     }
 }
