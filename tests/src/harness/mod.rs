@@ -5,6 +5,7 @@
 mod admin;
 mod base64;
 mod certificates;
+mod datasette;
 mod elastic;
 mod kafka;
 mod loki;
@@ -27,6 +28,7 @@ mod wire;
 pub use admin::{Address, Answer, MetricFamily, Sample, Stream, parse_metrics, request, settled};
 pub use base64::base64;
 pub use certificates::Certificates;
+pub use datasette::Datasette;
 pub use elastic::{Store, elastic_ask, elastic_client, elastic_is_installed};
 pub use kafka::Broker;
 pub use loki::Loki;
@@ -43,7 +45,7 @@ pub use server::{Answer as Said, Request, Server};
 pub use store::{ObjectStore, arrow};
 pub use tls_front::TlsFront;
 pub use tmpfs::Tmpfs;
-pub use wire::{forwarding, has_relp, rsyslog, wire_client};
+pub use wire::{forwarding, has_relp, rsyslog, syslog_ng, wire_client};
 
 use std::ffi::OsStr;
 use std::fs;

@@ -37,6 +37,26 @@ pub fn rsyslog(site: &Site, configuration: &str) -> Option<Live> {
     Some(Live::start(command))
 }
 
+/// Starts syslog-ng, in a site's folder. What it knows of an earlier start in this folder, such as how far it read a file, it goes on from.
+/// `None`: it is not there; then says which test is skipped.
+pub fn syslog_ng(site: &Site, configuration: &str) -> Option<Live> {
+    let folder = root().join("target/tools/syslog-ng/usr");
+    let program = folder.join("sbin/syslog-ng");
+    if !program.is_file() {
+        eprintln!("skipped: there is no syslog-ng; `sh tests/servers.sh` unpacks it");
+        return None;
+    }
+    site.write("syslog-ng.conf", configuration);
+    let mut command = Command::new(program);
+    command.args(["--foreground", "--stderr", "--no-caps", "--cfgfile"]).arg(site.path("syslog-ng.conf"));
+    for (option, file) in [("--persist-file", "persist"), ("--pidfile", "pid"), ("--control", "control")] {
+        command.arg(option).arg(site.path(&format!("syslog-ng.{file}")));
+    }
+    command.arg("--module-path").arg(folder.join("lib/syslog-ng/3.38")).env("LD_LIBRARY_PATH", folder.join("lib/syslog-ng"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Some(Live::start(command))
+}
+
 /// rsyslog's configuration that reads `input.log` of a site and forwards it, with certificates where the action asks for them. Its queue
 /// goes to disk, and it tries for ever, once a second. When rsyslog ends it forgets what stands in its main queue, the lines that did not fit
 /// into the action's queue, and the messages in hand when that queue's time is over: hence no main queue, a large one, and enough time.

@@ -26,6 +26,7 @@ mod grants;
 mod guard_rails;
 mod healthcheck;
 mod hostile;
+mod http_programs;
 mod http_sink;
 mod http_source;
 mod image;

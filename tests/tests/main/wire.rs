@@ -106,26 +106,35 @@ fn syslog_from_rsyslog() {
     }
 }
 
-/// Sends until everything is acknowledged, and is killed in the middle. Gives how many records came twice.
+/// Sends until everything is acknowledged. The host is killed in the middle, and then the sender, which goes on from its notes.
 fn through_a_kill(kind: &str, options: &str, script: &str, arguments: &[&str]) -> Option<()> {
     let (site, port, live) = site(kind, options);
     let count = count();
     let (shown_port, shown_count) = (port.to_string(), count.to_string());
     let arguments: Vec<&str> = [shown_port.as_str(), &shown_count].into_iter().chain(arguments.iter().copied()).collect();
     let began = Instant::now();
-    let client = Live::start(wire_client(script, &arguments)?);
+    let client = || {
+        let mut command = wire_client(script, &arguments)?;
+        command.env("WIRE_NOTES", site.path("notes"));
+        Some(Live::start(command))
+    };
+    let first = client()?;
     eventually("a part is delivered", || site.lines("out.ndjson").len() > count / 5);
     live.signal("KILL");
     let before = live.wait();
     assert_eq!(before.signal, Some(9));
     let there = site.lines("out.ndjson").len();
     let _again = start(&site, port);
-    let ended = client.wait();
+    eventually("more is delivered", || site.lines("out.ndjson").len() > there + count / 5);
+    first.signal("KILL");
+    assert_eq!(first.wait().signal, Some(9), "killed in the middle");
+    let second = site.lines("out.ndjson").len();
+    let ended = client()?.wait();
     assert_eq!(ended.code, Some(0), "{ended}");
     let lines = site.lines("out.ndjson").len();
     let found = numbers(&site);
     eprintln!(
-        "{script} {arguments:?}: {} of {count} there, killed at {there}, {} repeated, {:?}; {}",
+        "{script} {arguments:?}: {} of {count} there, killed at {there} (the host) and {second}, {} repeated, {:?}; {}",
         found.len(),
         lines - found.len(),
         began.elapsed(),
