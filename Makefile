@@ -141,6 +141,16 @@ bench: guests ## Ratios measured in one run: sandboxed vs native, projected vs f
 	$(CARGO) run --release --locked -q -p tamis-codecs --example throughput -- all 0.2
 	$(CARGO) run --release --locked -q -p tamis-delivery --example spool
 
+EXCHANGES = http_programs through_a_kill syslog:: elastic:: nats:: kafka store:: otlp:: otlp_collector:: loki_server
+.PHONY: exchanges
+exchanges: export NETWORK = long
+exchanges: guests ## 100,000 records by each protocol with programs of others, both ends killed: the table of docs/reference/exchanges.md
+	@sh tests/servers.sh
+	@sh tests/registry.sh
+	$(CARGO) test --release --locked --workspace --test main --no-run
+	$(CARGO) test --release --locked --workspace --test main -- --nocapture --test-threads 2 $(EXCHANGES) > target/exchanges.txt 2>&1; \
+	    code=$$?; grep -E '^exchange|^skipped|panicked|^test result' target/exchanges.txt; exit $$code
+
 .PHONY: sizing
 sizing: guests servers ## What a record costs on its way in and out, protocol by protocol: the table of docs/reference/sizing.md
 	$(CARGO) test --release --locked --workspace --no-run

@@ -7,6 +7,7 @@ mod base64;
 mod certificates;
 mod datasette;
 mod elastic;
+pub mod exchange;
 mod kafka;
 mod loki;
 mod nats;

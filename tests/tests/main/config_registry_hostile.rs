@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tamis_tests::harness::exchange::is_long;
 use tamis_tests::harness::{RawServer, Site, eventually, plugin};
 
 fn refusals(site: &Site) -> usize {
@@ -138,7 +139,7 @@ fn a_registry_that_never_finishes_holds_nothing_up() {
     let stopped = Instant::now();
     ended(live);
     assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());
-    if std::env::var_os("NETWORK").is_some_and(|value| value == "long") {
+    if is_long() {
         let started = Instant::now();
         let live = host.start(["run", "-c", &reference, "--config-key", "tamis.pub"]);
         while !address(&host).get("/readyz").is_ok_and(|answer| answer.status == 200) {

@@ -2,17 +2,10 @@
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tamis_tests::harness::exchange::{Exchange, is_long, records};
 use tamis_tests::harness::{Live, Site, Store, connect, elastic_ask, elastic_client, elastic_is_installed, free_port};
 
 const TOKEN: &str = "s3cret-token-of-the-shippers";
-
-fn is_long() -> bool {
-    std::env::var("NETWORK").is_ok_and(|value| value == "long")
-}
-
-fn records() -> u64 {
-    if is_long() { 100_000 } else { 5_000 }
-}
 
 /// A proxy in front of a store that redacts what passes.
 fn proxy(port: u16, store: &Store) -> String {
@@ -98,9 +91,8 @@ fn shippers_lose_nothing_when_host_and_store_go_and_come() {
     let mut store = Store::elasticsearch(site.path("store"));
     site.config(&proxy(port, &store));
     let live = start(&site, port);
-    let count = records();
+    let count = records() as u64;
     let url = format!("http://127.0.0.1:{port}");
-    let began = Instant::now();
     let mut shipper = Live::start(elastic_client(&["steady", &url, TOKEN, "logs", &count.to_string(), "500"]));
     let sent = |share: u64| format!("{}", count * share / 10 / 500 * 500);
     shipper.says(&sent(3));
@@ -111,10 +103,17 @@ fn shippers_lose_nothing_when_host_and_store_go_and_come() {
     store.restart();
     let run = shipper_ends(shipper);
     arrives(&store, "logs", count);
-    eprintln!("{count} records through the host in {:?}, {} requests sent again", began.elapsed(), run["again"]);
+    let with = format!("elasticsearch-py to noida-db, {} requests sent again", run["again"]);
+    told("sources and sink elasticsearch", &with, count);
     assert_eq!(site.lines("failed.ndjson"), Vec::<String>::new());
     live.signal("TERM");
     live.wait();
+}
+
+/// Each document stands under its identifier: one that comes again takes the place of itself.
+fn told(of: &str, with: &str, count: u64) {
+    let count = usize::try_from(count).unwrap();
+    Exchange { of, with, ended: "the host by `kill -9`, the store by SIGTERM", sent: count, arrived: count, repeated: 0 }.tell();
 }
 
 fn shipper_ends(mut shipper: Live) -> Value {
@@ -130,7 +129,7 @@ fn a_files_records_are_in_the_store_once_whatever_ends() {
     if !elastic_is_installed() {
         return;
     }
-    let count = records();
+    let count = records() as u64;
     let line = |n: u64| format!("{{\"n\":{n},\"team\":\"a{}\",\"@timestamp\":\"2024-03-0{}T23:59:59Z\"}}\n", n % 2, n % 3 + 1);
     let site = Site::with("", (0..count).map(line).collect::<String>());
     let mut store = Store::elasticsearch(site.path("store"));
@@ -154,17 +153,15 @@ settings: {{ admin: off, lanes: 2, data_dir: data, checkpoint_interval: 100ms, b
         store.url(),
         batch = if is_long() { 500 } else { 50 },
     ));
-    let began = Instant::now();
     let live = site.start(["run", "-c", "tamis.yaml"]);
     // In the middle, most often: asking the store would take longer than all of it.
     std::thread::sleep(Duration::from_millis(if is_long() { 2_000 } else { 150 }));
     live.signal("KILL");
     live.wait();
-    let before = store.count("logs-*");
     let live = site.start(["run", "-c", "tamis.yaml"]);
     store.restart();
     arrives(&store, "logs-*", count);
-    eprintln!("{count} records of a file in {:?}, killed after {before}", began.elapsed());
+    told("sink elasticsearch", "noida-db, `auto` identifiers", count);
     let of_a_day = (0..count).filter(|n| n % 6 == 4).count() as u64;
     assert_eq!(store.count("logs-a0-2024.03.02"), of_a_day, "each in the index of its team and day");
     assert_eq!(site.lines("failed.ndjson"), Vec::<String>::new());

@@ -3,13 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tamis_tests::harness::exchange::{Exchange, records};
 use tamis_tests::harness::{Certificates, Datasette, Live, Site, eventually, free_port, syslog_ng};
 
 const TOKEN: &str = "open-sesame";
-
-fn count() -> usize {
-    if std::env::var("NETWORK").is_ok_and(|value| value == "long") { 100_000 } else { 5_000 }
-}
 
 fn lines(count: usize) -> String {
     (0..count).map(|n| format!("{{\"n\":{n},\"text\":\"{}\"}}\n", "x".repeat(100))).collect()
@@ -24,7 +21,7 @@ fn kill(live: Live) {
 /// It reads a file and posts its lines, over TLS with a token; the host and then syslog-ng are killed in the middle.
 #[test]
 fn http_from_syslog_ng_with_a_kill_of_each() {
-    let (site, port, count) = (Site::new(), free_port(), count());
+    let (site, port, count) = (Site::new(), free_port(), records());
     Certificates::write(&site);
     site.write("input.log", lines(count));
     site.config(&format!(
@@ -64,14 +61,15 @@ sinks:
         std::thread::sleep(Duration::from_millis(200));
         there() >= count && numbers().len() == count
     });
-    eprintln!("syslog-ng: {count} there, killed at {at_first} (the host) and {at_second}, {} repeated", there() - count);
+    let ended = format!("the host after {at_first}, syslog-ng after {at_second}, `kill -9`");
+    Exchange { of: "source http", with: "syslog-ng", ended: &ended, sent: count, arrived: count, repeated: there() - count }.tell();
     assert_eq!(site.lines("failed.ndjson"), Vec::<String>::new());
 }
 
 /// A file to datasette, over TLS with a token; datasette and then the host are killed in the middle.
 #[test]
 fn http_to_datasette_with_a_kill_of_each() {
-    let (site, count) = (Site::new(), count());
+    let (site, count) = (Site::new(), records());
     Certificates::write(&site);
     let Some(server) = Datasette::start(&site) else { return };
     site.write("input.ndjson", lines(count));
@@ -105,7 +103,8 @@ sinks:
     let _host = site.start(["run"]);
     eventually(&format!("all is delivered: {:?}", server.records()), || server.records().1 == count);
     let repeated = server.records().0 - count;
-    eprintln!("datasette: {count} there, killed at {at_first} and {at_second} (the host), {repeated} repeated");
+    let ended = format!("datasette after {at_first}, the host after {at_second}, `kill -9`");
+    Exchange { of: "sink http", with: "datasette", ended: &ended, sent: count, arrived: count, repeated }.tell();
     assert_eq!(site.lines("failed.ndjson"), Vec::<String>::new());
     assert!(at_second < count, "killed in the middle");
 }

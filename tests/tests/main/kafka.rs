@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+use tamis_tests::harness::exchange::{Exchange, records};
 use tamis_tests::harness::{Broker, Live, Registry, Site, eventually, plugin};
 
 /// Sends numbered records: address, topic, how many, how many a second. Prints those that the broker confirmed.
@@ -43,14 +44,6 @@ while time.time() < last + (float(sys.argv[3]) if left else 1):
         left -= left > 0
 c.close()
 ";
-
-fn is_long() -> bool {
-    std::env::var("NETWORK").is_ok_and(|value| value == "long")
-}
-
-pub(crate) fn records() -> usize {
-    if is_long() { 100_000 } else { 5_000 }
-}
 
 /// The numbers of records, and how many lines had one.
 pub(crate) fn numbers<'l>(lines: impl IntoIterator<Item = &'l str>) -> (BTreeSet<u64>, usize) {
@@ -103,12 +96,15 @@ sinks:
     host.signal("TERM");
     assert_eq!(host.wait().code, Some(0));
     let (found, came) = read("out");
-    eprintln!(
-        "Kafka to Kafka, a kill -9 of the host and of the broker: confirmed {} of {count}, lost {}, repeated {}",
-        confirmed.len(),
-        confirmed.difference(&found).count(),
-        came - found.len()
-    );
+    Exchange {
+        of: "source and sink kafka",
+        with: "librdkafka, Tansu",
+        ended: "the host and the broker, `kill -9`",
+        sent: confirmed.len(),
+        arrived: confirmed.intersection(&found).count(),
+        repeated: came - found.len(),
+    }
+    .tell();
     assert_eq!((confirmed.len(), found), (count, kept));
     let first: serde_json::Value = serde_json::from_str(&site.lines("copy.ndjson")[0]).unwrap();
     assert_eq!(
@@ -163,8 +159,15 @@ sinks: {{ out: {{ type: file, path: out.ndjson }} }}",
     };
     eventually("all are delivered", || all().0.len() == count);
     let (found, came) = all();
-    let (lost, repeated) = (count - found.len(), came - found.len());
-    eprintln!("two hosts of a group, one killed: sent {count}, lost {lost}, repeated {repeated}, taken over after {took:.1?}");
+    Exchange {
+        of: "source kafka, two hosts of a group",
+        with: "librdkafka, Tansu with four partitions",
+        ended: &format!("a host, `kill -9`; taken over after {took:.1?}"),
+        sent: count,
+        arrived: found.len(),
+        repeated: came - found.len(),
+    }
+    .tell();
     // The session's 6 s, and what the broker takes to notice.
     assert!(took < Duration::from_secs(30), "{took:?}");
     let host = hosts.swap_remove(0);

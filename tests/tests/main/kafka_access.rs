@@ -1,6 +1,7 @@
 //! Kafka behind TLS (stunnel) and with users (Tansu with a store that keeps them).
 
-use super::kafka::{READ, SEND, numbers, records};
+use super::kafka::{READ, SEND, numbers};
+use tamis_tests::harness::exchange::{Exchange, records};
 use tamis_tests::harness::{Address, Broker, Certificates, Site, TlsFront, eventually, free_port, parse_metrics};
 
 /// Sends numbered records to a broker's topic `in` and has a host bring them to `out`: all come, once.
@@ -25,7 +26,16 @@ sinks:
     assert_eq!(run.code, Some(0), "{run}");
     let read = broker.python(READ, &["out", "20", &count.to_string()]).wait();
     let (found, came) = numbers(read.text().lines());
-    eprintln!("Kafka to Kafka with {access}: {count} sent, {} lost, {} repeated", count - found.len(), came - found.len());
+    let named = [
+        ("certificate:", "certificates of clients"),
+        ("tls:", "TLS"),
+        ("scram_sha_256", "SCRAM-SHA-256"),
+        ("scram_sha_512", "SCRAM-SHA-512"),
+        ("plain", "PLAIN"),
+    ];
+    let names: Vec<&str> = named.iter().filter(|(key, _)| access.contains(key)).map(|(_, name)| *name).collect();
+    let of = format!("source and sink kafka, {}", names.join(", "));
+    Exchange { of: &of, with: "librdkafka, Tansu", ended: "none", sent: count, arrived: found.len(), repeated: came - found.len() }.tell();
     assert_eq!((found.len(), came), (count, count));
 }
 

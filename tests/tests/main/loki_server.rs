@@ -1,8 +1,8 @@
 //! The `loki` sink against a server of another project that has Loki's API: qryn. NETWORK=long takes 100,000 records.
 
-use super::kafka::records;
 use super::loki::config;
 use std::collections::BTreeSet;
+use tamis_tests::harness::exchange::{Exchange, records};
 use tamis_tests::harness::{Loki, Site, eventually};
 
 /// Numbered records of the last ten minutes, all of three teams.
@@ -51,10 +51,7 @@ fn loki_restarts_and_the_host_is_killed() {
     let run = host.wait();
     assert_eq!(run.code, Some(0), "{run}");
     let (all, different) = loki.lines("protobuf");
-    eprintln!(
-        "Loki's API, a kill -9 of the host and of the server: {count} sent, {} lost, {} repeated",
-        count - different,
-        all - different
-    );
+    let ended = "the host and the server, `kill -9`";
+    Exchange { of: "sink loki", with: "qryn", ended, sent: count, arrived: different, repeated: all - different }.tell();
     assert_eq!(site.lines("failed.ndjson"), Vec::<String>::new());
 }

@@ -1,9 +1,10 @@
 //! JetStream of NATS, both ways, with a server and hosts that are killed. NETWORK=long takes 100,000 records.
 
-use super::kafka::{numbers, records};
+use super::kafka::numbers;
 use serde_json::json;
 use std::io::Write;
 use std::time::Duration;
+use tamis_tests::harness::exchange::{Exchange, records};
 use tamis_tests::harness::{Certificates, Live, NatsServer, Site, eventually};
 
 fn stream(server: &NatsServer) {
@@ -79,12 +80,8 @@ fn nats_both_ways_with_a_restart_and_kills() {
     writing.join().unwrap();
     eventually("all came", || found(&[&to]).0 == count);
     let (all, came) = found(&[&to]);
-    eprintln!(
-        "NATS both ways, a kill -9 of all three: sent {count}, lost {}, repeated {}, in the stream {}",
-        count - all,
-        came - all,
-        server.messages("LOGS")
-    );
+    let ended = "both hosts and the server, `kill -9`";
+    Exchange { of: "source and sink nats", with: "nats-server", ended, sent: count, arrived: all, repeated: came - all }.tell();
     assert_eq!(server.messages("LOGS"), count as u64, "repeats are dropped by their ids");
     for host in [sending, taking] {
         host.signal("TERM");
@@ -107,7 +104,9 @@ fn nats_hosts_share_messages_and_one_is_killed() {
     let both = [&sites[0], &sites[1]];
     eventually("all came", || found(&both).0 == count);
     let (all, came) = found(&both);
-    eprintln!("two hosts of a durable, one killed: sent {count}, lost {}, repeated {}", count - all, came - all);
+    let ended = "a host, `kill -9`";
+    Exchange { of: "source nats, two hosts of a durable", with: "nats-server", ended, sent: count, arrived: all, repeated: came - all }
+        .tell();
     for host in [hosts.swap_remove(0), sending] {
         host.signal("TERM");
         assert_eq!(host.wait().code, Some(0));

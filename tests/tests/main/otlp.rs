@@ -3,16 +3,9 @@
 use std::collections::BTreeSet;
 use std::process::Child;
 use std::time::Duration;
+use tamis_tests::harness::exchange::{Exchange, records};
 use tamis_tests::harness::{Certificates, Live, Said, Server, Site, connect, eventually, free_port, otlp_sdk};
 use ureq::Agent;
-
-fn is_long() -> bool {
-    std::env::var_os("NETWORK").is_some_and(|long| long == "long")
-}
-
-pub(crate) fn count() -> usize {
-    if is_long() { 100_000 } else { 5_000 }
-}
 
 pub(crate) struct Ports {
     pub(crate) grpc: u16,
@@ -111,7 +104,7 @@ fn killed_on_the_way() {
         site.config(&config(&ports, "", &sink));
         let mut live = start(&site, &ports);
         let kind = if protocol == "grpc" { "grpc" } else { "http" };
-        let count = count();
+        let count = records();
         let Some(sdk) = otlp_sdk(&site, kind, &ports.of(kind), count, count / 50, &[]) else { return };
         eventually("a fifth is there", || other.lines("out.ndjson").len() > count / 5);
         live.signal("KILL");
@@ -126,7 +119,8 @@ fn killed_on_the_way() {
         sent(sdk, count);
         eventually("all are there", || numbers(&other, "out.ndjson").into_iter().collect::<BTreeSet<_>>().len() == count);
         let all = numbers(&other, "out.ndjson").len();
-        println!("{protocol}: {count} records, lost 0, repeated {}", all - count);
+        let (of, ended) = (format!("source and sink otlp, {protocol}"), "both hosts, `kill -9`");
+        Exchange { of: &of, with: "OpenTelemetry's SDK", ended, sent: count, arrived: count, repeated: all - count }.tell();
         assert!(site.letters("failed.ndjson").is_empty());
     }
 }

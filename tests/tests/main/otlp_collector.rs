@@ -1,8 +1,9 @@
 //! OTLP with the collector rotel before and behind a host. `NETWORK=long` sends 100,000 records where it is 5,000 else.
 
-use crate::otlp::{FILE, Ports, agent, config, count, numbers, sent, start};
+use crate::otlp::{FILE, Ports, agent, config, numbers, sent, start};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+use tamis_tests::harness::exchange::{Exchange, records};
 use tamis_tests::harness::{Rotel, Said, Server, Site, TIMEOUT, eventually, otlp_sdk};
 
 /// SDK → host → rotel → host: what goes out is what came in.
@@ -39,7 +40,7 @@ fn through_a_collector() {
 #[test]
 fn to_a_collector_that_is_killed() {
     for protocol in ["grpc", "http/protobuf"] {
-        let (site, count) = (Site::new(), count());
+        let (site, count) = (Site::new(), records());
         let Some(mut rotel) = Rotel::printing(&site) else { return };
         let port = if protocol == "grpc" { rotel.grpc } else { rotel.http };
         site.config(&format!(
@@ -87,12 +88,8 @@ sinks:
         });
         let found: BTreeSet<u64> = all.iter().copied().collect();
         let lost: Vec<u64> = (0..count as u64).filter(|n| !found.contains(n)).collect();
-        eprintln!(
-            "{protocol} to rotel, a kill -9 of the host and of rotel: {count} records, missing {} {:?}, repeated {}, printed before its kill {before}",
-            lost.len(),
-            lost.first().zip(lost.last()),
-            all.len() - found.len()
-        );
+        let (of, ended) = (format!("sink otlp, {protocol}"), format!("the host, and rotel after {before} with what it held, `kill -9`"));
+        Exchange { of: &of, with: "rotel", ended: &ended, sent: count, arrived: found.len(), repeated: all.len() - found.len() }.show();
         assert!(lost.len() <= ROTEL_HOLDS, "{lost:?}");
         assert!(lost.windows(2).all(|pair| pair[1] == pair[0] + 1), "not one piece: {lost:?}");
         assert!(site.letters("failed.ndjson").is_empty());
@@ -117,7 +114,7 @@ fn balancer(http: u16) -> Server {
 /// SDK → rotel → host, which is killed in the middle: what it has answered it has, and all else comes again.
 #[test]
 fn from_a_collector() {
-    let (site, ports, count) = (Site::new(), Ports::new(), count());
+    let (site, ports, count) = (Site::new(), Ports::new(), records());
     site.config(&config(&ports, "", FILE));
     let live = start(&site, &ports);
     let balancer = balancer(ports.http);
@@ -136,7 +133,8 @@ fn from_a_collector() {
     }
     assert_eq!(there(), count, "the collector says: {}", rotel.printed());
     let repeated = numbers(&site, "out.ndjson").len() - count;
-    eprintln!("SDK to rotel to a host, killed: {count} records, lost 0, repeated {repeated}, in {} requests", balancer.requests());
+    let (with, ended) = ("OpenTelemetry's SDK, rotel", "the host, `kill -9`");
+    Exchange { of: "source otlp", with, ended, sent: count, arrived: there(), repeated }.tell();
 }
 
 /// Without anything between them, rotel gives up the requests that break off with the connection. It says so, and nothing is missing that

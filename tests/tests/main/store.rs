@@ -3,15 +3,8 @@
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tamis_tests::harness::exchange::{Exchange, records};
 use tamis_tests::harness::{Live, ObjectStore, Site, arrow, eventually};
-
-fn is_long() -> bool {
-    std::env::var("NETWORK").is_ok_and(|value| value == "long")
-}
-
-fn records() -> u64 {
-    if is_long() { 100_000 } else { 5_000 }
-}
 
 /// Numbered records of three teams on two days.
 fn input(count: u64) -> String {
@@ -57,12 +50,19 @@ fn all(endpoint: &str, folder: &str, expected: u64) -> Value {
     }
 }
 
+/// What pyarrow read.
+fn told_of(of: &str, with: &str, ended: &str, read: &Value) {
+    let count = |key: &str| usize::try_from(read[key].as_u64().unwrap()).unwrap();
+    let arrived = count("different");
+    Exchange { of, with, ended, sent: records(), arrived, repeated: count("records") - arrived }.tell();
+}
+
 #[test]
 fn parquet_files_hold_every_record_after_a_kill() {
     if !is_installed() {
         return;
     }
-    let count = records();
+    let count = records() as u64;
     let site = Site::with("", input(count));
     site.config(
         "
@@ -83,10 +83,9 @@ settings: { admin: off, lanes: 2, data_dir: data }",
     eventually("files appear", || arrow(&["objects", "local", &lake]).is_some_and(|paths| paths.as_array().unwrap().len() > 4));
     host.signal("KILL");
     host.wait();
-    let began = Instant::now();
     let host = start(&site);
     let told = all("local", &lake, count);
-    eprintln!("{count} records in Parquet files, a kill -9: {told}, {:?} after it", began.elapsed());
+    told_of("sink parquet", "pyarrow", "the host, `kill -9`", &told);
     host.signal("TERM");
     assert_eq!(host.wait().code, Some(0));
     assert!(told["objects"].as_u64().unwrap() >= 6, "a folder for each team and day: {told}");
@@ -107,7 +106,7 @@ fn objects_hold_every_record_after_a_restart_of_the_store_and_a_kill() {
     if !is_installed() {
         return;
     }
-    let (number, site) = (records(), Site::with("", input(records())));
+    let (number, site) = (records() as u64, Site::with("", input(records() as u64)));
     let Some(mut store) = ObjectStore::start(&site.path("store")) else { return };
     let target = format!("endpoint: '{}', bucket: logs, access_key: tester, secret_key: tester-secret", store.url());
     site.config(&format!(
@@ -139,13 +138,14 @@ settings: {{ admin: off, lanes: 2, data_dir: data }}",
     std::thread::sleep(Duration::from_millis(500));
     host.signal("KILL");
     host.wait();
-    let began = Instant::now();
     let host = start(&site);
     std::thread::sleep(Duration::from_millis(500));
     store.restart();
     let lines = all(&url, "logs/lines", number);
     let columns = all(&url, "logs/columns", number);
-    eprintln!("{number} records in S3, its store restarted, a kill -9: lines {lines}, columns {columns}, {:?} after it", began.elapsed());
+    let ended = "the store and the host, `kill -9`";
+    told_of("sink s3, lines", "SeaweedFS, pyarrow", ended, &lines);
+    told_of("sink s3, Parquet", "SeaweedFS, pyarrow", ended, &columns);
     host.signal("TERM");
     let run = host.wait();
     assert_eq!(run.code, Some(0), "{run}");

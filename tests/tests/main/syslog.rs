@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
+use tamis_tests::harness::exchange::{Exchange, records};
 use tamis_tests::harness::{Certificates, Live, Said, Server, Site, connect, eventually, forwarding, free_port, has_relp, rsyslog};
 
 const FILE: &str = "type: file, path: out.ndjson";
 const TLS: &str = "tls: { certificate: server.pem, key: server.key, client_ca: ca.pem }";
 
 fn count() -> usize {
-    if std::env::var("NETWORK").is_ok_and(|long| long == "long") { 100_000 } else { 20_000 }
+    records().max(20_000)
 }
 
 fn config(source: &str, sink: &str) -> String {
@@ -57,7 +58,6 @@ fn through(signal: &str, options: &str, action: &str) -> Option<()> {
     let lines = |of: std::ops::Range<usize>| of.map(|n| format!("record {n} {}\n", "x".repeat(100))).collect::<String>();
     let input = site.write("input.log", lines(0..count / 4 * 3));
     let configuration = forwarding(&site, &action.replace("PORT", &port.to_string()).replace("SITE", &site.path("").display().to_string()));
-    let began = Instant::now();
     let sender = rsyslog(&site, &configuration)?;
     eventually(&format!("a part is delivered {}", sender.err()), || site.lines("out.ndjson").len() > count / 10);
     if signal == "HUP" {
@@ -93,12 +93,15 @@ fn through(signal: &str, options: &str, action: &str) -> Option<()> {
     }
     let found = numbers(&site);
     let there_in_all = site.lines("out.ndjson").len();
-    eprintln!(
-        "{signal} {options} {action}: {} of {count} there, stopped at {there} in {took:?}, rsyslog at {before}, {} repeated, {:?}",
-        found.len(),
-        there_in_all - found.len(),
-        began.elapsed(),
-    );
+    let transport = match (options.contains("relp"), options.contains("tls")) {
+        (true, true) => "RELP over TLS",
+        (true, false) => "RELP",
+        (false, true) => "TLS",
+        (false, false) => "TCP",
+    };
+    let (of, ended) =
+        (format!("source syslog, {transport}"), format!("the host after {there} by {signal}, rsyslog after {before} by SIGTERM"));
+    Exchange { of: &of, with: "rsyslog", ended: &ended, sent: count, arrived: found.len(), repeated: there_in_all - found.len() }.show();
     let lost: Vec<u64> = (0..count as u64).filter(|n| !found.contains(n)).collect();
     assert!(lost.is_empty(), "lost {}, {:?} to {:?}: {} {}", lost.len(), lost.first(), lost.last(), said, sender.err());
     let of_the_new_one = site.lines("out.ndjson").iter().filter(|line| line.contains("\"peer\":")).count();

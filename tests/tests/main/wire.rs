@@ -5,11 +5,8 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
+use tamis_tests::harness::exchange::{Exchange, records as number_of_records};
 use tamis_tests::harness::{Certificates, Live, Said, Server, Site, connect, eventually, free_port, rsyslog, wire_client};
-
-fn count() -> usize {
-    if std::env::var("NETWORK").is_ok_and(|long| long == "long") { 100_000 } else { 5_000 }
-}
 
 fn config(source: &str, sink: &str) -> String {
     format!(
@@ -85,7 +82,7 @@ fn syslog_from_rsyslog() {
         let tls = if name == "tls" { ", tls: { certificate: server.pem, key: server.key, client_ca: ca.pem }" } else { "" };
         site.config(&config(&format!("type: syslog, listen: '127.0.0.1:{port}'{tls}"), FILE));
         let _live = start(&site, port);
-        let count = count();
+        let count = number_of_records();
         site.write("input.log", (0..count).map(|n| format!("record {n} {}\n", "x".repeat(100))).collect::<String>());
         let at = site.path("").display().to_string().trim_end_matches('/').to_owned();
         let configuration = format!(
@@ -107,12 +104,11 @@ fn syslog_from_rsyslog() {
 }
 
 /// Sends until everything is acknowledged. The host is killed in the middle, and then the sender, which goes on from its notes.
-fn through_a_kill(kind: &str, options: &str, script: &str, arguments: &[&str]) -> Option<()> {
+fn through_a_kill(kind: &str, with: &str, options: &str, script: &str, arguments: &[&str]) -> Option<()> {
     let (site, port, live) = site(kind, options);
-    let count = count();
+    let count = number_of_records();
     let (shown_port, shown_count) = (port.to_string(), count.to_string());
     let arguments: Vec<&str> = [shown_port.as_str(), &shown_count].into_iter().chain(arguments.iter().copied()).collect();
-    let began = Instant::now();
     let client = || {
         let mut command = wire_client(script, &arguments)?;
         command.env("WIRE_NOTES", site.path("notes"));
@@ -133,26 +129,27 @@ fn through_a_kill(kind: &str, options: &str, script: &str, arguments: &[&str]) -
     assert_eq!(ended.code, Some(0), "{ended}");
     let lines = site.lines("out.ndjson").len();
     let found = numbers(&site);
-    eprintln!(
-        "{script} {arguments:?}: {} of {count} there, killed at {there} (the host) and {second}, {} repeated, {:?}; {}",
-        found.len(),
-        lines - found.len(),
-        began.elapsed(),
-        ended.text().trim()
-    );
-    assert!(found == all(count), "lost {}: {ended}", count - found.len());
+    let told = format!("the host after {there}, the sender after {second}, `kill -9`");
+    Exchange { of: &format!("source {kind}"), with, ended: &told, sent: count, arrived: found.len(), repeated: lines - found.len() }.tell();
+    assert_eq!(found, all(count));
     Some(())
 }
 
 #[test]
 fn beats_through_a_kill() {
-    through_a_kill("beats", "", "send_beats.py", &["100"]);
+    through_a_kill("beats", "pylogbeat", "", "send_beats.py", &["100"]);
 }
 
 #[test]
 fn fluent_through_a_kill() {
     for mode in ["PackedForward", "CompressedPackedForward"] {
-        through_a_kill("fluent", "security: { shared_key: a-shared-key }", "fluent.js", &[mode, "a-shared-key"]);
+        through_a_kill(
+            "fluent",
+            &format!("fluent-logger for Node.js, {mode}"),
+            "security: { shared_key: a-shared-key }",
+            "fluent.js",
+            &[mode, "a-shared-key"],
+        );
     }
 }
 
