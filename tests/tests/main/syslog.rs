@@ -64,7 +64,7 @@ fn through(signal: &str, options: &str, action: &str) -> Option<()> {
         site.config(&config(&format!("listen: '127.0.0.1:{port}', peer_field: peer, {options}"), FILE));
     }
     live.signal(signal);
-    let (stopping, mut said) = (Instant::now(), String::new());
+    let mut said = String::new();
     let again = if signal == "HUP" {
         live
     } else {
@@ -73,7 +73,6 @@ fn through(signal: &str, options: &str, action: &str) -> Option<()> {
         said = ended.err;
         start(&site, port)
     };
-    let took = stopping.elapsed();
     let there = site.lines("out.ndjson").len();
     // All of it may have come before the end.
     let (more, all) = (there.max(count / 2), count / 4 * 3);
