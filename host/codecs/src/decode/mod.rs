@@ -125,6 +125,13 @@ impl Decoder {
         Frame { records: Records { text: out, rows }, base, offsets: Some(places), rejected, bytes }
     }
 
+    /// Gives back memory that is kept for the next frame, but for so many bytes. For those who have many decoders, most of which wait.
+    pub fn keep_at_most(&mut self, bytes: usize) {
+        self.spare.clear();
+        self.spare.shrink_to(bytes);
+        self.members.keep_at_most(bytes);
+    }
+
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> std::result::Result<(), String> {
         let Self { readers, names_codec, members, reasons, .. } = self;
         let mut object = Object::new(out, members);
