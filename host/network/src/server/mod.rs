@@ -246,7 +246,10 @@ where
     F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
     S: Future<Output = ()> + Send + 'static,
 {
-    let mut stopping = context.stopping.clone();
+    // Connections are told when nobody listens any more: one that came anew at once might wait for an accept that never comes.
+    let (tell, told) = watch::channel(false);
+    let mut stopping = context.stopping;
+    let context = Context { stopping: told, ..context };
     let mut connections = JoinSet::new();
     let served = |stream: TcpStream, peer| {
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
@@ -289,13 +292,14 @@ where
             }
         };
     }
-    if context.linger.is_some() {
-        for (stream, peer) in waiting(listener) {
-            served(stream, peer).map(|served| connections.spawn(served));
-        }
-    } else {
-        drop(listener);
+    let mut last = waiting(listener);
+    if context.linger.is_none() {
+        last.clear();
     }
+    for (stream, peer) in last {
+        served(stream, peer).map(|served| connections.spawn(served));
+    }
+    let _ = tell.send(true);
     while connections.join_next().await.is_some() {}
 }
 
@@ -313,4 +317,25 @@ async fn out_of_time(context: &Context) {
     // An error: it has stopped.
     let _ = context.stopping.clone().changed().await;
     tokio::time::sleep(context.linger.unwrap_or_default().min(QUIET)).await;
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_wait_are_taken_and_nobody_listens_then() {
+        runtime().unwrap().block_on(async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let address = listener.local_addr().unwrap();
+            let listener = TcpListener::from_std(listener).unwrap();
+            let clients: Vec<_> = (0..50).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+            let taken = waiting(listener);
+            assert_eq!(taken.len(), clients.len());
+            assert_eq!(taken[7].1, clients[7].local_addr().unwrap());
+            std::net::TcpStream::connect(address).unwrap_err();
+        });
+    }
 }

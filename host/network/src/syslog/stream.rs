@@ -35,7 +35,10 @@ pub(super) async fn serve(stream: Box<dyn Stream>, context: Context, shared: Arc
             }
             Ok(()) => frame,
             Err(End::Closed) => rest(inbox.filled(), &framing),
-            Err(End::Stopping) => cut_off(inbox.filled(), &framing),
+            Err(End::Stopping) => {
+                let (frame, _) = cut(&mut inbox, &mut framing, &shared.lines);
+                cut_off(frame, inbox.filled(), &framing)
+            }
             Err(End::Timeout | End::Busy) => Frame::default(),
         };
         if frame.count() > 0 {
@@ -122,9 +125,8 @@ fn rest(bytes: &[u8], framing: &Framing) -> Frame {
     frame
 }
 
-/// What was left when the host stopped.
-fn cut_off(bytes: &[u8], framing: &Framing) -> Frame {
-    let mut frame = Frame::default();
+/// What was left when the host stopped, behind the last whole messages.
+fn cut_off(mut frame: Frame, bytes: &[u8], framing: &Framing) -> Frame {
     let (at, reason) = match framing.last(bytes) {
         Some(Ok(at)) => {
             let reason = format!("the host stopped after {} bytes of the message", at.len());
@@ -134,7 +136,8 @@ fn cut_off(bytes: &[u8], framing: &Framing) -> Frame {
         None => return frame,
     };
     if !at.is_empty() {
-        frame.rejected.push(Rejected { bytes: bytes.get(at).unwrap_or_default().to_vec(), offset: 0, reason });
+        let offset = frame.records.text.len() as u64;
+        frame.rejected.push(Rejected { bytes: bytes.get(at).unwrap_or_default().to_vec(), offset, reason });
     }
     frame
 }

@@ -155,7 +155,8 @@ impl Kept {
         for path in others.take(number.saturating_sub(VERSIONS_KEPT)) {
             let _ = fs::remove_dir_all(path);
         }
-        for path in self.paths().filter(|path| !path.join(MANIFEST).exists()) {
+        let unfinished = self.paths().filter(|path| !path.join(MANIFEST).exists());
+        for path in unfinished.chain(paths_in(&self.folder.join(TAGS)).filter(|path| !is_hex(path))) {
             // Another host may be writing it.
             let age = modified(&path).and_then(|at| SystemTime::now().duration_since(at).ok());
             if age.is_some_and(|age| age >= UNFINISHED) {
@@ -179,7 +180,7 @@ impl Kept {
 
     /// All that bears the name of a version.
     fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        paths_in(&self.folder).filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_hex))
+        paths_in(&self.folder).filter(|path| is_hex(path))
     }
 
     /// Where the versions lie that tags led to when they were last trusted.
@@ -213,9 +214,9 @@ fn digest_in(path: &Path) -> Option<Digest> {
     std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }
 
-/// Whether a folder bears the name of a version.
-fn is_hex(name: &str) -> bool {
-    format!("sha256:{name}").parse::<Digest>().is_ok()
+/// Whether something bears the name of a version, or of a tag's note.
+fn is_hex(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| format!("sha256:{name}").parse::<Digest>().is_ok())
 }
 
 #[cfg(test)]
@@ -297,8 +298,14 @@ mod tests {
         for path in [&old, &new, &folder.path().join("of somebody")] {
             fs::create_dir(path).unwrap();
         }
-        fs::File::open(&old).unwrap().set_modified(SystemTime::now() - UNFINISHED * 2).unwrap();
+        fs::create_dir(kept.folder.join(TAGS)).unwrap();
+        let note = kept.folder.join(TAGS).join(".tamis-1");
+        fs::write(&note, "").unwrap();
+        for path in [&old, &note] {
+            fs::File::open(path).unwrap().set_modified(SystemTime::now() - UNFINISHED * 2).unwrap();
+        }
         put(&kept, &bundled("0")).unwrap();
+        assert!(!note.exists());
         assert!(!old.exists() && new.exists() && folder.path().join("of somebody").exists());
     }
 
