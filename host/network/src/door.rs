@@ -71,11 +71,16 @@ pub(crate) struct Pump {
     closed: Arc<AtomicBool>,
 }
 
-/// How a source ends whose senders do not come again with what was not taken: what they sent already is taken before.
+/// How a source ends that tells its connections at once that the host stops.
+pub(crate) struct Ending<'a> {
+    /// Tells them; again is the same as once.
+    pub(crate) begin: Arc<dyn Fn() + Send + Sync>,
+    pub(crate) lingering: Option<Lingering<'a>>,
+}
+
+/// For senders that do not come again with what was not taken: what they sent already is taken before.
 pub(crate) struct Lingering<'a> {
-    /// Tells the connections that the host stops.
-    pub(crate) begin: &'a dyn Fn(),
-    /// Whether they have ended.
+    /// Whether the connections have ended.
     pub(crate) ended: &'a dyn Fn() -> bool,
     /// How long that may take.
     pub(crate) limit: Duration,
@@ -168,14 +173,16 @@ type Waiters = Vec<(oneshot::Sender<Result<(), Refused>>, OwnedSemaphorePermit)>
 
 impl Pump {
     /// Brings what comes to the lanes and tells who waits, until the host stops; then takes nothing more, and waits until what came is
-    /// settled. With `lingering` it takes what connections hand in until they have ended.
-    pub(crate) fn run(self, options: &RunOptions, outlet: &mut dyn Outlet, lingering: Option<&Lingering<'_>>) {
+    /// settled. Where the source lingers it takes what connections hand in until they have ended.
+    pub(crate) fn run(self, options: &RunOptions, outlet: &mut dyn Outlet, ending: Option<&Ending<'_>>) {
         let Self { events, own, closed } = self;
+        let lingering = ending.and_then(|ending| ending.lingering.as_ref());
         let told = Arc::<AtomicBool>::default();
         let waking = Arc::clone(&told);
         outlet.pass_given_up();
-        if lingering.is_some() {
-            outlet.until_finish();
+        if let Some(Ending { begin, lingering: Some(_) }) = ending {
+            // While the sinks take nothing, connections must not wait for them to be told.
+            outlet.until_finish(Arc::clone(begin));
         }
         outlet.on_safe(Arc::new(move || {
             if !waking.swap(true, Ordering::SeqCst) {
@@ -194,8 +201,10 @@ impl Pump {
             refused: 0,
         };
         while !state.outlet.stopping() && !options.is_over() && state.turn() {}
-        if let Some(Lingering { begin, ended, limit }) = lingering {
+        if let Some(Ending { begin, .. }) = ending {
             begin();
+        }
+        if let Some(Lingering { ended, limit }) = lingering {
             let until = Instant::now() + *limit;
             while !ended() && Instant::now() < until && state.refused == 0 && state.turn() {}
         }

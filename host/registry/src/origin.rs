@@ -1,6 +1,6 @@
 //! Where a configuration comes from: files, folders, and references to bundles in registries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -41,6 +41,8 @@ struct State {
     seen: BTreeMap<Reference, Digest>,
     /// What the configuration that was read last came from, in words.
     taken: Vec<String>,
+    /// The versions that run, whatever a tag leads to.
+    in_use: BTreeSet<Digest>,
     /// Where the files of bundles lie when nothing is to be kept.
     unpacked: Vec<TempDir>,
 }
@@ -95,12 +97,28 @@ impl Origin {
             return reference.digest().is_some();
         }
         let kept = Kept::new(&self.store);
-        let version = file.folder.strip_prefix(&self.store).ok().and_then(|rest| rest.iter().next()?.to_str());
-        let Some(digest) = version.and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok()) else { return false };
+        let Some(digest) = self.version_of(file) else { return false };
         let what = reference.to_string();
         let Some(bundled) = kept.get(&what, &digest).filter(|_| kept.check().is_ok()) else { return false };
         let is_in = || bundled.bundle.texts(&reference.repository().to_string(), &kept.files(&digest)).is_ok_and(|all| all.contains(file));
         self.trust(&what, &bundled.digest, &bundled.contents, bundled.signature.as_deref()).is_ok() && is_in()
+    }
+
+    /// The version that a file was read from, when it lies in the store.
+    fn version_of(&self, file: &FileText) -> Option<Digest> {
+        let hex = file.folder.strip_prefix(&self.store).ok()?.iter().next()?.to_str()?;
+        format!("sha256:{hex}").parse().ok()
+    }
+
+    /// These files run now: a start comes up on them when what a tag leads to by then is not sound, so what they are of stays in the store.
+    pub fn runs(&self, files: &[FileText]) {
+        self.state().in_use = files.iter().filter_map(|file| self.version_of(file)).collect();
+    }
+
+    /// Keeps a version beside what runs.
+    fn put(&self, bundled: &Bundled) -> Result<(), Error> {
+        let in_use = self.state().in_use.clone();
+        Kept::new(&self.store).put(bundled, &in_use)
     }
 
     /// What the configuration that was read last came from: a pinned reference for each in a registry.
@@ -149,6 +167,9 @@ impl Origin {
     /// What the registry or the network said.
     pub fn moved(&self) -> Result<Option<String>, Error> {
         let (mut moved, mut failed) = (None, None);
+        // Other hosts may share the store.
+        let in_use = self.state().in_use.clone();
+        in_use.iter().for_each(|digest| Kept::new(&self.store).touch(digest));
         for reference in self.tags() {
             match self.has_moved(reference) {
                 Ok(None) => {}
@@ -175,7 +196,7 @@ impl Origin {
         kept.check()?;
         if kept.get(&reference.to_string(), &digest).is_none() {
             match self.fetched(&client, reference, found) {
-                Ok(bundled) => kept.put(&bundled)?,
+                Ok(bundled) => self.put(&bundled)?,
                 // The reload tells it, once.
                 Err(error) if is_final(&error) => {}
                 Err(error) => return Err(error),
@@ -266,7 +287,7 @@ impl Origin {
         let is_kept = kept.get(&what, &bundled.digest).is_some();
         let folder = if is_kept || self.keep {
             if !is_kept {
-                kept.put(bundled)?;
+                self.put(bundled)?;
             }
             kept.touch(&bundled.digest);
             kept.files(&bundled.digest)

@@ -44,8 +44,8 @@ pub(crate) struct Gate {
     pub(crate) roads: Option<Arc<Roads>>,
     pub(crate) current: Arc<Current>,
     pub(crate) stop: Stop,
-    /// Whether frames are taken while the host stops.
-    pub(crate) until_finish: bool,
+    /// [`Outlet::until_finish`]: frames are taken while the host stops, and this is called.
+    pub(crate) until_finish: Option<Arc<dyn Fn() + Send + Sync>>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) records: Counter,
@@ -70,8 +70,7 @@ impl Gate {
         };
         let boarding = loop {
             // What nobody reads any more is not taken: a source that comes back begins there.
-            let stops = if self.until_finish { self.stop.is_now() } else { self.stop.is_draining() };
-            if stops || !self.current.get().is_some_and(|generation| taken_by(&generation)) {
+            if self.stops() || !self.current.get().is_some_and(|generation| taken_by(&generation)) {
                 return false;
             }
             if let Some(boarding) = self.flight.board(count, stream.id, end, LOOK) {
@@ -87,7 +86,10 @@ impl Gate {
             let road = if self.whence.suspicion.is() { &roads.aside } else { &roads.frames };
             match road.send_timeout(boarded, LOOK) {
                 Ok(()) => break,
-                Err(SendTimeoutError::Timeout(back)) if !self.stop.is_now() => boarded = back,
+                Err(SendTimeoutError::Timeout(back)) if !self.stop.is_now() => {
+                    self.stops();
+                    boarded = back;
+                }
                 Err(SendTimeoutError::Timeout(back) | SendTimeoutError::Disconnected(back)) => {
                     back.boarding.ticket.give_up();
                     return false;
@@ -98,6 +100,19 @@ impl Gate {
         self.bytes.inc_by(bytes);
         self.progress.bytes_read.fetch_add(bytes, Ordering::Relaxed);
         true
+    }
+
+    /// Whether frames are taken no more, for the host stops; tells a source that goes on until it has finished.
+    fn stops(&self) -> bool {
+        match &self.until_finish {
+            None => self.stop.is_draining(),
+            Some(told) => {
+                if self.stop.is_draining() {
+                    told();
+                }
+                self.stop.is_now()
+            }
+        }
     }
 }
 
@@ -122,8 +137,8 @@ impl Outlet for Gate {
         self.flight.on_safe(wake);
     }
 
-    fn until_finish(&mut self) {
-        self.until_finish = true;
+    fn until_finish(&mut self, stops: Arc<dyn Fn() + Send + Sync>) {
+        self.until_finish = Some(stops);
     }
 
     fn finish(&mut self) {

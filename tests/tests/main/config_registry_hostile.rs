@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tamis_tests::harness::exchange::is_long;
-use tamis_tests::harness::{RawServer, Site, eventually, plugin};
+use tamis_tests::harness::{RawServer, Site, Tmpfs, eventually, plugin};
 
 fn refusals(site: &Site) -> usize {
     generations(site)["history"].as_array().map_or(0, |all| all.iter().filter(|entry| entry["result"] == "refused").count())
@@ -165,4 +165,51 @@ fn a_store_that_anybody_may_change_is_not_used() {
     assert_eq!(run.code, Some(2), "{run}");
     assert!(run.err.contains("E029") && run.err.contains("anybody may change") && run.err.contains("--config-store"), "{run}");
     assert!(fs::read_dir(host.path("open")).unwrap().next().is_none() && !host.path("out.ndjson").exists());
+}
+
+/// Versions that are signed and not sound, by whatever mistake: what runs is not driven out of the store by them.
+#[test]
+fn what_runs_is_kept_however_many_others_come() {
+    let Some(team) = Team::new() else { return };
+    team.writes("a");
+    team.pushed();
+    let host = team.host();
+    let live = team.follows(&host);
+    delivers(&host, 2, "a");
+    // More than are kept, used after it.
+    for number in 0..70 {
+        host.write(&format!("data/configurations/{number:064x}/manifest.json"), "");
+    }
+    for number in 1..3 {
+        team.author.config(&format!("pipelines: {number}"));
+        let run = team.push(&["--key", "tamis.key", "--no-check"]);
+        assert_eq!(run.code, Some(0), "{run}");
+        eventually("it is refused", || refusals(&host) == number);
+    }
+    assert_eq!(versions(&host), 64);
+    live.signal("KILL");
+    live.wait();
+    let live = team.follows(&host);
+    delivers(&host, 3, "a");
+    ended(live);
+}
+
+/// A store on a small volume: old versions make room for new ones.
+#[test]
+fn a_full_store_makes_room() {
+    let Some(team) = Team::new() else { return };
+    let host = team.host();
+    let Some(_small) = Tmpfs::mount(&host.path("data/configurations"), "size=2500k,mode=700") else { return };
+    let mut live = None;
+    for number in 0..5 {
+        team.writes(&format!("v{number}"));
+        team.author.write("padding", "x".repeat(1_000_000 + number));
+        let run = team.push(&["--key", "tamis.key", "--with", "padding"]);
+        assert_eq!(run.code, Some(0), "{run}");
+        let live = live.get_or_insert_with(|| team.follows(&host));
+        eventually(&format!("version {number} runs: {}", live.err()), || generations(&host)["running"] == number + 1);
+        delivers(&host, 10 + number as u32, &format!("v{number}"));
+    }
+    assert_eq!(versions(&host), 2);
+    ended(live.unwrap());
 }

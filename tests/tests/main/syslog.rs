@@ -263,6 +263,94 @@ fn a_stop_does_not_wait_for_ever() {
     drop(idle);
 }
 
+/// While the sink takes nothing, the sender hears of the stop at once and nobody listens any more.
+#[test]
+fn a_stop_is_told_while_the_sinks_take_nothing() {
+    for (transport, changes) in [("tcp", false), ("tcp", true), ("relp", true)] {
+        let server = Server::start(|_| Said::Status(503));
+        let (site, port) = (Site::new(), free_port());
+        let sink = format!("type: http, url: 'http://{}/', retry: {{ initial: 10ms, max: 50ms }}", server.address());
+        let yaml = config(&format!("listen: '127.0.0.1:{port}', transport: {transport}, limits: {{ in_flight: 64KiB }}"), &sink);
+        let write = |more: &str| site.config(&format!("settings: {{ shutdown_timeout: 3s }}\n{}", yaml.replace("64KiB", more)));
+        write("64KiB");
+        let live = start(&site, port);
+        let mut stream = connect(port);
+        let mut sender = stream.try_clone().unwrap();
+        let line = "<14>Mar  3 11:42:07 gw app: a line\n".repeat(1_000);
+        let sending = std::thread::spawn(move || while transport == "tcp" && sender.write_all(line.as_bytes()).is_ok() {});
+        if transport == "relp" {
+            stream.write_all(format!("{OPEN}{}", message(2, "<14>Mar  3 11:42:07 gw app: a")).as_bytes()).unwrap();
+        }
+        eventually("the sink is asked", || server.requests() > 0);
+        std::thread::sleep(Duration::from_millis(500));
+        if changes {
+            write("128KiB");
+        }
+        let began = Instant::now();
+        live.signal(if changes { "HUP" } else { "TERM" });
+        if transport == "tcp" {
+            assert_eq!(told(&mut stream, ""), "");
+            assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        }
+        eventually("nobody listens", || TcpStream::connect(("127.0.0.1", port)).is_err());
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        if changes {
+            live.signal("TERM");
+        }
+        assert_eq!(live.wait().code, Some(4));
+        drop(stream);
+        sending.join().unwrap();
+    }
+}
+
+#[test]
+fn a_handshake_that_hangs_holds_no_stop_up() {
+    let (_site, port, live) = site(&format!("{TLS}, limits: {{ handshake_timeout: 1m }}"));
+    let mut stream = connect(port);
+    stream.write_all(b"\x16\x03\x01").unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let began = Instant::now();
+    live.signal("TERM");
+    let ended = live.wait();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+/// A sender that looks for the end of the stream before each message loses none, however often the source is changed.
+#[test]
+fn nothing_is_lost_by_many_reloads() {
+    let (site, port, live) = site("transport: tcp");
+    let (until, reloads) = (Instant::now() + Duration::from_secs(5), 10);
+    let sending = std::thread::spawn(move || {
+        let (mut number, mut connections) = (0_u64, 0);
+        while Instant::now() < until {
+            let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+            connections += 1;
+            stream.set_nonblocking(true).unwrap();
+            while Instant::now() < until && stream.read(&mut [0; 1]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) {
+                stream.set_nonblocking(false).unwrap();
+                writeln!(stream, "<14>Mar  3 11:42:07 gw app: record {number} x").unwrap();
+                stream.set_nonblocking(true).unwrap();
+                number += 1;
+            }
+        }
+        (number, connections)
+    });
+    for number in 0..reloads {
+        std::thread::sleep(Duration::from_millis(400));
+        site.config(&config(&format!("listen: '127.0.0.1:{port}', peer_field: peer{number}"), FILE));
+        live.signal("HUP");
+    }
+    let (sent, connections) = sending.join().unwrap();
+    live.signal("TERM");
+    let ended = live.wait();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(connections > reloads / 2, "{connections} connections: {ended}");
+    let found = numbers(&site);
+    let lost: Vec<u64> = (0..sent).filter(|number| !found.contains(number)).collect();
+    assert!(lost.is_empty(), "lost {} of {sent}: {:?} {ended}", lost.len(), lost.first());
+}
+
 #[test]
 fn datagrams_that_had_come_before_a_stop() {
     let (site, port, live) = site("transport: both");

@@ -250,6 +250,7 @@ impl Control {
             origin,
         };
         control.engine.metrics().set_degraded(control.degraded().is_some());
+        control.origin.runs(&control.planned().files);
         let worker = control.clone();
         std::thread::Builder::new().name("reload".into()).spawn(move || worker.work())?;
         Ok(control)
@@ -445,6 +446,7 @@ impl Control {
                     running.policy = Arc::new(planned.config.plugins_policy.clone());
                     running.admin_tokens = Arc::new(Tokens::of(&planned.config.settings));
                 }
+                self.origin.runs(&planned.files);
                 (running.planned, running.degraded) = (Arc::new(planned), None);
                 self.engine.metrics().set_degraded(false);
                 let message = match back {

@@ -125,6 +125,13 @@ impl Decoder {
         Frame { records: Records { text: out, rows }, base, offsets: Some(places), rejected, bytes }
     }
 
+    /// Gives back memory that is kept for the next frame, but for so many bytes. For those who have many decoders, most of which wait.
+    pub fn keep_at_most(&mut self, bytes: usize) {
+        self.spare.clear();
+        self.spare.shrink_to(bytes);
+        self.members.keep_at_most(bytes);
+    }
+
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> std::result::Result<(), String> {
         let Self { readers, names_codec, members, reasons, .. } = self;
         let mut object = Object::new(out, members);
@@ -209,4 +216,20 @@ impl ReadLine for JsonLine {
 
 fn system_time() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_a_large_frame_is_given_back() {
+        let mut decoder = Decoder::new(&Codec::Text);
+        let text = vec![b'x'; 1 << 20];
+        let records = Records { rows: vec![(0, text.len() as u32)], text };
+        let decoded = decoder.decode(Frame { records, ..Frame::default() });
+        assert!(decoded.records.rows.len() == 1 && decoder.spare.capacity() >= 1 << 20);
+        decoder.keep_at_most(1_000);
+        assert!(decoder.spare.capacity() <= 1_000);
+    }
 }

@@ -31,6 +31,16 @@ pub(crate) struct Members {
     nested_from: Option<u32>,
 }
 
+impl Members {
+    /// Gives back memory, but for so many bytes or members of each.
+    pub(crate) fn keep_at_most(&mut self, bytes: usize) {
+        for text in [&mut self.text, &mut self.nested] {
+            text.clear();
+            text.shrink_to(bytes);
+        }
+    }
+}
+
 /// An object that is being written.
 ///
 /// A name that is written twice has the last value, unless what stands first was sealed; the names that this happened to stand

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 /// Bytes that a connection may hold without asking.
-const FREE_BYTES: usize = 64 * 1024;
+pub(crate) const FREE_BYTES: usize = 64 * 1024;
 /// Bytes that are read at once.
 const READ_BYTES: usize = 16 * 1024;
 
@@ -49,6 +49,12 @@ impl<R: AsyncRead + Unpin> Inbox<R> {
     /// Where it comes from.
     pub(crate) fn reader(&self) -> &R {
         &self.reader
+    }
+
+    /// Waits until the host stops; [`Inbox::more`] does not tell it any more then.
+    pub(crate) async fn stops(&mut self) {
+        // An error: it has stopped.
+        let _ = self.stopping.changed().await;
     }
 
     /// The first so many bytes were used.

@@ -16,7 +16,7 @@ use sockets::TaskSockets;
 pub(crate) use sockets::{Kinds, Sockets};
 
 use crate::Bound;
-use crate::door::{Door, Lingering, Seldom, door};
+use crate::door::{Door, Ending, Lingering, Seldom, door};
 use crate::runtime::runtime;
 use socket2::SockRef;
 use std::future::Future;
@@ -32,6 +32,11 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+/// At a stop, how long a sender may be silent before nothing more is expected of it: what is on its way, and what it writes before it finds
+/// the end of the stream. A handshake has as long.
+pub(crate) const QUIET: Duration = Duration::from_secs(1);
+/// Connections that wait to be accepted when the host stops, at most; those behind came while these were taken.
+const WAITING_MAX: usize = 4_096;
 /// How long connections have to end in good order when the host stops.
 const GRACE: Duration = Duration::from_secs(1);
 /// Pause when the system gives no connection.
@@ -99,8 +104,24 @@ impl Context {
 pub(crate) struct Addresses<'a> {
     pub(crate) all: &'a [&'a Text],
     pub(crate) kinds: Kinds,
-    /// [`Context::linger`].
-    pub(crate) linger: Option<Duration>,
+    pub(crate) ends: Ends,
+}
+
+/// How the connections of a source end when the host stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// When all that was taken is settled: until then clients are told to come again.
+    Last,
+    /// At once, but for answers that they wait for: clients come again by themselves with what was not answered.
+    First,
+    /// At once, and what was sent already is read on for so long: clients do not come again with it.
+    Lingering(Duration),
+}
+
+impl Ends {
+    fn linger(self) -> Option<Duration> {
+        if let Self::Lingering(linger) = self { Some(linger) } else { None }
+    }
 }
 
 /// Where and how a source listens.
@@ -138,12 +159,12 @@ where
     F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
     S: Future<Output = ()> + Send + 'static,
 {
-    run_with(&Addresses { all: addresses, kinds: Kinds::TCP, linger: None }, listening, bound, options, outlet, serve, |_, _| async {})
+    run_with(&Addresses { all: addresses, kinds: Kinds::TCP, ends: Ends::Last }, listening, bound, options, outlet, serve, |_, _| async {})
 }
 
 /// The same for a source that takes datagrams as well, or alone: `receive` does so until the host stops.
 pub(crate) fn run_with<F, S, D, R>(
-    &Addresses { all: addresses, kinds, linger }: &Addresses<'_>,
+    &Addresses { all: addresses, kinds, ends }: &Addresses<'_>,
     listening: &Listening<'_>,
     bound: Option<Bound>,
     options: &RunOptions,
@@ -158,6 +179,7 @@ where
     R: Future<Output = ()> + Send + 'static,
 {
     let Some(sockets) = sockets(addresses, kinds, bound, outlet)? else { return Ok(()) };
+    let linger = ends.linger();
     // A sender that never reads would have tickets before the end of the stream.
     let tls = listening.tls.map(|tls| tls::acceptor(tls, linger.is_none())).transpose().map_err(SourceError::Network)?;
     let runtime = runtime().map_err(SourceError::Network)?;
@@ -184,12 +206,14 @@ where
         tracing::info!(source = &*options.name, "listening at {}", address.shown());
     }
     let servers = runtime.spawn(servers.join_all());
-    let begin = || {
-        let _ = stop.send(true);
-    };
+    let begin: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
+        // Once: each time would tell those anew who have begun to end.
+        stop.send_if_modified(|stops| !std::mem::replace(stops, true));
+    });
     let ended = || servers.is_finished();
-    let lingering = linger.map(|linger| Lingering { begin: &begin, ended: &ended, limit: linger + GRACE });
-    pump.run(options, outlet, lingering.as_ref());
+    let lingering = linger.map(|linger| Lingering { ended: &ended, limit: linger + GRACE });
+    let ending = Ending { begin: Arc::clone(&begin), lingering };
+    pump.run(options, outlet, (ends != Ends::Last).then_some(&ending));
     begin();
     let _ = runtime.block_on(async { tokio::time::timeout(GRACE, servers).await });
     Ok(())
@@ -222,7 +246,10 @@ where
     F: Fn(Box<dyn Stream>, Context) -> S + Send + Sync + 'static,
     S: Future<Output = ()> + Send + 'static,
 {
-    let mut stopping = context.stopping.clone();
+    // Connections are told when nobody listens any more: one that came anew at once might wait for an accept that never comes.
+    let (tell, told) = watch::channel(false);
+    let mut stopping = context.stopping;
+    let context = Context { stopping: told, ..context };
     let mut connections = JoinSet::new();
     let served = |stream: TcpStream, peer| {
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
@@ -234,10 +261,16 @@ where
         Some(async move {
             let stream: Box<dyn Stream> = match tls {
                 None => Box::new(stream),
-                Some(tls) => match tokio::time::timeout(context.limits.header_timeout, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => Box::new(stream),
-                    Ok(Err(_)) | Err(_) => return context.door.count("tls_failed", 1),
-                },
+                Some(tls) => {
+                    let shaken = tokio::select! {
+                        shaken = tokio::time::timeout(context.limits.header_timeout, tls.accept(stream)) => shaken,
+                        () = out_of_time(&context) => return,
+                    };
+                    match shaken {
+                        Ok(Ok(stream)) => Box::new(stream),
+                        Ok(Err(_)) | Err(_) => return context.door.count("tls_failed", 1),
+                    }
+                }
             };
             serve(stream, context).await;
             drop(slot);
@@ -259,12 +292,50 @@ where
             }
         };
     }
-    // Those that wait to be accepted may have sent something.
-    while context.linger.is_some()
-        && let Ok(Ok((stream, peer))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await
-    {
+    let mut last = waiting(listener);
+    if context.linger.is_none() {
+        last.clear();
+    }
+    for (stream, peer) in last {
         served(stream, peer).map(|served| connections.spawn(served));
     }
-    drop(listener);
+    let _ = tell.send(true);
     while connections.join_next().await.is_some() {}
+}
+
+/// The connections that wait to be accepted: they may have sent something. Nobody listens any more.
+fn waiting(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    // The system is asked, for the runtime may not have heard of the last ones.
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    let accepted = std::iter::from_fn(|| listener.accept().ok()).take(WAITING_MAX);
+    let stream = |stream: std::net::TcpStream| stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)).ok();
+    accepted.filter_map(|(accepted, peer)| Some((stream(accepted)?, peer))).collect()
+}
+
+/// When a handshake has to be done, for the host stops.
+async fn out_of_time(context: &Context) {
+    // An error: it has stopped.
+    let _ = context.stopping.clone().changed().await;
+    tokio::time::sleep(context.linger.unwrap_or_default().min(QUIET)).await;
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_wait_are_taken_and_nobody_listens_then() {
+        runtime().unwrap().block_on(async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let address = listener.local_addr().unwrap();
+            let listener = TcpListener::from_std(listener).unwrap();
+            let clients: Vec<_> = (0..50).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+            let taken = waiting(listener);
+            assert_eq!(taken.len(), clients.len());
+            assert_eq!(taken[7].1, clients[7].local_addr().unwrap());
+            std::net::TcpStream::connect(address).unwrap_err();
+        });
+    }
 }

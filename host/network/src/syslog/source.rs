@@ -5,7 +5,7 @@ use super::{relp, stream};
 use crate::Bound;
 use crate::door::{LOST, Seldom};
 use crate::fields;
-use crate::server::{Addresses, Context, Kinds, Listening};
+use crate::server::{Addresses, Context, Ends, Kinds, Listening};
 use std::sync::Arc;
 use tamis_codecs::{Frame, LinesOptions};
 use tamis_config::{Source, SyslogSource, SyslogTransport};
@@ -30,10 +30,10 @@ pub(crate) fn run(config: &SyslogSource, bound: Option<Bound>, options: &RunOpti
     let kinds = Kinds::of(&Source::Syslog(config.clone()));
     let is_relp = config.transport == SyslogTransport::Relp;
     // Whoever speaks RELP comes again with what was not answered.
-    let linger = config.limits.stop_timeout.min(options.stop_timeout);
+    let ends = if is_relp { Ends::First } else { Ends::Lingering(config.limits.stop_timeout.min(options.stop_timeout)) };
     let datagrams = Arc::clone(&shared);
     crate::server::run_with(
-        &Addresses { all: &[listening.address], kinds, linger: (!is_relp).then_some(linger) },
+        &Addresses { all: &[listening.address], kinds, ends },
         &listening,
         bound,
         options,

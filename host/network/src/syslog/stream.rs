@@ -2,16 +2,12 @@
 
 use super::framing::{Framing, Next};
 use super::source::{Shared, lost, named, push};
-use crate::server::inbox::{End, Inbox};
-use crate::server::{Context, Stream};
+use crate::server::inbox::{End, FREE_BYTES, Inbox};
+use crate::server::{Context, QUIET, Stream};
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 use tamis_codecs::{Decoder, Frame, LinesOptions, Rejected};
 use tokio::time::Instant;
-
-/// At a stop, how long a sender may be silent before nothing more is expected of it: what is on its way, and what it writes before it finds
-/// the end of the stream.
-const QUIET: Duration = Duration::from_secs(1);
 
 /// Takes the messages of a connection. There is no answer: while there is no room for more records nothing is read, and the sender waits.
 ///
@@ -34,19 +30,32 @@ pub(super) async fn serve(stream: Box<dyn Stream>, context: Context, shared: Arc
         };
         let frame = match ended {
             Err(End::Stopping) if until.is_none() => {
-                inbox.reader().half_close();
-                until = Some(Instant::now() + context.linger.unwrap_or_default());
+                until = Some(last_words(&inbox, &context));
                 continue;
             }
             Ok(()) => frame,
             Err(End::Closed) => rest(inbox.filled(), &framing),
-            Err(End::Stopping) => cut_off(inbox.filled(), &framing),
+            Err(End::Stopping) => {
+                let (frame, _) = cut(&mut inbox, &mut framing, &shared.lines);
+                cut_off(frame, inbox.filled(), &framing)
+            }
             Err(End::Timeout | End::Busy) => Frame::default(),
         };
         if frame.count() > 0 {
             let frame = named(decoder.decode(frame), shared.config.peer_field.as_deref(), &peer);
             let count = frame.count();
-            if context.door.begin_patiently(&shared.stream, frame).await.is_err() {
+            decoder.keep_at_most(FREE_BYTES);
+            let mut handing = pin!(context.door.begin_patiently(&shared.stream, frame));
+            let handed = tokio::select! {
+                biased;
+                handed = handing.as_mut() => handed,
+                // While there is no room the sender is to hear of it all the same.
+                () = inbox.stops(), if until.is_none() => {
+                    until = Some(last_words(&inbox, &context));
+                    handing.await
+                }
+            };
+            if handed.is_err() {
                 return lost(&context, count);
             }
         }
@@ -54,6 +63,12 @@ pub(super) async fn serve(stream: Box<dyn Stream>, context: Context, shared: Arc
             return;
         }
     }
+}
+
+/// Lets the sender find the end of the stream. Until when it is read on.
+fn last_words(inbox: &Inbox<Box<dyn Stream>>, context: &Context) -> Instant {
+    inbox.reader().half_close();
+    Instant::now() + context.linger.unwrap_or_default()
 }
 
 /// Reads more while the host stops.
@@ -110,9 +125,8 @@ fn rest(bytes: &[u8], framing: &Framing) -> Frame {
     frame
 }
 
-/// What was left when the host stopped.
-fn cut_off(bytes: &[u8], framing: &Framing) -> Frame {
-    let mut frame = Frame::default();
+/// What was left when the host stopped, behind the last whole messages.
+fn cut_off(mut frame: Frame, bytes: &[u8], framing: &Framing) -> Frame {
     let (at, reason) = match framing.last(bytes) {
         Some(Ok(at)) => {
             let reason = format!("the host stopped after {} bytes of the message", at.len());
@@ -122,7 +136,8 @@ fn cut_off(bytes: &[u8], framing: &Framing) -> Frame {
         None => return frame,
     };
     if !at.is_empty() {
-        frame.rejected.push(Rejected { bytes: bytes.get(at).unwrap_or_default().to_vec(), offset: 0, reason });
+        let offset = frame.records.text.len() as u64;
+        frame.rejected.push(Rejected { bytes: bytes.get(at).unwrap_or_default().to_vec(), offset, reason });
     }
     frame
 }

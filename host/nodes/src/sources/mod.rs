@@ -74,8 +74,10 @@ pub trait Outlet {
     fn on_safe(&mut self, wake: Arc<dyn Fn() + Send + Sync>);
 
     /// For a source whose senders do not come again with what was not taken: [`Outlet::send`] goes on taking frames when the host stops,
-    /// until [`Outlet::finish`], or until everything is to end at once.
-    fn until_finish(&mut self) {}
+    /// until [`Outlet::finish`], or until everything is to end at once. One that waits for the lanes then calls `stops`, again and again.
+    fn until_finish(&mut self, stops: Arc<dyn Fn() + Send + Sync>) {
+        let _ = stops;
+    }
 
     /// No more frames will come: waits until everything handed over is settled, or until the host gives up. After it
     /// [`Outlet::safe`] tells the last positions.

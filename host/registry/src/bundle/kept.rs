@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -81,20 +82,37 @@ impl Kept {
         Ok(())
     }
 
-    /// Keeps a version. The manifest is written last: without it there is none.
-    pub(crate) fn put(&self, bundled: &Bundled) -> Result<(), Error> {
+    /// Keeps a version, beside those `in_use`.
+    pub(crate) fn put(&self, bundled: &Bundled, in_use: &BTreeSet<Digest>) -> Result<(), Error> {
         let at = self.version(&bundled.digest);
-        let write = || {
-            bundled.bundle.unpack(&at.join(FILES))?;
-            replace(&at.join(CONTENTS), &bundled.contents, 0o600)?;
-            replace(&at.join(MANIFEST), &bundled.manifest, 0o600)
-        };
-        write().inspect_err(|_| {
-            // The disk may be full: half of a version is of no use.
-            let _ = fs::remove_dir_all(&at);
-        })?;
-        self.forget(&bundled.digest);
+        // What tags led to serves when a registry is silent, whatever the clock says of its use.
+        let mut needed = self.tagged();
+        needed.extend(in_use.iter().map(|digest| self.version(digest)));
+        needed.insert(at.clone());
+        let mut is_cleared = false;
+        while let Err(error) = self.write(bundled) {
+            // Another host may have kept it meanwhile.
+            if self.get("", &bundled.digest).is_some() {
+                break;
+            }
+            // What lies there is no version, and half of one is of no use.
+            clear(&at);
+            let is_full = matches!(&error, Error::File(FileError { source, .. }) if is_full(source));
+            let again = if is_full { self.make_room(&needed) } else { !std::mem::replace(&mut is_cleared, true) };
+            if !again {
+                return Err(error);
+            }
+        }
+        self.forget(&needed);
         Ok(())
+    }
+
+    /// Writes a version. The manifest comes last: without it there is none.
+    fn write(&self, bundled: &Bundled) -> Result<(), Error> {
+        let at = self.version(&bundled.digest);
+        bundled.bundle.unpack(&at.join(FILES))?;
+        replace(&at.join(CONTENTS), &bundled.contents, 0o600)?;
+        replace(&at.join(MANIFEST), &bundled.manifest, 0o600)
     }
 
     /// Notes that a version is in use.
@@ -109,8 +127,15 @@ impl Kept {
         if self.tag(reference).as_ref() == Some(digest) {
             return Ok(());
         }
-        own_folder(&self.folder.join(TAGS))?;
-        replace(&self.tag_path(reference), format!("{digest}\n").as_bytes(), 0o600)
+        let (tags, path) = (self.folder.join(TAGS), self.tag_path(reference));
+        // What stands in the way is no note.
+        for (path, is_wrong) in [(&tags, !tags.is_dir()), (&path, path.is_dir())] {
+            if is_wrong {
+                clear(path);
+            }
+        }
+        own_folder(&tags)?;
+        replace(&path, format!("{digest}\n").as_bytes(), 0o600)
     }
 
     /// What a tag led to when it was last trusted.
@@ -123,33 +148,39 @@ impl Kept {
     }
 
     /// Deletes versions beyond those kept, and what a host that was killed has left of one.
-    fn forget(&self, but: &Digest) {
-        // What tags led to serves when a registry is silent, whatever the clock says of its use.
-        let mut needed = self.tagged();
-        needed.insert(self.version(but));
-        let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        let (mut versions, mut number) = (Vec::new(), 0_usize);
-        for path in paths_in(&self.folder).filter(|path| path.file_name().is_some_and(|name| name != TAGS)) {
-            match modified(&path.join(MANIFEST)) {
-                Some(used) => {
-                    number += 1;
-                    versions.push((used, path));
-                }
-                // Another host may be writing it.
-                None => {
-                    let age = modified(&path).and_then(|at| SystemTime::now().duration_since(at).ok());
-                    let is_version = path.file_name().and_then(|name| name.to_str()).is_some_and(is_hex);
-                    if is_version && age.is_some_and(|age| age >= UNFINISHED) {
-                        let _ = fs::remove_dir_all(path);
-                    }
-                }
-            }
-        }
-        versions.retain(|(_, path)| !needed.contains(path));
-        versions.sort();
-        for (_, path) in versions.into_iter().take(number.saturating_sub(VERSIONS_KEPT)) {
+    fn forget(&self, needed: &BTreeSet<PathBuf>) {
+        let versions = self.versions();
+        let number = versions.len();
+        let others = versions.into_iter().filter(|path| !needed.contains(path));
+        for path in others.take(number.saturating_sub(VERSIONS_KEPT)) {
             let _ = fs::remove_dir_all(path);
         }
+        let unfinished = self.paths().filter(|path| !path.join(MANIFEST).exists());
+        for path in unfinished.chain(paths_in(&self.folder.join(TAGS)).filter(|path| !is_hex(path))) {
+            // Another host may be writing it.
+            let age = modified(&path).and_then(|at| SystemTime::now().duration_since(at).ok());
+            if age.is_some_and(|age| age >= UNFINISHED) {
+                clear(&path);
+            }
+        }
+    }
+
+    /// Deletes the version that was used least lately, for the disk is full. `false`: all are needed.
+    fn make_room(&self, needed: &BTreeSet<PathBuf>) -> bool {
+        let others = self.versions().into_iter().find(|path| !needed.contains(path));
+        others.is_some_and(|path| fs::remove_dir_all(path).is_ok())
+    }
+
+    /// Where the versions lie, the one that was used least lately first.
+    fn versions(&self) -> Vec<PathBuf> {
+        let mut versions: Vec<_> = self.paths().filter_map(|path| Some((modified(&path.join(MANIFEST))?, path))).collect();
+        versions.sort();
+        versions.into_iter().map(|(_, path)| path).collect()
+    }
+
+    /// All that bears the name of a version.
+    fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        paths_in(&self.folder).filter(|path| is_hex(path))
     }
 
     /// Where the versions lie that tags led to when they were last trusted.
@@ -162,15 +193,30 @@ fn paths_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
+/// Deletes whatever is called so; a link, not what it leads to.
+fn clear(path: &Path) {
+    if fs::remove_dir_all(path).is_err() {
+        let _ = fs::remove_file(path);
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// The digest that a tag's file holds.
 fn digest_in(path: &Path) -> Option<Digest> {
     let bytes = read_at_most(path, 128).ok()??;
     std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }
 
-/// Whether a folder bears the name of a version.
-fn is_hex(name: &str) -> bool {
-    format!("sha256:{name}").parse::<Digest>().is_ok()
+/// Whether something bears the name of a version, or of a tag's note.
+fn is_hex(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| format!("sha256:{name}").parse::<Digest>().is_ok())
 }
 
 #[cfg(test)]
@@ -188,13 +234,17 @@ mod tests {
         Bundled { digest: digest_of(&manifest), manifest, contents: bundle.contents(), signature: None, bundle }
     }
 
+    fn put(kept: &Kept, bundled: &Bundled) -> Result<(), Error> {
+        kept.put(bundled, &BTreeSet::new())
+    }
+
     #[test]
     fn only_what_is_whole_and_unchanged_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         let kept = Kept::new(&folder.path().join("bundles"));
         let one = bundled("version: 1");
         assert!(kept.get("a", &one.digest).is_none());
-        kept.put(&one).unwrap();
+        put(&kept, &one).unwrap();
         assert_eq!(kept.get("a", &one.digest).unwrap().bundle, one.bundle);
         for name in ["files/a.yaml", "files/b/c", CONTENTS, MANIFEST] {
             let path = kept.version(&one.digest).join(name);
@@ -203,7 +253,7 @@ mod tests {
             assert!(kept.get("a", &one.digest).is_none(), "{name} changed");
             fs::remove_file(&path).unwrap();
             assert!(kept.get("a", &one.digest).is_none(), "{name} gone");
-            kept.put(&one).unwrap();
+            put(&kept, &one).unwrap();
             assert!(kept.get("a", &one.digest).is_some());
         }
     }
@@ -214,11 +264,11 @@ mod tests {
         let kept = Kept::new(folder.path());
         let reference: Reference = "oci://r/team/gateway:prod".parse().unwrap();
         let first = bundled("0");
-        kept.put(&first).unwrap();
+        put(&kept, &first).unwrap();
         kept.set_tag(&reference, &first.digest).unwrap();
         for number in 1..=VERSIONS_KEPT {
             kept.touch(&first.digest);
-            kept.put(&bundled(&number.to_string())).unwrap();
+            put(&kept, &bundled(&number.to_string())).unwrap();
         }
         assert!(kept.get("a", &first.digest).is_some(), "it was in use");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), VERSIONS_KEPT + 1, "and the folder of tags");
@@ -231,10 +281,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let kept = Kept::new(folder.path());
         let (reference, first): (Reference, _) = ("oci://r/team/gateway:prod".parse().unwrap(), bundled("0"));
-        kept.put(&first).unwrap();
+        put(&kept, &first).unwrap();
         kept.set_tag(&reference, &first.digest).unwrap();
         for number in 1..=VERSIONS_KEPT * 2 {
-            kept.put(&bundled(&number.to_string())).unwrap();
+            put(&kept, &bundled(&number.to_string())).unwrap();
         }
         assert!(kept.get("a", &first.digest).is_some(), "used least lately");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), VERSIONS_KEPT + 1, "and the folder of tags");
@@ -248,14 +298,65 @@ mod tests {
         for path in [&old, &new, &folder.path().join("of somebody")] {
             fs::create_dir(path).unwrap();
         }
-        fs::File::open(&old).unwrap().set_modified(SystemTime::now() - UNFINISHED * 2).unwrap();
-        kept.put(&bundled("0")).unwrap();
+        fs::create_dir(kept.folder.join(TAGS)).unwrap();
+        let note = kept.folder.join(TAGS).join(".tamis-1");
+        fs::write(&note, "").unwrap();
+        for path in [&old, &note] {
+            fs::File::open(path).unwrap().set_modified(SystemTime::now() - UNFINISHED * 2).unwrap();
+        }
+        put(&kept, &bundled("0")).unwrap();
+        assert!(!note.exists());
         assert!(!old.exists() && new.exists() && folder.path().join("of somebody").exists());
-        // One that cannot be written whole is not left there.
-        let one = bundled("1");
-        fs::create_dir_all(kept.version(&one.digest).join(MANIFEST)).unwrap();
-        kept.put(&one).unwrap_err();
-        assert!(!kept.version(&one.digest).exists());
+    }
+
+    #[test]
+    fn what_stands_in_the_way_goes() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let kept = Kept::new(folder.path());
+        let (reference, one): (Reference, _) = ("oci://r/team/gateway:prod".parse().unwrap(), bundled("1"));
+        let at = kept.version(&one.digest);
+        fs::write(elsewhere.path().join("of somebody"), "").unwrap();
+        let file = |path: &Path| fs::write(path, "").unwrap();
+        let folder = |path: &Path| fs::create_dir_all(path.join("x")).unwrap();
+        let link = |path: &Path| std::os::unix::fs::symlink(elsewhere.path(), path).unwrap();
+        let nowhere = |path: &Path| std::os::unix::fs::symlink("/nowhere/x", path).unwrap();
+        let ways: [&dyn Fn(&Path); 4] = [&file, &folder, &link, &nowhere];
+        let tags = kept.folder.join(TAGS);
+        for path in
+            [&at, &at.join(MANIFEST), &at.join(CONTENTS), &at.join(FILES), &at.join("files/a.yaml"), &tags, &kept.tag_path(&reference)]
+        {
+            for (number, way) in ways.iter().enumerate() {
+                put(&kept, &one).unwrap();
+                kept.set_tag(&reference, &one.digest).unwrap();
+                clear(path);
+                way(path);
+                put(&kept, &one).unwrap();
+                kept.set_tag(&reference, &one.digest).unwrap();
+                let found = kept.tag(&reference).and_then(|digest| kept.get("a", &digest));
+                assert_eq!(found.map(|found| found.bundle), Some(one.bundle.clone()), "{}, {number}", path.display());
+                clear(&at);
+            }
+        }
+        assert!(elsewhere.path().join("of somebody").exists());
+    }
+
+    #[test]
+    fn what_runs_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::new(folder.path());
+        let first = bundled("0");
+        put(&kept, &first).unwrap();
+        let in_use = BTreeSet::from([first.digest.clone()]);
+        for number in 1..=VERSIONS_KEPT * 2 {
+            kept.put(&bundled(&number.to_string()), &in_use).unwrap();
+        }
+        assert!(kept.get("a", &first.digest).is_some());
+        // Nor does it go when the disk is full.
+        let needed = BTreeSet::from([kept.version(&first.digest)]);
+        for _ in 1..VERSIONS_KEPT {
+            assert!(kept.make_room(&needed));
+        }
+        assert!(!kept.make_room(&needed) && kept.get("a", &first.digest).is_some());
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Surroundings {
             roads: Some(Arc::clone(roads)),
             current: Arc::clone(&self.current),
             stop,
-            until_finish: false,
+            until_finish: None,
             pool: Arc::clone(&self.pool),
             progress: Arc::clone(&self.progress),
             records,

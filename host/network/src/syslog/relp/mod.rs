@@ -6,7 +6,7 @@ use super::framing::trimmed;
 use super::source::{Shared, named, push};
 use crate::door::Seldom;
 use crate::server::acks::{self, Ack, Acking};
-use crate::server::inbox::Inbox;
+use crate::server::inbox::{FREE_BYTES, Inbox};
 use crate::server::{Context, Stream};
 use frames::{Bad, CLOSING, Next, accept, answer, following, next};
 use std::sync::Arc;
@@ -216,6 +216,7 @@ impl<'a> Taker<'a> {
         let (bytes, window, mut waiting) = (std::mem::take(&mut self.answers), self.places.take(), Vec::new());
         if self.frame.count() > 0 {
             let frame = self.decoder.decode(std::mem::take(&mut self.frame));
+            self.decoder.keep_at_most(FREE_BYTES);
             let frame = named(frame, self.shared.config.peer_field.as_deref(), &self.peer);
             if frame.count() > 0 {
                 waiting.push(self.context.door.begin_patiently(&self.shared.stream, frame).await.map_err(|_| Ended::Quietly)?);
