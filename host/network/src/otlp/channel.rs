@@ -23,8 +23,8 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
-/// Bytes of an answer.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an answer; some receivers say of each record why they reject it.
+const ANSWER_BYTES_MAX: usize = MESSAGE_BYTES;
 /// How often an idle connection is looked at, so that one that is dead is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// The longest pause a receiver may ask for.

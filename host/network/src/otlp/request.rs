@@ -16,6 +16,8 @@ use tamis_codecs::{Frame, Rejected};
 
 /// Bytes of a rejected record that are kept.
 const KEPT_BYTES: usize = 65_536;
+/// Characters of the reason why a record was rejected.
+const REASON_MAX: usize = 200;
 /// Each record gets a copy of its resource and its scope. All copies of a request may have so many times `limits.unpacked`: a few KiB can
 /// ask for terabytes else.
 const COPIES_MAX: usize = 8;
@@ -206,7 +208,12 @@ impl<'a> Taking<'a> {
             }
             Err(reason) => {
                 let kept = bytes.get(..KEPT_BYTES).unwrap_or(bytes).to_vec();
-                self.kept += kept.len();
+                // Those of Protobuf name all messages that lie around the place.
+                let reason = match reason.char_indices().nth(REASON_MAX) {
+                    Some((end, _)) => format!("{}…", reason.get(..end).unwrap_or_default()),
+                    None => reason,
+                };
+                self.kept += kept.len() + reason.len();
                 self.outcome.rejected += 1;
                 self.outcome.reason.clone_from(&reason);
                 self.frame.rejected.push(Rejected { bytes: kept, offset: self.frame.records.text.len() as u64, reason });

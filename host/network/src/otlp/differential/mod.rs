@@ -175,3 +175,55 @@ fn records_of_all_sizes() {
         compare(options, &[Json::Object(vec![named(&key, inner.clone()), named("b", long(1 << 20))], "")], 0);
     }
 }
+
+fn sent(options: &str, lines: &[&str]) -> Vec<Expected> {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let part = Part { lines: text.as_bytes(), records: lines.len(), pipeline: "p", source: "s", stream: "f", offsets: &[] };
+    let bytes = batch::protobuf(&Mapping::new(&sink(options)), &Batch::new(std::slice::from_ref(&part))).into_bytes();
+    // Eight times its names, a few bytes of each message in it.
+    assert!(bytes.len() < 16 * text.len() + 1_000, "{} bytes of {}", bytes.len(), text.len());
+    taken_apart(ExportLogsServiceRequest::decode(bytes.as_slice()).unwrap())
+}
+
+/// Half of the record is a name, and each of many members would have it in front.
+#[test]
+fn names_with_dots_have_an_end() {
+    let line = format!("{{\"{}\":{{{}\"z\":{{\"a\":1}}}}}}", "k".repeat(500_000), "\"a\":1,".repeat(80_000));
+    for options in [", layout: data_model", ", layout: whole, fields: { body: b }"] {
+        let all = sent(options, &[&line]);
+        assert_eq!((all[0].record.attributes.len(), all[0].record.attributes[0].key.len()), (1, 500_000), "it stays an object");
+        let all = sent(options, &[r#"{"http":{"request":{"header":{"a":1,"b":2,"c":{"d":3}}}}}"#]);
+        let names: Vec<&str> = all[0].record.attributes.iter().map(|pair| pair.key.as_str()).collect();
+        assert_eq!(names, ["http.request.header.a", "http.request.header.b", "http.request.header.c.d"]);
+    }
+}
+
+#[test]
+fn scopes_that_look_alike_stay_apart() {
+    // The bytes of one scope are those of the other one and the beginning of its schema's address.
+    let lines = [
+        r#"{"InstrumentationScope":{"name":"N","schema_url":"S"},"n":1}"#,
+        r#"{"InstrumentationScope":{"schema_url":"\u0001N\nS"},"n":2}"#,
+        r#"{"InstrumentationScope":{"name":"N","schema_url":"S"},"n":3}"#,
+    ];
+    let all = sent(", layout: data_model", &lines);
+    let schemas: Vec<(&str, &str)> = all.iter().map(|of| (of.scope.name.as_str(), of.scope_schema.as_str())).collect();
+    assert_eq!(schemas, [("N", "S"), ("N", "S"), ("", "\u{1}N\nS")]);
+    // A name that is no text is one as it is written, in the first record of a scope and in those behind it.
+    let line = r#"{"scope":{"name":"s","\ud800":1}}"#;
+    for of in sent("", &[line, line]) {
+        assert_eq!((of.scope.attributes[0].key.as_str(), of.record.attributes.len()), (r#""\ud800""#, 0));
+    }
+}
+
+#[test]
+fn fields_count_before_the_layout() {
+    let of = &sent(", fields: { severity: level }", &[r#"{"level":"error","severity_number":5,"severity_text":"TRACE"}"#])[0];
+    assert_eq!((of.record.severity_number, of.record.severity_text.as_str(), of.record.attributes.len()), (17, "error", 2));
+    let of = &sent(", fields: { severity: level }", &[r#"{"level":21,"severity_number":5,"severity_text":"TRACE"}"#])[0];
+    assert_eq!((of.record.severity_number, of.record.severity_text.as_str(), of.record.attributes.len()), (21, "TRACE", 1));
+    let of = &sent("", &[r#"{"time":"1970-01-01T00:00:00Z","observed_time":0}"#])[0];
+    assert_eq!((of.record.time_unix_nano, of.record.attributes.len()), (0, 2), "the protocol's 0 is no time");
+    let of = &sent(", fields: { time: a.at }", &[r#"{"a":{"at":1,"at":1763920000}}"#])[0];
+    assert_eq!(of.record.time_unix_nano, 1_763_920_000_000_000_000, "the last one counts");
+}
