@@ -113,7 +113,7 @@ settings: {{ admin: off }}"
         assert_eq!(here.len(), 3 * bad.len() + 3, "{protocol}");
         // Those of one resource and one scope travel together.
         let mut arrived = numbers(&other, "out.ndjson");
-        let plain: Vec<u64> = arrived.iter().copied().filter(|n| n % 2 == 0).collect();
+        let plain: Vec<u64> = arrived.iter().copied().filter(|n| n.is_multiple_of(2)).collect();
         assert!(plain.is_sorted(), "{protocol}, {compression}: in order: {plain:?}");
         arrived.sort_unstable();
         assert_eq!(arrived, expected, "{protocol}, {compression}: each once");
@@ -125,7 +125,7 @@ settings: {{ admin: off }}"
             let record: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
             let n = record["body"]["n"].as_u64().unwrap();
             // What is no name in Unicode stays as it was written, in each record of its scope.
-            assert!(n % 2 == 0 || record["scope"]["attributes"]["\"\\ud800\""] == n - 1, "{line}");
+            assert!(n.is_multiple_of(2) || record["scope"]["attributes"]["\"\\ud800\""] == n - 1, "{line}");
         }
         live.signal("TERM");
         assert_eq!(live.wait().code, Some(0));
@@ -287,7 +287,8 @@ fn floods_of_frames_and_lengths_that_lie() {
     // Streams that are opened and reset, or opened alone; headers without an end.
     let stream = |n: u32| 1 + 2 * n;
     let open = |n: u32| Frames::frame(HEADERS, END_HEADERS, stream(n), &headers);
-    let floods: [(&str, &dyn Fn(u32) -> Vec<u8>); 3] = [
+    type Flood<'a> = &'a dyn Fn(u32) -> Vec<u8>;
+    let floods: [(&str, Flood<'_>); 3] = [
         ("reset", &|n| [open(n), Frames::frame(RESET, 0, stream(n), &8_u32.to_be_bytes())].concat()),
         ("open", &|n| open(n)),
         ("headers", &|n| match n {

@@ -93,6 +93,14 @@ fn time(json: &Json) -> Option<u64> {
     u64::try_from(nanos).ok().filter(|nanos| *nanos > 0)
 }
 
+fn set<T>(place: &mut T, found: Option<T>) -> bool {
+    match found {
+        Some(found) => *place = found,
+        None => return false,
+    }
+    true
+}
+
 fn id(json: &Json, length: usize) -> Option<Vec<u8>> {
     let digits = string(json)?;
     let byte = |n: usize| digits.get(2 * n..2 * n + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
@@ -120,7 +128,7 @@ fn find<'a>(json: &'a Json, segments: &[Segment]) -> Option<&'a Json> {
 }
 
 /// The name of a place, of those of `otlp`.
-fn place<'a>(layout: OtlpLayout, name: &'a str) -> Option<&'a str> {
+fn place(layout: OtlpLayout, name: &str) -> Option<&str> {
     const DATA_MODEL: [(&str, &str); 12] = [
         ("Timestamp", "time"),
         ("ObservedTimestamp", "observed_time"),
@@ -240,9 +248,6 @@ impl Reference<'_> {
 
     /// Whether a value fits its place, where it is then.
     fn put(&self, of: &mut Expected, place: &str, json: &Json) -> bool {
-        fn set<T>(place: &mut T, found: Option<T>) -> bool {
-            found.map(|found| *place = found).is_some()
-        }
         let record = &mut of.record;
         match (place, json) {
             ("time", _) => set(&mut record.time_unix_nano, time(json)),
@@ -281,14 +286,17 @@ impl Reference<'_> {
     fn scope(&self, of: &mut Expected, name: &str, json: &Json) {
         let scope = &mut of.scope;
         let put = match (name, json, string(json)) {
-            ("name", _, Some(text)) => Some(scope.name = text),
-            ("version", _, Some(text)) => Some(scope.version = text),
-            ("schema_url", _, Some(text)) => Some(of.scope_schema = text),
-            ("dropped_attributes_count", ..) => whole(json).map(|count| scope.dropped_attributes_count = count),
-            ("attributes", Json::Object(members, _), _) => Some(scope.attributes.extend(pairs(members, self.depth()))),
-            _ => None,
+            ("name", _, Some(text)) => set(&mut scope.name, Some(text)),
+            ("version", _, Some(text)) => set(&mut scope.version, Some(text)),
+            ("schema_url", _, Some(text)) => set(&mut of.scope_schema, Some(text)),
+            ("dropped_attributes_count", ..) => set(&mut scope.dropped_attributes_count, whole(json)),
+            ("attributes", Json::Object(members, _), _) => {
+                scope.attributes.extend(pairs(members, self.depth()));
+                true
+            }
+            _ => false,
         };
-        if put.is_none() {
+        if !put {
             scope.attributes.push(pair(name, value(json, self.depth())));
         }
     }
