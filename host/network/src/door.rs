@@ -122,7 +122,8 @@ impl Door {
     }
 
     async fn room_for(&self, frame: &Frame) -> Result<OwnedSemaphorePermit, Refused> {
-        let bytes = frame.records.text.len() + frame.rejected.iter().map(|r| r.bytes.len()).sum::<usize>() + frame.count() * RECORD_BYTES;
+        let rejected = frame.rejected.iter().map(|rejected| rejected.bytes.len() + rejected.reason.len() + RECORD_BYTES).sum::<usize>();
+        let bytes = frame.records.text.len() + rejected + frame.count() * RECORD_BYTES;
         // What is larger than all the room waits until there is all the room.
         let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.room_bytes);
         Arc::clone(&self.room).acquire_many_owned(wanted).await.map_err(|_| Refused::Stopping)

@@ -47,6 +47,7 @@ mod operate_access;
 mod order;
 mod otlp;
 mod otlp_collector;
+mod otlp_hostile;
 mod owners;
 mod pipeline_tests;
 mod plugin_cases;

@@ -7,13 +7,13 @@ use super::route::{Route, route};
 use crate::Bound;
 use crate::door::Refused;
 use crate::server::auth::Guard;
-use crate::server::body::{BadBody, receive, unpack};
+use crate::server::body::{BadBody, Received, receive};
 use crate::server::http::{json, serve_each};
 use crate::server::{Context, Listening};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
-use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use serde_json::Value;
 use std::ops::Range;
 use std::sync::Arc;
@@ -99,14 +99,17 @@ impl Shared {
         }
         let route = route(&head.method, head.uri.path(), self.config.setup);
         // A body that is not needed is read all the same, so that the connection can go on.
-        let received = receive(body, context).await?;
+        let mut received = receive(body, context).await?;
         if !self.guard.signed(&head.headers, &received.bytes) {
             return Err(unauthorized());
         }
-        let body = |bytes| self.unpacked(&head.headers, bytes, context);
+        let unpacked = |received: &mut Received| -> Result<Vec<u8>, Refusal> {
+            received.unpack(&head.headers, context)?;
+            Ok(std::mem::take(&mut received.bytes))
+        };
         match route {
-            Route::Bulk(index) => self.bulk(body(received.bytes)?, index.as_deref(), context).await,
-            Route::Document { index, id, add } => self.document(body(received.bytes)?, index, id, add, context).await,
+            Route::Bulk(index) => self.bulk(unpacked(&mut received)?, index.as_deref(), context).await,
+            Route::Document { index, id, add } => self.document(unpacked(&mut received)?, index, id, add, context).await,
             Route::Info => Ok((StatusCode::OK, answers::info(&self.config.version))),
             Route::License => Ok((StatusCode::OK, answers::license())),
             Route::Features => Ok((StatusCode::OK, answers::features())),
@@ -130,10 +133,6 @@ impl Shared {
                 Err(Refusal { status: 404, kind: "illegal_argument_exception", reason: reason.to_owned() })
             }
         }
-    }
-
-    fn unpacked(&self, headers: &HeaderMap, bytes: Vec<u8>, context: &Context) -> Result<Vec<u8>, Refusal> {
-        Ok(unpack(headers, bytes, context)?)
     }
 
     async fn bulk(&self, body: Vec<u8>, index: Option<&str>, context: &Context) -> Result<(StatusCode, String), Refusal> {

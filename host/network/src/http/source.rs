@@ -2,7 +2,7 @@
 
 use crate::Bound;
 use crate::server::auth::Guard;
-use crate::server::body::{BadBody, receive_from, unpack};
+use crate::server::body::{BadBody, receive_from};
 use crate::server::http::{error, json, serve_each, status_of};
 use crate::server::{Context, Listening};
 use http_body_util::Full;
@@ -60,9 +60,9 @@ impl Shared {
         if head.method != Method::POST && head.method != Method::PUT {
             return Err(BadBody::new(StatusCode::METHOD_NOT_ALLOWED, "records are taken with POST or PUT"));
         }
-        let received = receive_from(&self.guard, &head.headers, body, context).await?;
-        let bytes = unpack(&head.headers, received.bytes, context)?;
-        let frames = self.frames(&head.headers, bytes)?;
+        let mut received = receive_from(&self.guard, &head.headers, body, context).await?;
+        received.unpack(&head.headers, context)?;
+        let frames = self.frames(&head.headers, std::mem::take(&mut received.bytes))?;
         let mut waiting = Vec::with_capacity(frames.len());
         let mut records = 0;
         let refused = |refused: crate::door::Refused| {

@@ -23,12 +23,14 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 
-/// Bytes of an answer.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an answer; some receivers say of each record why they reject it.
+const ANSWER_BYTES_MAX: usize = MESSAGE_BYTES;
 /// How often an idle connection is looked at, so that one that is dead is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// The longest pause a receiver may ask for.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
+/// Bytes of a message that any receiver takes, unless it was told otherwise.
+const MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A connection that is made when it is needed, and again when it is lost.
 #[derive(Debug, Clone)]
@@ -67,9 +69,10 @@ impl Sender {
     /// Sends a request and waits for the answer.
     pub(super) fn send(&self, message: Packed) -> Result<ExportLogsServiceResponse, DeliveryError> {
         let later = |reason: String| DeliveryError::Transient { reason, after: None };
+        let bytes = message.len();
         let exchange = async { tokio::time::timeout(self.timeout, self.exchange(message)).await };
         match runtime().map_err(later)?.block_on(exchange) {
-            Ok(answer) => answer.map_err(|status| verdict(&status)),
+            Ok(answer) => answer.map_err(|status| verdict(&status, bytes)),
             Err(_) => Err(later(format!("no answer within {:?}", self.timeout))),
         }
     }
@@ -131,8 +134,8 @@ fn metadata(config: &OtlpSink) -> Result<MetadataMap, String> {
     Ok(MetadataMap::from_headers(headers))
 }
 
-/// What a status means, by the protocol's table; what went wrong on the way is tried again whatever its code.
-fn verdict(status: &Status) -> DeliveryError {
+/// What a status means for a message of so many bytes, by the protocol's table; what went wrong on the way is tried again whatever its code.
+fn verdict(status: &Status, bytes: usize) -> DeliveryError {
     // The message may quote records.
     let reason = match status.source() {
         None => format!("the receiver answered {:?}{}", status.code(), advice(status.code())),
@@ -141,6 +144,8 @@ fn verdict(status: &Status) -> DeliveryError {
     let wait = retry_after(status).map(|pause| pause.min(PAUSE_MAX));
     match status.code() {
         _ if status.source().is_some() => DeliveryError::Transient { reason, after: None },
+        // So receivers made with tonic say that a message is too large for them: it would be for ever.
+        Code::OutOfRange if bytes > MESSAGE_BYTES => DeliveryError::Permanent { reason, divisible: true },
         Code::Cancelled | Code::DeadlineExceeded | Code::Aborted | Code::OutOfRange | Code::Unavailable | Code::DataLoss => {
             DeliveryError::Transient { reason, after: wait }
         }
@@ -158,7 +163,7 @@ fn advice(code: Code) -> &'static str {
         Code::PermissionDenied => ": who asks may not do this: look at `auth` and `headers`, and at the rights that they have there",
         Code::Unimplemented | Code::NotFound => ": no logs are taken there: look at `endpoint` and `protocol`",
         Code::InvalidArgument => ": it does not take a record, or not this many",
-        Code::ResourceExhausted => ": the request is too large for it, or comes too soon",
+        Code::ResourceExhausted | Code::OutOfRange => ": the request is too large for it, or comes too soon",
         _ => "",
     }
 }
@@ -225,11 +230,13 @@ mod tests {
 
     #[test]
     fn what_codes_mean() {
-        let told = |code, wait| match verdict(&status(code, "", wait)) {
+        let of_bytes = |bytes, code, wait| match verdict(&status(code, "", wait), bytes) {
             DeliveryError::Transient { after, .. } => ("again", after),
             DeliveryError::Permanent { divisible: true, .. } => ("halve", None),
             _ => ("refused", None),
         };
+        let told = |code, wait| of_bytes(MESSAGE_BYTES, code, wait);
+        assert_eq!(of_bytes(MESSAGE_BYTES + 1, Code::OutOfRange, None).0, "halve");
         let second = Some(Duration::from_secs(1));
         for code in [Code::Cancelled, Code::DeadlineExceeded, Code::Aborted, Code::OutOfRange, Code::Unavailable, Code::DataLoss] {
             assert_eq!(told(code, None), ("again", None), "{code:?}");
@@ -242,6 +249,6 @@ mod tests {
             assert_eq!(told(code, None).0, "refused", "{code:?}");
         }
         let lost = Status::from_error(Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset)));
-        assert!(matches!(verdict(&lost), DeliveryError::Transient { .. }));
+        assert!(matches!(verdict(&lost, 1), DeliveryError::Transient { .. }));
     }
 }

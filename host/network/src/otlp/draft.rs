@@ -38,12 +38,7 @@ pub(super) struct Draft<'a> {
     pub(super) event_name: String,
 }
 
-impl<'a> Given<'a> {
-    /// A value of its own.
-    pub(super) fn json(json: &'a str) -> Self {
-        Self::Json(json, from_json::DEPTH)
-    }
-
+impl Given<'_> {
     fn value(&self) -> AnyValue {
         match self {
             Self::Json(json, depth) => from_json::value_at(json, *depth),

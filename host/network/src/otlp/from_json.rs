@@ -12,19 +12,15 @@ use std::borrow::Cow;
 /// Receivers read messages within messages to a depth of 100. A log record's own value stands at 5; a list costs two more, an object
 /// three. What lies deeper travels as its JSON text.
 pub(super) const DEPTH: u32 = 92;
+/// The same where the request is JSON: an object costs four levels of it, a list three, and receivers read 127, of which ten lie above a
+/// value.
+pub(super) const JSON_DEPTH: u32 = 76;
 /// What an object costs.
-const OBJECT: u32 = 3;
+pub(super) const OBJECT: u32 = 3;
 /// What a list costs.
 const LIST: u32 = 2;
-/// How deep the members of an object may lie that are no value of their own.
-pub(super) const MEMBER: u32 = DEPTH - OBJECT;
 
-/// The value that a JSON text stands for.
-pub(super) fn value(json: &str) -> AnyValue {
-    value_at(json, DEPTH)
-}
-
-/// The same where what lies in it may lie so deep.
+/// The value that a JSON text stands for, where what lies in it may lie so deep.
 pub(super) fn value_at(json: &str, depth: u32) -> AnyValue {
     Reader { rest: json }.value(depth)
 }
@@ -66,6 +62,20 @@ pub(super) fn each_member<'a>(json: &'a str, mut member: impl FnMut(&'a str, &'a
         reader.members(|reader, name| member(name, reader.skipped()));
     }
     is_object
+}
+
+/// The items of a list, each as it is written. `None`: it is none.
+pub(super) fn items(json: &str) -> Option<impl Iterator<Item = &str>> {
+    let mut reader = Reader { rest: json };
+    (reader.next() == Some(b'[')).then(|| {
+        reader.take(1);
+        std::iter::from_fn(move || {
+            while reader.next() == Some(b',') {
+                reader.take(1);
+            }
+            reader.next().filter(|next| *next != b']').map(|_| reader.skipped())
+        })
+    })
 }
 
 /// A text without its quotation marks; `None`: it is none of Unicode.
@@ -245,9 +255,14 @@ fn scalar(digits: &str) -> AnyValue {
     // Beyond what the protocol's numbers hold, the digits are kept as a text.
     match (digits.parse(), digits.parse()) {
         (Ok(whole), _) if is_whole => of(Value::IntValue(whole)),
-        (_, Ok(double)) if !is_whole && f64::is_finite(double) => of(Value::DoubleValue(double)),
+        (_, Ok(double)) if !is_whole && f64::is_finite(double) && (double != 0.0 || is_zero(digits)) => of(Value::DoubleValue(double)),
         _ => text(digits),
     }
+}
+
+/// Whether a number is zero as it is written, and not only where a double holds it.
+fn is_zero(digits: &str) -> bool {
+    !digits.bytes().take_while(|b| !matches!(b, b'e' | b'E')).any(|b| matches!(b, b'1'..=b'9'))
 }
 
 #[cfg(test)]
@@ -258,7 +273,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn parsed(json: &str) -> AnyValue {
-        let value = value(json);
+        let value = value_at(json, DEPTH);
         let mut written = Vec::new();
         super::write(json, DEPTH, &mut written);
         assert!(written == prost::Message::encode_to_vec(&value), "{json}: written as the message is");
@@ -282,6 +297,8 @@ mod tests {
             ("123456789012345678901234567890", "\"123456789012345678901234567890\""),
             ("-0", "-0.0"),
             ("1e999", "\"1e999\""),
+            ("-1e-400", "\"-1e-400\""),
+            ("0.00E5", "0.0"),
             ("1E2", "100.0"),
             ("\t false\n", "false"),
         ] {

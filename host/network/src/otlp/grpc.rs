@@ -3,7 +3,7 @@
 use super::source::Answer;
 use super::status::status;
 use crate::server::Context;
-use crate::server::body::unpack_one;
+use crate::server::body::Received;
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -14,19 +14,21 @@ use tonic::{Code, Status};
 
 /// What gRPC's messages are announced as.
 pub(super) const KIND: &str = "application/grpc";
+/// Bytes in front of a message: whether it is packed, and its length.
+const HEAD: usize = 5;
 
-/// The message of a body.
-pub(super) fn message(headers: &HeaderMap, body: Bytes, context: &Context) -> Result<Bytes, Status> {
+/// The message of a body, whose room it takes.
+pub(super) fn message(headers: &HeaderMap, body: &mut Received, context: &Context) -> Result<Bytes, Status> {
     let broken = |what: &str| Status::new(Code::InvalidArgument, what);
-    let Some((head, rest)) = body.split_at_checked(5) else { return Err(broken("the body holds no message")) };
-    let [packed, length @ ..] = head else { return Err(broken("the body holds no message")) };
-    let length = <[u8; 4]>::try_from(length).map_or(0, u32::from_be_bytes) as usize;
-    if rest.len() != length {
+    let Some((&[packed, ref length @ ..], rest)) = body.bytes.split_first_chunk::<HEAD>() else {
+        return Err(broken("the body holds no message"));
+    };
+    if rest.len() as u64 != u64::from(u32::from_be_bytes(*length)) {
         return Err(broken("the body does not hold exactly one message"));
     }
     match packed {
-        0 if length > context.limits.unpacked.to_usize() => Err(too_large(context)),
-        0 => Ok(body.slice(5..)),
+        0 if rest.len() > context.limits.unpacked.to_usize() => Err(too_large(context)),
+        0 => Ok(Bytes::from(std::mem::take(&mut body.bytes)).slice(HEAD..)),
         1 => {
             let encoding = headers.get("grpc-encoding").and_then(|value| value.to_str().ok()).unwrap_or_default();
             if !matches!(encoding, "gzip" | "zstd" | "deflate" | "snappy") {
@@ -35,13 +37,10 @@ pub(super) fn message(headers: &HeaderMap, body: Bytes, context: &Context) -> Re
                     "the message is packed in a way that is not known here; gzip, zstd and deflate are",
                 ));
             }
-            match unpack_one(encoding, rest, context.limits.unpacked.to_usize()) {
-                Ok(unpacked) => Ok(unpacked.into()),
-                Err(bad) if bad.status == StatusCode::PAYLOAD_TOO_LARGE => {
-                    context.door.count("body_too_large", 1);
-                    Err(too_large(context))
-                }
-                Err(bad) => Err(broken(&bad.reason)),
+            match body.unpack_from(HEAD, encoding, context) {
+                Ok(()) => Ok(std::mem::take(&mut body.bytes).into()),
+                Err(bad) if bad.status == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large(context)),
+                Err(bad) => Err(from_http(bad.status, &bad.reason)),
             }
         }
         _ => Err(broken("the message has a flag that is not known")),

@@ -12,30 +12,34 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// A request. Its parts are parsed one by one: they take far more memory than their text.
+/// A request. Its parts are parsed one by one, and none before its length was looked at: they take far more memory than their text.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Request<'a> {
     #[serde(borrow)]
-    pub(super) resource_logs: Option<Vec<&'a RawValue>>,
+    pub(super) resource_logs: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ResourceLogs<'a> {
-    pub(super) resource: Option<JsonResource>,
     #[serde(borrow)]
-    pub(super) scope_logs: Option<Vec<&'a RawValue>>,
-    pub(super) schema_url: Option<String>,
+    pub(super) resource: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) scope_logs: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) schema_url: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ScopeLogs<'a> {
-    pub(super) scope: Option<JsonScope>,
     #[serde(borrow)]
-    pub(super) log_records: Option<Vec<&'a RawValue>>,
-    pub(super) schema_url: Option<String>,
+    pub(super) scope: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) log_records: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) schema_url: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]

@@ -11,11 +11,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashSet;
-use tamis_config::{OtlpFields, OtlpLayout, OtlpSink};
+use tamis_config::{OtlpFields, OtlpLayout, OtlpProtocol, OtlpSink};
 use tamis_record::{Path, Segment};
 
 /// Objects within objects that get a name with dots; what lies deeper stays an object.
 const DOTS: usize = 16;
+/// What names with dots repeat of each other may have so many times the bytes of the record; what lies deeper stays an object. Otherwise one
+/// long name with many members would take any memory.
+const NAMES_MAX: usize = 8;
 /// Attributes that belong to the resource where the names are those of the semantic conventions.
 const OF_RESOURCES: [&str; 7] = [
     "service.name",
@@ -34,6 +37,8 @@ pub(super) struct Mapping {
     fields: OtlpFields,
     constants: Vec<KeyValue>,
     of_resources: HashSet<String>,
+    /// How deep values may lie.
+    depth: u32,
 }
 
 /// A log record and what it belongs to.
@@ -44,6 +49,7 @@ pub(super) struct Mapped<'a> {
     pub(super) resource_schema: String,
     pub(super) scope: InstrumentationScope,
     pub(super) scope_schema: String,
+    depth: u32,
 }
 
 /// What tells records of one resource and one scope from others; none where there is none. Most records of a file have neither, and to
@@ -82,20 +88,21 @@ impl Mapping {
             (None, _) => HashSet::new(),
         };
         let constants = config.resource.iter().map(|(name, text)| value::pair(name.as_str(), value::text(text.as_str()))).collect();
-        Self { layout: config.layout, fields: config.fields.clone(), constants, of_resources }
+        let depth = if config.protocol == OtlpProtocol::HttpJson { from_json::JSON_DEPTH } else { from_json::DEPTH };
+        Self { layout: config.layout, fields: config.fields.clone(), constants, of_resources, depth }
     }
 
     /// A record as a log record. `now`: when it is observed, where the record does not say. `known` tells whether the resource and the
     /// scope of these keys are known: then they are left out.
     pub(super) fn map<'a>(&self, line: &'a [u8], now: u64, known: impl Fn(&Keys) -> bool) -> (Keys, Mapped<'a>) {
-        let mut mapped = Mapped::default();
+        let mut mapped = Mapped { depth: self.depth, ..Mapped::default() };
         let whole = serde_json::from_slice::<&RawValue>(line).map(RawValue::get);
         let members = whole.as_ref().ok().and_then(|whole| from_json::members(whole));
         let mut keys = members.as_ref().and_then(|members| self.keys(members));
         let heads = !keys.as_ref().is_some_and(known);
         match (members, whole) {
             (Some(members), Ok(whole)) => self.fill(&mut mapped, members, whole, heads),
-            (_, Ok(whole)) => mapped.record.body = Some(Given::json(whole)),
+            (_, Ok(whole)) => mapped.record.body = Some(Given::Json(whole, self.depth)),
             (_, Err(_)) => mapped.record.body = Some(Given::Text(String::from_utf8_lossy(line).into_owned())),
         }
         if self.layout != OtlpLayout::Otlp && mapped.record.observed_time_unix_nano == 0 {
@@ -116,8 +123,8 @@ impl Mapping {
             }
         }
         let keys = keys.take().unwrap_or_else(|| Keys {
-            resource: Some([mapped.resource.encode_to_vec().as_slice(), b"\n", mapped.resource_schema.as_bytes()].concat()),
-            scope: Some([mapped.scope.encode_to_vec().as_slice(), b"\n", mapped.scope_schema.as_bytes()].concat()),
+            resource: Some(key(&mapped.resource, &mapped.resource_schema)),
+            scope: Some(key(&mapped.scope, &mapped.scope_schema)),
         });
         (keys, mapped)
     }
@@ -158,15 +165,21 @@ impl Mapping {
             let Some(raw) = find(whole, path) else { continue };
             if mapped.put(place, raw, heads) {
                 taken.push(place);
+                if place == Place::Severity {
+                    // Which of them it was.
+                    taken.extend((mapped.record.severity_number != 0).then_some(Place::SeverityNumber));
+                    taken.extend((!mapped.record.severity_text.is_empty()).then_some(Place::SeverityText));
+                }
                 if let [Segment::Key(name)] = path.segments() {
                     used.push(&**name);
                 }
             }
         }
         if self.layout == OtlpLayout::Whole && fields.body.is_none() {
-            mapped.record.body = Some(Given::json(whole));
+            mapped.record.body = Some(Given::Json(whole, self.depth));
             return;
         }
+        let mut dotted = Dotted { room: whole.len().saturating_mul(NAMES_MAX), depth: self.depth, out: Vec::new() };
         for (name, raw) in members {
             if used.contains(&&*name) {
                 continue;
@@ -174,8 +187,12 @@ impl Mapping {
             let put = place(self.layout, &name).is_some_and(|place| !taken.contains(&place) && mapped.put(place, raw, heads));
             match self.layout {
                 _ if put => {}
-                OtlpLayout::Otlp => mapped.record.attributes.push(Attribute { name, value: Given::json(raw) }),
-                OtlpLayout::DataModel | OtlpLayout::Whole => flatten(name, raw, DOTS, &mut mapped.record.attributes),
+                OtlpLayout::Otlp => mapped.record.attributes.push(Attribute { name, value: Given::Json(raw, self.depth) }),
+                OtlpLayout::DataModel | OtlpLayout::Whole => {
+                    dotted.out = std::mem::take(&mut mapped.record.attributes);
+                    dotted.add(name, raw, DOTS);
+                    mapped.record.attributes = std::mem::take(&mut dotted.out);
+                }
             }
         }
         if self.layout == OtlpLayout::DataModel && mapped.record.severity_number == 0 {
@@ -246,16 +263,18 @@ impl<'a> Mapped<'a> {
                 }
             },
             Place::EventName => set(&mut record.event_name, parse(raw)),
-            Place::Body => set(&mut record.body, Some(Some(Given::json(raw)))),
+            Place::Body => set(&mut record.body, Some(Some(Given::Json(raw, self.depth)))),
             Place::Attributes => from_json::each_member(raw, |name, raw| {
-                record.attributes.push(Attribute { name: from_json::unquoted(name), value: Given::Json(raw, from_json::MEMBER) });
+                record
+                    .attributes
+                    .push(Attribute { name: from_json::unquoted(name), value: Given::Json(raw, self.depth - from_json::OBJECT) });
             }),
             Place::Dropped => set(&mut record.dropped_attributes_count, parse(raw)),
             Place::Trace => set(&mut record.trace_id, identity(raw, 16)),
             Place::Span => set(&mut record.span_id, identity(raw, 8)),
             Place::Flags => set(&mut record.flags, parse(raw)),
             Place::Resource if !heads => raw.starts_with('{'),
-            Place::Resource => set(&mut self.resource.attributes, object(raw)),
+            Place::Resource => set(&mut self.resource.attributes, object(raw, self.depth)),
             Place::ResourceDropped => set(&mut self.resource.dropped_attributes_count, parse(raw)),
             Place::ResourceSchema => set(&mut self.resource_schema, parse(raw)),
             Place::Scope if !heads => raw.starts_with('{'),
@@ -265,23 +284,30 @@ impl<'a> Mapped<'a> {
 
     /// Members that a scope has no place for are attributes of it.
     fn put_scope(&mut self, raw: &str) -> bool {
-        let Some(members) = from_json::members(raw) else { return false };
-        let scope = &mut self.scope;
-        for (name, raw) in members {
+        let (scope, depth) = (&mut self.scope, self.depth);
+        from_json::each_member(raw, |name, raw| {
+            let name = from_json::unquoted(name);
             let put = match &*name {
                 "name" => set(&mut scope.name, parse(raw)),
                 "version" => set(&mut scope.version, parse(raw)),
                 "schema_url" => set(&mut self.scope_schema, parse(raw)),
                 "dropped_attributes_count" => set(&mut scope.dropped_attributes_count, parse(raw)),
-                "attributes" => object(raw).map(|all| scope.attributes.extend(all)).is_some(),
+                "attributes" => object(raw, depth).map(|all| scope.attributes.extend(all)).is_some(),
                 _ => false,
             };
             if !put {
-                scope.attributes.push(value::pair(name, from_json::value(raw)));
+                scope.attributes.push(value::pair(name, from_json::value_at(raw, depth)));
             }
-        }
-        true
+        })
     }
+}
+
+/// What is equal where these are.
+fn key(of: &impl Message, schema: &str) -> Vec<u8> {
+    let mut key = (schema.len() as u64).to_le_bytes().to_vec();
+    key.extend_from_slice(schema.as_bytes());
+    key.extend_from_slice(&of.encode_to_vec());
+    key
 }
 
 fn set<T>(place: &mut T, value: Option<T>) -> bool {
@@ -301,7 +327,8 @@ fn parse<'a, T: Deserialize<'a>>(raw: &'a str) -> Option<T> {
 fn nanos(raw: &str) -> Option<u64> {
     match parse::<u64>(raw) {
         Some(number) => time::from_number(number),
-        None => time::parse(&parse::<String>(raw)?),
+        // The protocol's 0 is no time.
+        None => time::parse(&parse::<String>(raw)?).filter(|nanos| *nanos != 0),
     }
 }
 
@@ -309,25 +336,41 @@ fn identity(raw: &str, length: usize) -> Option<Vec<u8>> {
     from_hex(&parse::<String>(raw)?).filter(|id| id.len() == length && id.iter().any(|b| *b != 0))
 }
 
-fn object(raw: &str) -> Option<Vec<KeyValue>> {
-    match from_json::value(raw).value {
+fn object(raw: &str, depth: u32) -> Option<Vec<KeyValue>> {
+    match from_json::value_at(raw, depth).value {
         Some(Value::KvlistValue(list)) => Some(list.values),
         _ => None,
     }
 }
 
-/// The attributes of a member: one, or those of an object by names with dots.
-fn flatten<'a>(name: Cow<'a, str>, raw: &'a str, dots: usize, out: &mut Vec<Attribute<'a>>) {
-    let inner = Some(raw).filter(|raw| dots > 0 && raw.starts_with('{')).and_then(from_json::members);
-    match inner.filter(|members| !members.is_empty()) {
-        Some(members) => members.into_iter().for_each(|(inner, raw)| flatten(format!("{name}.{inner}").into(), raw, dots - 1, out)),
-        None => out.push(Attribute { name, value: Given::json(raw) }),
+/// Attributes by names with dots.
+struct Dotted<'a> {
+    /// Bytes that names may still repeat of each other.
+    room: usize,
+    depth: u32,
+    out: Vec<Attribute<'a>>,
+}
+
+impl<'a> Dotted<'a> {
+    /// The attributes of a member: one, or those of an object.
+    fn add(&mut self, name: Cow<'a, str>, raw: &'a str, dots: usize) {
+        let inner = Some(raw).filter(|raw| dots > 0 && raw.starts_with('{')).and_then(from_json::members);
+        let inner = inner.filter(|members| !members.is_empty());
+        let room = inner.as_ref().and_then(|members| self.room.checked_sub(members.len().saturating_mul(name.len() + 1)));
+        match (inner, room) {
+            (Some(members), Some(room)) => {
+                self.room = room;
+                members.into_iter().for_each(|(inner, raw)| self.add(format!("{name}.{inner}").into(), raw, dots - 1));
+            }
+            _ => self.out.push(Attribute { name, value: Given::Json(raw, self.depth) }),
+        }
     }
 }
 
 fn find<'a>(whole: &'a str, path: &Path) -> Option<&'a str> {
     path.segments().iter().try_fold(whole, |raw, segment| match segment {
-        Segment::Key(name) => from_json::members(raw)?.into_iter().find(|(member, _)| **member == **name).map(|(_, raw)| raw),
+        // The last one counts, as it does for all steps.
+        Segment::Key(name) => from_json::members(raw)?.into_iter().rfind(|(member, _)| **member == **name).map(|(_, raw)| raw),
         Segment::Index(n) => parse::<Vec<&'a RawValue>>(raw)?.get(*n as usize).map(|item| item.get()),
     })
 }

@@ -2,6 +2,8 @@
 
 mod batch;
 mod channel;
+#[cfg(test)]
+mod differential;
 mod draft;
 mod from_json;
 mod grpc;

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tamis_config::{OtlpProtocol, OtlpSink as Config};
 use tamis_nodes::sinks::{Batch, Delivery, DeliveryError, OpenError, Opened, Origin};
 
-/// Bytes of an answer.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of an answer; some receivers say of each record why they reject it.
+const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Characters of what a receiver says that are written to the log.
 const SAID_MAX: usize = 300;
 

@@ -4,7 +4,7 @@ use super::request::{self, Failure, Outcome};
 use super::{EXPORT, LOGS, grpc, status};
 use crate::Bound;
 use crate::server::auth::Guard;
-use crate::server::body::{BadBody, receive_from, unpack};
+use crate::server::body::{BadBody, receive_from};
 use crate::server::http::{serve_each, status_of};
 use crate::server::{Context, Listening};
 use http_body_util::combinators::WithTrailers;
@@ -102,11 +102,11 @@ impl Shared {
             let reason = "the body must be application/x-protobuf or application/json";
             return Err(BadBody::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
         };
-        let received = receive_from(&self.guard, &head.headers, body, context).await?;
-        let bytes = unpack(&head.headers, received.bytes, context)?;
+        let mut received = receive_from(&self.guard, &head.headers, body, context).await?;
+        received.unpack(&head.headers, context)?;
         let outcome = match form {
-            Form::Protobuf => request::protobuf(bytes.into(), self, context).await,
-            Form::Json => request::json(&bytes, self, context).await,
+            Form::Protobuf => request::protobuf(std::mem::take(&mut received.bytes).into(), self, context).await,
+            Form::Json => request::json(&received.bytes, self, context).await,
         };
         outcome.map_err(|failure| bad(failure, context))
     }
@@ -124,8 +124,8 @@ impl Shared {
             return Err(status::status(Code::Unimplemented, reason, None));
         }
         let received = receive_from(&self.guard, &head.headers, body, context).await;
-        let received = received.map_err(|bad| grpc::from_http(bad.status, &bad.reason))?;
-        let message = grpc::message(&head.headers, received.bytes.into(), context)?;
+        let mut received = received.map_err(|bad| grpc::from_http(bad.status, &bad.reason))?;
+        let message = grpc::message(&head.headers, &mut received, context)?;
         let taken = request::protobuf(message, self, context).await;
         let outcome = taken.map_err(|failure| bad(failure, context)).map_err(|bad| grpc::from_http(bad.status, &bad.reason))?;
         Ok(grpc::taken(&response(&outcome)))

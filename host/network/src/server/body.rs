@@ -8,7 +8,8 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::CONTENT_ENCODING;
 use hyper::{HeaderMap, StatusCode};
 use std::io::Read;
-use tokio::sync::OwnedSemaphorePermit;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Why a body is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +25,70 @@ impl BadBody {
     }
 }
 
-/// A body as it came, and the room that it takes.
+/// What zstd looks back at: 8 MiB, which HTTP allows, to 128 MiB, in between as much as may be unpacked.
+const WINDOW_LOG_LEAST: u32 = 23;
+const WINDOW_LOG_MOST: u32 = 27;
+/// Bytes that are unpacked before room for them is asked for.
+const STEP: usize = 64 * 1024;
+
+/// A body as it came, or unpacked, and the room that it takes.
 pub(crate) struct Received {
     pub(crate) bytes: Vec<u8>,
-    _room: Option<OwnedSemaphorePermit>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Received {
+    /// Unpacks it by its `Content-Encoding`: gzip, deflate, zstd, snappy, identity.
+    pub(crate) fn unpack(&mut self, headers: &HeaderMap, context: &Context) -> Result<(), BadBody> {
+        // The last one named was applied last.
+        let named: Vec<String> = headers
+            .get_all(CONTENT_ENCODING)
+            .iter()
+            .flat_map(|value| value.to_str().unwrap_or("?").split(',').map(|name| name.trim().to_ascii_lowercase()).collect::<Vec<_>>())
+            .filter(|name| !name.is_empty() && name != "identity")
+            .collect();
+        if named.len() > 2 {
+            return Err(BadBody::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "packed more than twice"));
+        }
+        named.iter().rev().try_for_each(|name| self.unpack_from(0, name, context))
+    }
+
+    /// Unpacks what stands from there on; that is the body then. Its room is that of what is unpacked, which clients share as they share
+    /// that of what is being received: small bodies may unpack to much.
+    pub(crate) fn unpack_from(&mut self, from: usize, encoding: &str, context: &Context) -> Result<(), BadBody> {
+        let mut room = None::<OwnedSemaphorePermit>;
+        let mut is_busy = false;
+        let has_room = |bytes: usize| {
+            let held = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+            is_busy = !grow(&mut room, bytes.saturating_sub(held), &context.unpacking);
+            !is_busy
+        };
+        let packed = self.bytes.get(from..).unwrap_or_default();
+        let unpacked = unpack_one(encoding, packed, context.limits.unpacked.to_usize(), has_room);
+        let unpacked = unpacked.map_err(|bad| if is_busy { busy(context) } else { bad });
+        self.bytes = unpacked.inspect_err(|bad| {
+            if bad.status == StatusCode::PAYLOAD_TOO_LARGE {
+                context.door.count("body_too_large", 1);
+            }
+        })?;
+        self.room = room;
+        Ok(())
+    }
+}
+
+/// Takes more room. `false`: there is not as much.
+fn grow(room: &mut Option<OwnedSemaphorePermit>, bytes: usize, all: &Arc<Semaphore>) -> bool {
+    let Some(more) = u32::try_from(bytes).ok().and_then(|bytes| Arc::clone(all).try_acquire_many_owned(bytes).ok()) else { return false };
+    match room {
+        Some(room) => room.merge(more),
+        None => *room = Some(more),
+    }
+    true
+}
+
+fn busy(context: &Context) -> BadBody {
+    context.door.count("busy", 1);
+    BadBody::new(StatusCode::SERVICE_UNAVAILABLE, "too much is being received; come again")
 }
 
 /// Receives the body of a client that may send.
@@ -80,54 +141,24 @@ where
         if bytes.len() + data.len() > max {
             return Err(too_large());
         }
-        let more = u32::try_from(data.len()).ok().and_then(|more| context.receiving.clone().try_acquire_many_owned(more).ok());
-        let Some(more) = more else {
-            context.door.count("busy", 1);
-            return Err(BadBody::new(StatusCode::SERVICE_UNAVAILABLE, "too much is being received; come again"));
-        };
-        match &mut room {
-            Some(room) => room.merge(more),
-            None => room = Some(more),
+        if !grow(&mut room, data.len(), &context.receiving) {
+            return Err(busy(context));
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(Received { bytes, _room: room })
+    Ok(Received { bytes, room })
 }
 
-/// Unpacks a body by its `Content-Encoding`: gzip, deflate, zstd, snappy, identity.
-pub(crate) fn unpack(headers: &HeaderMap, bytes: Vec<u8>, context: &Context) -> Result<Vec<u8>, BadBody> {
-    let max = context.limits.unpacked.to_usize();
-    let mut unpacked = bytes;
-    // The last one named was applied last.
-    let named: Vec<String> = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .flat_map(|value| value.to_str().unwrap_or("?").split(',').map(|name| name.trim().to_ascii_lowercase()).collect::<Vec<_>>())
-        .filter(|name| !name.is_empty() && name != "identity")
-        .collect();
-    if named.len() > 2 {
-        return Err(BadBody::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "packed more than twice"));
-    }
-    for name in named.iter().rev() {
-        unpacked = unpack_one(name, &unpacked, max).inspect_err(|bad| {
-            if bad.status == StatusCode::PAYLOAD_TOO_LARGE {
-                context.door.count("body_too_large", 1);
-            }
-        })?;
-    }
-    Ok(unpacked)
-}
-
-/// Unpacks bytes to at most `max`.
-pub(crate) fn unpack_one(encoding: &str, bytes: &[u8], max: usize) -> Result<Vec<u8>, BadBody> {
+/// Unpacks bytes to at most `max`, as long as `has_room` says yes to so many.
+fn unpack_one(encoding: &str, bytes: &[u8], max: usize, mut has_room: impl FnMut(usize) -> bool) -> Result<Vec<u8>, BadBody> {
     let broken = |_| BadBody::new(StatusCode::BAD_REQUEST, format!("the body is not {encoding}"));
     match encoding {
-        "gzip" | "x-gzip" => read_to(MultiGzDecoder::new(bytes), max).map_err(broken)?,
-        "deflate" => read_to(ZlibDecoder::new(bytes), max).map_err(broken)?,
-        "zstd" => zstd::stream::read::Decoder::new(bytes).and_then(|decoder| read_to(decoder, max)).map_err(broken)?,
+        "gzip" | "x-gzip" => read_to(MultiGzDecoder::new(bytes), max, has_room).map_err(broken)?,
+        "deflate" => read_to(ZlibDecoder::new(bytes), max, has_room).map_err(broken)?,
+        "zstd" => zstd(bytes, max).and_then(|decoder| read_to(decoder, max, has_room)).map_err(broken)?,
         "snappy" => {
             let length = snap::raw::decompress_len(bytes).map_err(|_| BadBody::new(StatusCode::BAD_REQUEST, "the body is not snappy"))?;
-            if length > max {
+            if length > max || !has_room(length) {
                 None
             } else {
                 let unpacked = snap::raw::Decoder::new().decompress_vec(bytes);
@@ -142,11 +173,22 @@ pub(crate) fn unpack_one(encoding: &str, bytes: &[u8], max: usize) -> Result<Vec
     .ok_or_else(|| BadBody::new(StatusCode::PAYLOAD_TOO_LARGE, format!("unpacked, the body has more than {} bytes", max)))
 }
 
-/// All bytes; `None` when there are more than `max`.
-fn read_to(reader: impl Read, max: usize) -> std::io::Result<Option<Vec<u8>>> {
+/// Without a bound, its window alone may take 128 MiB.
+fn zstd(bytes: &[u8], max: usize) -> std::io::Result<zstd::stream::read::Decoder<'static, &[u8]>> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes)?;
+    decoder.window_log_max(max.saturating_sub(1).max(1).ilog2().saturating_add(1).clamp(WINDOW_LOG_LEAST, WINDOW_LOG_MOST))?;
+    Ok(decoder)
+}
+
+/// All bytes; `None` when there are more than `max`, or than there is room for.
+fn read_to(mut reader: impl Read, max: usize, mut has_room: impl FnMut(usize) -> bool) -> std::io::Result<Option<Vec<u8>>> {
     let mut unpacked = Vec::new();
-    reader.take(max as u64 + 1).read_to_end(&mut unpacked)?;
-    Ok((unpacked.len() <= max).then_some(unpacked))
+    while reader.by_ref().take(STEP as u64).read_to_end(&mut unpacked)? > 0 {
+        if unpacked.len() > max || !has_room(unpacked.len()) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(unpacked))
 }
 
 #[cfg(test)]
@@ -179,12 +221,19 @@ mod tests {
         for encoding in ["gzip", "deflate", "zstd", "snappy"] {
             let bytes = vec![b'x'; 10_000];
             let small = packed(encoding, &bytes);
-            assert_eq!(unpack_one(encoding, &small, 10_000).unwrap(), bytes, "{encoding}");
-            assert_eq!(unpack_one(encoding, &small, 9_999).unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE, "{encoding}");
-            assert_eq!(unpack_one(encoding, b"no such thing", 10_000).unwrap_err().status, StatusCode::BAD_REQUEST, "{encoding}");
-            let broken = unpack_one(encoding, &small[..small.len() - 3], 10_000);
+            assert_eq!(unpack_one(encoding, &small, 10_000, |_| true).unwrap(), bytes, "{encoding}");
+            assert_eq!(unpack_one(encoding, &small, 9_999, |_| true).unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE, "{encoding}");
+            assert_eq!(unpack_one(encoding, b"no such thing", 10_000, |_| true).unwrap_err().status, StatusCode::BAD_REQUEST, "{encoding}");
+            let broken = unpack_one(encoding, &small[..small.len() - 3], 10_000, |_| true);
             assert!(broken.is_err(), "{encoding}");
+            let mut asked = 0;
+            let large = packed(encoding, &vec![b'x'; 10 * STEP]);
+            let stopped = unpack_one(encoding, &large, usize::MAX, |bytes| {
+                asked = bytes;
+                bytes <= STEP
+            });
+            assert!(stopped.is_err() && (asked <= 2 * STEP || encoding == "snappy"), "{encoding} {asked}");
         }
-        assert_eq!(unpack_one("br", b"", 1).unwrap_err().status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        assert_eq!(unpack_one("br", b"", 1, |_| true).unwrap_err().status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
 }

@@ -75,6 +75,8 @@ pub(crate) struct Context {
     pub(crate) limits: Arc<ServerLimits>,
     /// Bytes of requests that are being received, of all connections together.
     pub(crate) receiving: Arc<Semaphore>,
+    /// Bytes of requests that were unpacked, of all connections together.
+    pub(crate) unpacking: Arc<Semaphore>,
     /// Turns true when the host stops.
     pub(crate) stopping: watch::Receiver<bool>,
     /// How long the connections of a source may go on with what was sent to it already; none ends at once.
@@ -90,7 +92,8 @@ impl Context {
         Self {
             door,
             limits: Arc::new(limits.clone()),
-            receiving: Arc::new(Semaphore::new(receiving_bytes(limits))),
+            receiving: Arc::new(Semaphore::new(room_bytes(limits, limits.body))),
+            unpacking: Arc::new(Semaphore::new(room_bytes(limits, limits.unpacked))),
             stopping,
             linger: None,
             // Of each connection its own.
@@ -220,8 +223,8 @@ where
 }
 
 /// At least one request of the largest size finds room.
-fn receiving_bytes(limits: &ServerLimits) -> usize {
-    limits.in_flight.to_usize().max(limits.body.to_usize()).min(Semaphore::MAX_PERMITS)
+fn room_bytes(limits: &ServerLimits, largest: tamis_config::Bytes) -> usize {
+    limits.in_flight.to_usize().max(largest.to_usize()).min(Semaphore::MAX_PERMITS)
 }
 
 /// The sockets, once nobody else has the address. `None`: the host stops before.
