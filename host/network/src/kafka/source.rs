@@ -256,7 +256,10 @@ fn member(
     let since = Instant::now();
     let mut result = commit(&consumer, || shared.partitions.commit_all());
     // A group refuses commits while it shares out its partitions anew.
-    while result.is_err() && since.elapsed() < LAST_COMMIT {
+    while let Err(error) = &result
+        && since.elapsed() < LAST_COMMIT
+    {
+        tracing::debug!("Kafka: the last offsets are not committed yet: {error}");
         std::thread::sleep(LAST_COMMIT_PAUSE);
         result = commit(&consumer, || shared.partitions.commit_all());
     }
