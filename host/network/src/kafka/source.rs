@@ -150,6 +150,7 @@ pub(crate) fn run(config: &KafkaSource, options: &RunOptions, outlet: &mut dyn O
         shared.draining.store(true, Ordering::SeqCst);
         outlet.finish();
         shared.partitions.settle(&outlet.safe());
+        shared.partitions.end();
         shared.done.store(true, Ordering::SeqCst);
         let ended = polling.join().unwrap_or_else(|_| Err("the thread that polls panicked".to_owned()));
         shared.partitions.events().into_iter().for_each(|(event, count)| outlet.event(event, count));

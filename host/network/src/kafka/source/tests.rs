@@ -18,6 +18,8 @@ struct Taken {
     lines: Arc<Mutex<Vec<String>>>,
     events: Arc<Mutex<BTreeMap<&'static str, u64>>>,
     stop: Arc<AtomicBool>,
+    /// As a host that stops.
+    takes_nothing: Arc<AtomicBool>,
 }
 
 struct Lanes {
@@ -28,6 +30,9 @@ struct Lanes {
 
 impl Outlet for Lanes {
     fn send(&mut self, stream: &Stream, frame: Frame, end: u64) -> bool {
+        if self.taken.takes_nothing.load(Ordering::SeqCst) {
+            return false;
+        }
         let lines = (0..frame.records.rows.len()).map(|row| String::from_utf8(frame.records.get(row).to_vec()).unwrap());
         self.taken.lines.lock().unwrap().extend(lines);
         self.safe.push((stream.id, end));
@@ -201,6 +206,23 @@ fn the_last_commit_is_tried_for_a_while() {
     eventually("all came", || member.lines().len() == 100);
     assert_eq!(committed(&brokers), 0);
     brokers.request_errors(Api::OffsetCommit, &[Fault::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS; 4]);
+    each_once(&member.stop());
+    assert_eq!(committed(&brokers), 100);
+}
+
+/// A partition that goes waits 10 s for what is under way: not for what the host did not take.
+#[test]
+fn a_frame_that_is_not_taken_does_not_hold_a_stop_up() {
+    let brokers = brokers();
+    let member = Member::start(&brokers, "topics: [logs]");
+    member.settles(4);
+    send(&brokers, "logs", 0..100);
+    eventually("all came", || member.lines().len() == 100);
+    member.taken.takes_nothing.store(true, Ordering::SeqCst);
+    send(&brokers, "logs", 100..200);
+    let began = Instant::now();
+    eventually("it ends", || member.thread.is_finished());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     each_once(&member.stop());
     assert_eq!(committed(&brokers), 100);
 }
