@@ -1,6 +1,7 @@
 //! Signals, and sinks that do not take what they are given.
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 use tamis_tests::harness::{Live, Site, eventually};
@@ -77,7 +78,7 @@ fn a_run_to_the_end_that_did_not_get_there_says_so() {
 }
 
 /// Starts a host whose standard output is a pipe that nobody reads.
-fn stuck(timeout: &str) -> (Site, Live, std::io::PipeReader) {
+fn stuck(timeout: &str) -> (Site, Live, BufReader<std::io::PipeReader>) {
     let config = format!(
         "
 sources: {{ in: {{ type: file, paths: [input.ndjson] }} }}
@@ -90,6 +91,8 @@ settings: {{ admin: off, lanes: 2, shutdown_timeout: {timeout} }}"
     let mut command = site.command(["run"]);
     command.stdout(Stdio::from(writer));
     let live = Live::start(command);
+    let mut reader = BufReader::with_capacity(1, reader);
+    assert!(!reader.fill_buf().unwrap().is_empty(), "it writes");
     // Long enough that the pipe is full: it takes 64 KiB.
     std::thread::sleep(Duration::from_millis(500));
     (site, live, reader)

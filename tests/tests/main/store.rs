@@ -184,8 +184,8 @@ settings: {{ admin: off, lanes: 2, data_dir: data, shutdown_timeout: 1s }}",
         ));
     };
     config("another-secret");
-    let host = start(&site);
-    std::thread::sleep(Duration::from_secs(2));
+    let mut host = start(&site);
+    host.says("the store answered 403");
     host.signal("TERM");
     let run = host.wait();
     assert!(

@@ -20,6 +20,8 @@ struct State {
     all: BTreeMap<u64, Partition>,
     /// Whether partitions came since somebody asked.
     fresh: bool,
+    /// Whether nothing more becomes safe.
+    over: bool,
     /// What happened and is not yet told to the host.
     events: BTreeMap<&'static str, u64>,
 }
@@ -123,6 +125,12 @@ impl Partitions {
         self.landed.notify_all();
     }
 
+    /// The source ends: what is under way now was given up, or not taken from it, and nobody is to wait for it.
+    pub(super) fn end(&self) {
+        self.state().over = true;
+        self.landed.notify_all();
+    }
+
     /// Bytes that wait or are under way.
     pub(super) fn bytes(&self) -> usize {
         self.state().all.values().flat_map(|partition| partition.waiting.iter().chain(&partition.under_way)).map(|(_, bytes)| bytes).sum()
@@ -158,7 +166,8 @@ impl Partitions {
             partition.closed = true;
             partition.waiting.clear();
         }
-        let busy = |state: &mut State| state.all.values().any(|partition| is_gone(partition) && !partition.under_way.is_empty());
+        let busy =
+            |state: &mut State| !state.over && state.all.values().any(|partition| is_gone(partition) && !partition.under_way.is_empty());
         let (mut state, _) = self.landed.wait_timeout_while(state, wait, busy).unwrap_or_else(PoisonError::into_inner);
         let left: usize = state.all.values().filter(|partition| is_gone(partition)).map(|partition| partition.under_way.len()).sum();
         *state.events.entry("revoked").or_default() += gone.len() as u64;
@@ -254,5 +263,21 @@ mod tests {
         });
         assert_eq!(offsets(all.revoke(&[("t".into(), 3)], Duration::from_secs(30))), [(3, 5)]);
         settling.join().unwrap();
+    }
+
+    #[test]
+    fn a_partition_that_goes_waits_for_nothing_that_was_given_up() {
+        let all = Partitions::default();
+        all.assign("t", 3);
+        let id = all.id("t", 3).unwrap();
+        all.queue(id, 5, 1);
+        all.queue(id, 9, 1);
+        assert!(all.take(id) && all.take(id));
+        all.settle(&[(id, 5)]);
+        all.end();
+        let began = std::time::Instant::now();
+        assert_eq!(offsets(all.revoke(&[("t".into(), 3)], Duration::from_secs(30))), [(3, 5)]);
+        assert!(began.elapsed() < Duration::from_secs(10));
+        assert_eq!(all.events(), [("revoked", 1), ("revoked_under_way", 1)].into());
     }
 }

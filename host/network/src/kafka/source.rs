@@ -1,7 +1,7 @@
 //! Takes records from topics as a member of a consumer group.
 //!
 //! A thread of its own polls, so that a host that is held up stays in the group; it hands frames to the source's thread, which brings
-//! them to the lanes and tells what became safe.
+//! them to the lanes and tells what became safe. Another one commits, so that brokers that are slow to answer hold up no records.
 
 use super::Brokers;
 use super::partitions::{Partitions, Position};
@@ -13,9 +13,9 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tamis_codecs::{Decoder, Frame};
 use tamis_config::{KafkaAssignment, KafkaSource, KafkaStart};
@@ -57,6 +57,8 @@ struct Shared {
 struct Context {
     partitions: Arc<Partitions>,
     revoke_timeout: Duration,
+    /// Held by who commits.
+    committing: Mutex<()>,
     log: Log,
 }
 
@@ -90,7 +92,7 @@ impl ConsumerContext for Context {
                 let began = Instant::now();
                 let safe = self.partitions.revoke(&names, if lost { Duration::ZERO } else { self.revoke_timeout });
                 tracing::info!(partitions = names.len(), lost, waited = ?began.elapsed(), "Kafka: partitions are revoked");
-                if !lost && let Err(error) = commit(consumer, &safe, CommitMode::Sync) {
+                if !lost && let Err(error) = commit(consumer, || safe) {
                     self.partitions.count("commit_failed", 1);
                     tracing::warn!("Kafka: the offsets of partitions that go cannot be committed, so that records come again: {error}");
                 }
@@ -98,27 +100,33 @@ impl ConsumerContext for Context {
             Rebalance::Error(error) => self.log.error(error, "rebalance"),
         }
     }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result
-            && !matches!(error, KafkaError::ConsumerCommit(rdkafka::types::RDKafkaErrorCode::NoOffset))
-        {
-            self.partitions.count("commit_failed", 1);
-            self.partitions.not_committed();
-            self.log.error(&error, "offsets are not committed and will be again");
-        }
-    }
 }
 
-fn commit(consumer: &BaseConsumer<Context>, positions: &[Position], mode: CommitMode) -> KafkaResult<()> {
+/// Commits what `positions` gives, and waits for the brokers' answer; one commit after the other, for librdkafka tries again those that
+/// were refused, also after later ones, which takes the group back to older offsets. How one ends that nobody waits for it does not tell.
+fn commit(consumer: &BaseConsumer<Context>, positions: impl FnOnce() -> Vec<Position>) -> KafkaResult<()> {
+    let _turn = consumer.context().committing.lock().unwrap_or_else(PoisonError::into_inner);
+    let positions = positions();
     if positions.is_empty() {
         return Ok(());
     }
     let mut list = TopicPartitionList::new();
     for Position { topic, partition, offset } in positions {
-        list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+        list.add_partition_offset(&topic, partition, Offset::Offset(offset))?;
     }
-    consumer.commit(&list, mode)
+    consumer.commit(&list, CommitMode::Sync)
+}
+
+/// Commits what became safe, until there is nothing more to wait for.
+fn keep_committing(consumer: &BaseConsumer<Context>, interval: Duration, end: &Receiver<()>) {
+    let Context { partitions, log, .. } = consumer.context().as_ref();
+    while end.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+        if let Err(error) = commit(consumer, || partitions.commit()) {
+            partitions.count("commit_failed", 1);
+            partitions.not_committed();
+            log.error(&error, "offsets are not committed and will be again");
+        }
+    }
 }
 
 pub(crate) fn run(config: &KafkaSource, options: &RunOptions, outlet: &mut dyn Outlet) -> Result<(), SourceError> {
@@ -136,12 +144,13 @@ pub(crate) fn run(config: &KafkaSource, options: &RunOptions, outlet: &mut dyn O
     }));
     std::thread::scope(|scope| {
         let polling = std::thread::Builder::new().name(format!("kafka {}", options.name));
-        let polling = polling.spawn_scoped(scope, || poll(config, options, consumer, &shared, &events));
+        let polling = polling.spawn_scoped(scope, || member(config, options, consumer, &shared, &events));
         let polling = polling.map_err(|error| SourceError::Network(format!("cannot start a thread: {error}")))?;
         bring(&shared, &come, &told, options, outlet, || polling.is_finished());
         shared.draining.store(true, Ordering::SeqCst);
         outlet.finish();
         shared.partitions.settle(&outlet.safe());
+        shared.partitions.end();
         shared.done.store(true, Ordering::SeqCst);
         let ended = polling.join().unwrap_or_else(|_| Err("the thread that polls panicked".to_owned()));
         shared.partitions.events().into_iter().for_each(|(event, count)| outlet.event(event, count));
@@ -179,7 +188,12 @@ fn open(config: &KafkaSource, partitions: &Arc<Partitions>) -> Result<BaseConsum
     if let Some(instance) = &config.instance {
         client.set("group.instance.id", instance.as_str());
     }
-    let context = Context { partitions: Arc::clone(partitions), revoke_timeout: config.revoke_timeout, log: Log::new() };
+    let context = Context {
+        partitions: Arc::clone(partitions),
+        revoke_timeout: config.revoke_timeout,
+        committing: Mutex::default(),
+        log: Log::new(),
+    };
     let consumer = BaseConsumer::from_config_and_context(&client, context).map_err(|error| ours(&error.to_string()))?;
     let topics: Vec<&str> = config.topics.iter().map(|topic| topic.as_str()).collect();
     consumer.subscribe(&topics).map_err(|error| format!("cannot subscribe to the topics: {error}"))?;
@@ -222,17 +236,53 @@ struct Gathering {
     since: Instant,
 }
 
-fn poll(
+/// Takes part in the group until the host stops or the group does not let it.
+fn member(
     config: &KafkaSource,
     options: &RunOptions,
     consumer: BaseConsumer<Context>,
     shared: &Shared,
     events: &Sender<Event>,
 ) -> Result<(), String> {
+    std::thread::scope(|scope| {
+        let (going, end) = channel();
+        let committing = std::thread::Builder::new().name(format!("kafka {} commits", options.name));
+        let (consumer, interval) = (&consumer, options.checkpoint_interval);
+        let committing = committing.spawn_scoped(scope, move || keep_committing(consumer, interval, &end));
+        committing.map_err(|error| format!("cannot start a thread: {error}"))?;
+        let polled = poll(config, options, consumer, shared, events);
+        drop(going);
+        polled
+    })?;
+    let since = Instant::now();
+    let mut result = commit(&consumer, || shared.partitions.commit_all());
+    // A group refuses commits while it shares out its partitions anew.
+    while let Err(error) = &result
+        && since.elapsed() < LAST_COMMIT
+    {
+        tracing::debug!("Kafka: the last offsets are not committed yet: {error}");
+        std::thread::sleep(LAST_COMMIT_PAUSE);
+        result = commit(&consumer, || shared.partitions.commit_all());
+    }
+    if let Err(error) = result {
+        shared.partitions.count("commit_failed", 1);
+        tracing::warn!("Kafka: the last offsets cannot be committed, so that records come again: {error}");
+    }
+    // Leaves the group.
+    drop(consumer);
+    Ok(())
+}
+
+fn poll(
+    config: &KafkaSource,
+    options: &RunOptions,
+    consumer: &BaseConsumer<Context>,
+    shared: &Shared,
+    events: &Sender<Event>,
+) -> Result<(), String> {
     let reading = Reading::new(&config.codec, config.max_record.to_usize(), config.metadata.as_ref().map(|field| field.as_str()), options);
-    let mut polling =
-        Polling { consumer: &consumer, shared, events, decoder: Decoder::new(&config.codec), reading, gathering: BTreeMap::new() };
-    let (mut paused, mut committed) = (false, Instant::now());
+    let mut polling = Polling { consumer, shared, events, decoder: Decoder::new(&config.codec), reading, gathering: BTreeMap::new() };
+    let mut paused = false;
     while !shared.done.load(Ordering::SeqCst) {
         let wait = if polling.gathering.is_empty() { LOOK } else { Duration::ZERO };
         let draining = shared.draining.load(Ordering::SeqCst);
@@ -250,25 +300,7 @@ fn poll(
         // What is paused is fetched again: not for every few bytes.
         let full = if paused { bytes > config.in_flight.to_usize() / 2 } else { bytes >= config.in_flight.to_usize() };
         paused = polling.pause(full || draining, paused);
-        if committed.elapsed() >= options.checkpoint_interval {
-            committed = Instant::now();
-            if let Err(error) = commit(&consumer, &shared.partitions.commit(), CommitMode::Async) {
-                consumer.context().commit_callback(Err(error), &TopicPartitionList::new());
-            }
-        }
     }
-    let (last, since) = (shared.partitions.commit_all(), Instant::now());
-    let mut result = commit(&consumer, &last, CommitMode::Sync);
-    // A broker that has just come back refuses the first tries.
-    while result.is_err() && since.elapsed() < LAST_COMMIT {
-        std::thread::sleep(LAST_COMMIT_PAUSE);
-        result = commit(&consumer, &last, CommitMode::Sync);
-    }
-    if let Err(error) = result {
-        tracing::warn!("Kafka: the last offsets cannot be committed, so that records come again: {error}");
-    }
-    // Leaves the group.
-    drop(consumer);
     Ok(())
 }
 
