@@ -60,6 +60,8 @@ fn start(site: &Site) -> Live {
     site.start(["run", "-c", "tamis.yaml"])
 }
 
+/// Without idempotence: with it, an idempotent producer of librdkafka that has nothing to do with Tamis loses confirmed batches too when Tansu
+/// is killed. It seems that Tansu notes a batch's number before it stores the batch, and confirms what is sent again as a repeat.
 #[test]
 fn kafka_from_topic_to_topic_with_a_restart_and_a_kill() {
     let Some(mut broker) = Broker::lasting() else { return };
@@ -71,7 +73,7 @@ fn kafka_from_topic_to_topic_with_a_restart_and_a_kill() {
 sources: {{ in: {{ {} }} }}
 pipelines: {{ main: {{ from: [in], to: [out, copy] }} }}
 sinks:
-  out: {{ type: kafka, brokers: ['{}'], topic: out, key: '%{{n}}', compression: zstd, retry: {{ max: 1s }} }}
+  out: {{ type: kafka, brokers: ['{}'], topic: out, key: '%{{n}}', idempotence: false, compression: zstd, retry: {{ max: 1s }} }}
   copy: {{ type: file, path: copy.ndjson }}",
         source(&broker, "in", "metadata: kafka, instance: one"),
         broker.address()
@@ -98,7 +100,7 @@ sinks:
     let (found, came) = read("out");
     Exchange {
         of: "source and sink kafka",
-        with: "librdkafka, Tansu",
+        with: "librdkafka, Tansu; `idempotence: false`",
         ended: "the host and the broker, `kill -9`",
         sent: confirmed.len(),
         arrived: confirmed.intersection(&found).count(),

@@ -116,7 +116,11 @@ pub(crate) fn open(config: &KafkaConfig) -> Result<Opened, OpenError> {
 
 fn producer(config: &KafkaConfig) -> Result<Client, String> {
     let mut client = Brokers { brokers: &config.brokers, tls: config.tls.as_ref(), sasl: config.sasl.as_ref() }.config()?;
-    client.set("enable.idempotence", "true");
+    client.set("enable.idempotence", config.idempotence.to_string());
+    if !config.idempotence {
+        // What is tried again would come behind what was sent after it.
+        client.set("max.in.flight.requests.per.connection", "1");
+    }
     client.set("acks", "all");
     client.set("compression.type", config.compression.name());
     client.set("message.max.bytes", config.max_message.0.to_string());

@@ -149,6 +149,10 @@ pub struct KafkaSink {
     /// How messages are packed. Default: `none`.
     #[serde(default)]
     pub compression: KafkaCompression,
+    /// Whether brokers drop what the producer repeats (`enable.idempotence`). Without it one request at a time is under way to a broker,
+    /// so that the order stays, and what is tried again may come twice: for brokers that do not know it, or do not allow it. Default: true.
+    #[serde(default = "yes")]
+    pub idempotence: bool,
     /// The largest message; a larger one is a dead letter. Default: 1,000,000 bytes; 1 KiB to 64 MiB.
     #[serde(default = "max_message", deserialize_with = "parts::bytes_between::<_, 1_024, 67_108_864>")]
     pub max_message: Bytes,
@@ -220,6 +224,10 @@ fn session_timeout() -> Duration {
 
 fn revoke_timeout() -> Duration {
     Duration::from_secs(10)
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn one() -> u32 {
